@@ -1,0 +1,117 @@
+package app
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tributary-data/tributary/internal/dataset"
+	"github.com/tributary-data/tributary/internal/extract"
+	"github.com/tributary-data/tributary/internal/idindex"
+	"github.com/tributary-data/tributary/internal/ingest"
+	"github.com/tributary-data/tributary/internal/lake"
+	"github.com/tributary-data/tributary/internal/mapping"
+	"github.com/tributary-data/tributary/internal/stripe"
+	"github.com/tributary-data/tributary/internal/xdm"
+)
+
+// volatile names the fields, per resource, that change without the object
+// changing: they are kept, but a new value alone makes no new version.
+var volatile = map[string][]string{
+	"charges": {"receipt_url"}, // signed anew from time to time
+}
+
+// A lane is what one pass needs to write one resource.
+type lane struct {
+	resource stripe.Resource
+	table    *lake.Lane
+	index    *idindex.Resource
+	lander   *ingest.Lander
+}
+
+// openLane opens the tables of a resource, finishes what a crash left undone,
+// and brings the index up to date.
+func (p *pass) openLane(ctx context.Context, r stripe.Resource) (*lane, error) {
+	schema, err := xdm.Stripe(r.Name, DefaultTenant)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := mapping.Compile(mapping.Default(schema), schema, r.Object, volatile[r.Name]...)
+	if err != nil {
+		return nil, err
+	}
+	table, err := p.home.lake.Lane(ctx, schema, plan.Layout(), !p.NoHistory)
+	if err != nil {
+		return nil, err
+	}
+	if p.Hooks.Between != nil {
+		table.Between = func() { p.Hooks.Between(r.Name) }
+	}
+	err = table.Recover(ctx, func(raw []byte, rec *dataset.Record) error {
+		if bad := plan.Scan(raw, rec); bad != nil {
+			return fmt.Errorf("%s %s", bad.Path, bad.Reason)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	index := p.home.index.Resource(r.Name)
+	if err := catchUp(ctx, table, index); err != nil {
+		return nil, err
+	}
+	checkpoint, err := extract.DecodeCheckpoint(table.Checkpoint())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", r.Name, err)
+	}
+	l := &lane{resource: r, table: table, index: index}
+	l.lander = &ingest.Lander{
+		Resource: r.Name, Plan: plan, Table: table, Index: index, Store: p.home.store,
+		Version: dataset.Version{
+			Source: dataset.SourceBackfill, RunID: p.report.RunID, Account: p.report.Account, Livemode: p.report.Livemode,
+		},
+		Checkpoint: checkpoint, BatchRows: p.BatchRows, BatchAge: p.BatchAge,
+	}
+	if r.Name == "subscriptions" {
+		l.lander.References = ingest.Prices(plan.Layout())
+	}
+	held, err := p.home.store.Held(ctx, r.Name)
+	if err != nil {
+		return nil, err
+	}
+	l.lander.Hold(held)
+	return l, nil
+}
+
+// catchUp brings the index to the state of the tables. It falls behind when a
+// pass is killed, and is ahead when older tables were put back.
+func catchUp(ctx context.Context, table *lake.Lane, index *idindex.Resource) error {
+	if index.Seq() > table.Seq() {
+		if err := index.Reset(); err != nil {
+			return err
+		}
+	}
+	if index.Seq() == table.Seq() {
+		return nil
+	}
+	// The seq moves at the end only, so that an index left half way begins
+	// again where it was.
+	from := index.Seq()
+	var puts []idindex.Put
+	for k, err := range table.Keys(ctx, from) {
+		if err != nil {
+			return err
+		}
+		puts = append(puts, idindex.Put{ID: []byte(k.ID), Entry: idindex.Entry{
+			Hash: k.Hash, Created: k.Created, Seq: k.Seq, ReadAt: k.ReadAt.UnixMilli(), Deleted: k.Deleted,
+		}})
+		if len(puts) == catchUpRows {
+			if err := index.Apply(from, puts); err != nil {
+				return err
+			}
+			puts = puts[:0]
+		}
+	}
+	return index.Apply(table.Seq(), puts)
+}
+
+const catchUpRows = 10_000

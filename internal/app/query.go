@@ -1,0 +1,347 @@
+package app
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/tributary-data/tributary/internal/duck"
+	"github.com/tributary-data/tributary/internal/lake"
+	"github.com/tributary-data/tributary/internal/mapping"
+	"github.com/tributary-data/tributary/internal/problem"
+	"github.com/tributary-data/tributary/internal/sqlstore"
+	"github.com/tributary-data/tributary/internal/xdm"
+)
+
+// A Reader reads a directory, also while another process writes to it. It
+// shows the tables as they were when it was opened.
+type Reader struct {
+	db *duck.DB
+}
+
+// OpenReader prepares to query the copy in dir.
+func OpenReader(ctx context.Context, dir string) (*Reader, error) {
+	l, store, err := openReadOnly(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	defer store.Close()
+	c := duck.Catalog{}
+	if c.Root, err = filepath.Abs(dir); err != nil {
+		return nil, err
+	}
+	rejected, err := store.Quarantined(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, q := range rejected {
+		c.Quarantine = append(c.Quarantine, duck.Quarantined{
+			Resource: q.Resource, ID: q.ID, Path: q.Path, Reason: q.Reason, Raw: string(q.Raw), RequestID: q.RequestID, RunID: q.RunID, SeenAt: q.SeenAt,
+		})
+	}
+	drifts, err := store.Drifts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range drifts {
+		c.Drift = append(c.Drift, duck.Drift(d))
+	}
+	tables, err := l.Tables(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range xdm.Resources {
+		r, err := resourceView(ctx, l, tables, name, drifts)
+		if err != nil {
+			return nil, err
+		}
+		c.Resources = append(c.Resources, r)
+	}
+	db, err := duck.Open(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return &Reader{db}, nil
+}
+
+// Query runs one statement that reads.
+func (r *Reader) Query(ctx context.Context, query string) (*sql.Rows, error) {
+	return r.db.Query(ctx, query)
+}
+
+// Close ends the reader.
+func (r *Reader) Close() error { return r.db.Close() }
+
+func openReadOnly(ctx context.Context, dir string) (*lake.Lake, *sqlstore.Store, error) {
+	if !exists(dir) {
+		return nil, nil, &problem.Error{
+			Kind: problem.NotFound, Detail: fmt.Sprintf("there is no copy in %s", dir),
+			Advice: `Run "tributary sync" first, or name its directory with --dir`,
+		}
+	}
+	l, err := lake.OpenReadOnly(ctx, dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	store, err := sqlstore.OpenReadOnly(ctx, databasePath(dir))
+	if err != nil {
+		return nil, nil, errors.Join(err, l.Close())
+	}
+	return l, store, nil
+}
+
+// resourceView says how the tables of a resource are read. A resource that was
+// never synced has empty ones.
+func resourceView(ctx context.Context, l *lake.Lake, tables []string, name string, drifts []sqlstore.Drift) (duck.Resource, error) {
+	schema, err := xdm.Stripe(name, DefaultTenant)
+	if err != nil {
+		return duck.Resource{}, err
+	}
+	r := duck.Resource{Name: name, Body: []string{"_" + schema.Tenant, schema.Group}}
+	for _, f := range schema.Fields {
+		r.Fields = append(r.Fields, duck.Field{Name: f.Name, Kind: kindOf(f)})
+	}
+	for _, d := range drifts {
+		if d.Resource == name && d.Kind == mapping.DriftField && !strings.Contains(d.Path, ".") {
+			f := duck.Field{Name: d.Path, Kind: duck.JSON, RawOnly: true}
+			if !slices.ContainsFunc(r.Fields, func(o duck.Field) bool { return strings.EqualFold(o.Name, f.Name) }) {
+				r.Fields = append(r.Fields, f)
+			}
+		}
+	}
+	if r.Dataset, err = tableView(ctx, l, tables, name); err != nil {
+		return r, err
+	}
+	if len(r.Dataset.Columns) == 0 {
+		r.Dataset.Columns = emptyDataset(schema)
+	}
+	if slices.Contains(tables, name+"_history") || !slices.Contains(tables, name) {
+		h, err := tableView(ctx, l, tables, name+"_history")
+		if err != nil {
+			return r, err
+		}
+		if len(h.Columns) == 0 {
+			h.Columns = emptyHistory
+		}
+		r.History = &h
+	}
+	return r, nil
+}
+
+func tableView(ctx context.Context, l *lake.Lake, tables []string, name string) (duck.Table, error) {
+	var t duck.Table
+	if !slices.Contains(tables, name) {
+		return t, nil
+	}
+	table, err := l.Load(ctx, name)
+	if err != nil {
+		return t, err
+	}
+	plan, err := table.Scan(ctx)
+	if err != nil {
+		return t, err
+	}
+	for _, f := range plan.Files {
+		t.Files = append(t.Files, duck.File{Path: f.Path, Seq: f.Seq, Partition: f.Partition})
+	}
+	for _, f := range plan.Deletes {
+		t.Deletes = append(t.Deletes, duck.File{Path: f.Path, Seq: f.Seq, Partition: f.Partition})
+	}
+	for _, c := range plan.Columns {
+		t.Columns = append(t.Columns, duck.Column{Name: c.Name, Type: duckType(c)})
+	}
+	return t, nil
+}
+
+// duckType is DuckDB's name of a column's type.
+func duckType(c lake.Column) string {
+	switch c.Type {
+	case "struct":
+		var fields []string
+		for _, f := range c.Fields {
+			fields = append(fields, `"`+f.Name+`" `+duckType(f))
+		}
+		return "STRUCT(" + strings.Join(fields, ", ") + ")"
+	case "list":
+		return duckType(c.Fields[0]) + "[]"
+	case "map":
+		return "MAP(" + duckType(c.Fields[0]) + ", " + duckType(c.Fields[1]) + ")"
+	case "long":
+		return "BIGINT"
+	case "double":
+		return "DOUBLE"
+	case "boolean":
+		return "BOOLEAN"
+	case "timestamptz":
+		return "TIMESTAMPTZ"
+	}
+	return "VARCHAR"
+}
+
+func kindOf(f *xdm.Field) duck.Kind {
+	switch f.Kind {
+	case xdm.Long:
+		return duck.BigInt
+	case xdm.Double:
+		return duck.Double
+	case xdm.Boolean:
+		return duck.Boolean
+	case xdm.Object, xdm.Array, xdm.Map:
+		return duck.JSON
+	case xdm.String:
+	}
+	if f.JSON {
+		return duck.JSON
+	}
+	return duck.Varchar
+}
+
+// emptyHistory and emptyDataset stand for tables that are not there yet.
+var emptyHistory = []duck.Column{
+	{Name: "id", Type: "VARCHAR"},
+	{Name: "seq", Type: "BIGINT"},
+	{Name: "op", Type: "VARCHAR"},
+	{Name: "seen_at", Type: "TIMESTAMPTZ"},
+	{Name: "source", Type: "VARCHAR"},
+	{Name: "run_id", Type: "VARCHAR"},
+	{Name: "account", Type: "VARCHAR"},
+	{Name: "livemode", Type: "BOOLEAN"},
+	{Name: "api_version", Type: "VARCHAR"},
+	{Name: "hash", Type: "VARCHAR"},
+	{Name: "created", Type: "BIGINT"},
+	{Name: "raw", Type: "VARCHAR"},
+}
+
+func emptyDataset(s *xdm.Schema) []duck.Column {
+	var fields []string
+	for _, f := range s.Fields {
+		kind := [...]string{"BIGINT", "VARCHAR", "BOOLEAN", "DOUBLE", "JSON"}[kindOf(f)]
+		fields = append(fields, `"`+f.Name+`" `+kind)
+	}
+	body := "STRUCT(" + strings.Join(fields, ", ") + ")"
+	return []duck.Column{
+		{Name: "_id", Type: "VARCHAR"},
+		{Name: "_seq", Type: "BIGINT"},
+		{Name: "_deleted", Type: "BOOLEAN"},
+		{Name: "_" + s.Tenant, Type: `STRUCT("` + s.Group + `" ` + body + ")"},
+	}
+}
+
+// A Dataset is what is known of one table of the lake.
+type Dataset struct {
+	Name             string `json:"name"`
+	MetadataLocation string `json:"metadata_location"`
+	Rows             int64  `json:"rows"`
+	Bytes            int64  `json:"bytes"`
+	DataFiles        int64  `json:"data_files"`
+	DeleteFiles      int64  `json:"delete_files"`
+	SnapshotID       int64  `json:"snapshot_id"`
+	Location         string `json:"location"`
+}
+
+// Datasets lists the tables in dir. Rows of a table with delete files are
+// counted by reading it.
+func Datasets(ctx context.Context, dir string) ([]Dataset, error) {
+	l, store, err := openReadOnly(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	defer store.Close()
+	names, err := l.Tables(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := []Dataset{}
+	var reader *Reader
+	for _, name := range names {
+		t, err := l.Load(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		d := Dataset{
+			Name: name, MetadataLocation: t.MetadataLocation(), Rows: t.Rows(), Bytes: t.Bytes(), DataFiles: t.DataFiles(),
+			DeleteFiles: t.DeleteFiles(), SnapshotID: t.SnapshotID(), Location: t.Location(),
+		}
+		if d.DeleteFiles > 0 {
+			if reader == nil {
+				if reader, err = OpenReader(ctx, dir); err != nil {
+					return nil, err
+				}
+				defer reader.Close()
+			}
+			if d.Rows, err = reader.count(ctx, name); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}
+
+func (r *Reader) count(ctx context.Context, dataset string) (n int64, err error) {
+	rows, err := r.Query(ctx, `select count(*) from xdm."`+dataset+`"`)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := rows.Scan(&n); err != nil {
+			return 0, err
+		}
+	}
+	return n, rows.Err()
+}
+
+// Maintenance is what Maintain did to one table.
+type Maintenance struct {
+	Name string `json:"name"`
+	lake.MaintainReport
+}
+
+// Maintain compacts every table in dir, applies its deletes, expires old
+// snapshots and removes what crashes left. No file that a reader may still
+// use is removed.
+func Maintain(ctx context.Context, dir string, done func(Maintenance)) error {
+	if !exists(dir) {
+		return &problem.Error{Kind: problem.NotFound, Detail: fmt.Sprintf("there is no copy in %s", dir), Advice: "Name its directory with --dir"}
+	}
+	unlock, err := sqlstore.AcquireLock(dir)
+	if err != nil {
+		return unusable(dir, err)
+	}
+	defer unlock()
+	l, err := lake.Open(ctx, dir)
+	if err != nil {
+		return unusable(dir, err)
+	}
+	defer l.Close()
+	names, err := l.Tables(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		t, err := l.Load(ctx, name)
+		if err != nil {
+			return err
+		}
+		report, err := t.Maintain(ctx, lake.MaintainOptions{})
+		if err != nil {
+			return err
+		}
+		done(Maintenance{name, report})
+	}
+	return nil
+}
+
+// IsOurs says whether dir is empty, missing, or a directory of Tributary's.
+func IsOurs(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	return errors.Is(err, os.ErrNotExist) || err == nil && (len(entries) == 0 || exists(dir))
+}

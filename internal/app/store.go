@@ -1,0 +1,39 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/tributary-data/tributary/internal/mapping"
+	"github.com/tributary-data/tributary/internal/sqlstore"
+)
+
+// store is the database in the words of the data plane.
+type store struct{ *sqlstore.Store }
+
+// NoteDrift implements ingest.Store.
+func (s *store) NoteDrift(ctx context.Context, resource string, seen map[mapping.Drift]int64, at time.Time) error {
+	var rows []sqlstore.Drift
+	for d, n := range seen {
+		rows = append(rows, sqlstore.Drift{Resource: resource, Path: d.Path, Kind: d.Kind, Seen: d.Seen, Count: n})
+	}
+	return s.Store.NoteDrift(ctx, rows, at)
+}
+
+// readWindow is that of Stripe's read allocation.
+const readWindow = 30 * 24 * time.Hour
+
+func (h *home) reads(ctx context.Context, now time.Time) (int64, error) {
+	return h.store.Reads(ctx, now.Add(-readWindow))
+}
+
+func (h *home) recordRun(ctx context.Context, r *Report, began time.Time) error {
+	summary, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	return h.store.RecordRun(ctx, sqlstore.Run{
+		ID: r.RunID, Kind: "sync", Status: string(r.Status), Started: began, Finished: time.Now(), Summary: string(summary),
+	})
+}

@@ -1,0 +1,179 @@
+// Package arch holds the table of who may import whom, as a test.
+package arch
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const (
+	module = "github.com/tributary-data/tributary/"
+	root   = "../.."
+)
+
+var rules = rulebook{
+	code: map[string][]string{
+		// Values: what the rest is made of.
+		"internal/problem": {},
+		"internal/money":   {},
+		"internal/rawjson": {"internal/problem"},
+		// Vocabularies.
+		"internal/xdm":    {"internal/problem"},
+		"internal/stripe": {"internal/problem", "internal/rawjson"},
+		// What to make, where it lands, what to read.
+		"internal/dataset": {"internal/rawjson", "internal/xdm"},
+		"internal/mapping": {"internal/dataset", "internal/problem", "internal/rawjson", "internal/xdm"},
+		"internal/extract": {"internal/problem", "internal/rawjson", "internal/stripe"},
+		// The data plane.
+		"internal/ingest": {
+			"internal/dataset", "internal/extract", "internal/idindex", "internal/mapping",
+			"internal/problem", "internal/rawjson", "internal/stripe", "internal/xdm",
+		},
+		// The rim: one technology each.
+		"internal/lake":     {"internal/dataset", "internal/problem", "internal/rawjson", "internal/xdm"},
+		"internal/idindex":  {},
+		"internal/sqlstore": {"internal/dataset", "internal/problem"},
+		"internal/duck":     {"internal/problem"},
+		// A Stripe that shares nothing with what reads it: else both could err alike.
+		"internal/stripesim": {"internal/money"},
+		// What ties it together, and the edges.
+		"internal/app": {
+			"internal/dataset", "internal/duck", "internal/extract", "internal/idindex", "internal/ingest",
+			"internal/lake", "internal/mapping", "internal/money", "internal/problem", "internal/rawjson",
+			"internal/sqlstore", "internal/stripe", "internal/xdm",
+		},
+		"cmd/tributary": {
+			"internal/app", "internal/duck", "internal/money", "internal/problem", "internal/stripe", "internal/stripesim",
+		},
+		"bench": {
+			"internal/app", "internal/duck", "internal/money", "internal/problem", "internal/stripe", "internal/stripesim",
+		},
+		"internal/arch": {},
+	},
+	tests: map[string][]string{
+		"internal/stripe":  {"internal/stripesim"},
+		"internal/mapping": {"internal/money", "internal/stripe", "internal/stripesim"},
+		"internal/extract": {"internal/stripesim"},
+		"internal/ingest":  {"internal/duck", "internal/lake", "internal/sqlstore", "internal/stripesim"},
+		"internal/lake":    {"internal/duck", "internal/mapping"},
+		"internal/duck":    {"internal/dataset", "internal/lake", "internal/rawjson", "internal/xdm"},
+		"internal/app":     {"internal/stripesim"},
+		"cmd/tributary":    {"internal/dataset", "internal/lake", "internal/sqlstore", "internal/xdm"},
+	},
+	testOnly: map[string][]string{
+		"internal/need":     {},
+		"internal/chdbtest": {"internal/need"},
+	},
+	libraries: map[string][]string{
+		"github.com/apache/iceberg-go":  {"internal/lake"},
+		"github.com/apache/arrow-go":    {"internal/lake"},
+		"github.com/uptrace/bun":        {"internal/lake"},
+		"modernc.org/sqlite":            {"internal/lake", "internal/sqlstore"},
+		"github.com/cockroachdb/pebble": {"internal/idindex"},
+		"github.com/duckdb":             {"internal/duck"},
+		"github.com/alecthomas/kong":    {"cmd/tributary"},
+		"golang.org/x/term":             {"cmd/tributary"},
+		"github.com/klauspost/compress": {"internal/stripe"},
+		"golang.org/x/time":             {"internal/stripe"},
+		"github.com/stripe":             {}, // Stripe is read with net/http alone
+	},
+	testLibraries: []string{"testing", "net/http/httptest", "github.com/google/go-cmp", "pgregory.net/rapid"},
+}
+
+func TestImports(t *testing.T) {
+	t.Parallel()
+	watchSources(t)
+	out, err := goList(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var packages []listed
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p listed
+		err := d.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+	for _, v := range rules.violations(packages) {
+		t.Error(v)
+	}
+}
+
+func goList(t *testing.T) ([]byte, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports,TestImports,XTestImports", "./...")
+	cmd.Dir = root
+	out, err := cmd.Output()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return nil, fmt.Errorf("go list: %w: %s", err, exit.Stderr)
+	}
+	return out, err
+}
+
+// watchSources reads the folders that `go list` reads, so that go test's cache of
+// results knows what this result depends on.
+func watchSources(t *testing.T) {
+	t.Helper()
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if entry != nil && entry.IsDir() && path != root && strings.HasPrefix(entry.Name(), ".") {
+			return fs.SkipDir
+		}
+		if errors.Is(err, fs.ErrNotExist) { // gone since its folder was read
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The rules that matter most, asked of the table itself.
+func TestRules(t *testing.T) {
+	t.Parallel()
+	for _, product := range []string{"internal/extract", "internal/mapping", "internal/ingest", "internal/lake", "internal/app"} {
+		if reaches(rules.code, "internal/stripesim", product) {
+			t.Errorf("the simulator may import %s, which it is the measure of", product)
+		}
+		if reaches(rules.code, product, "internal/stripesim") {
+			t.Errorf("%s may import the simulator", product)
+		}
+	}
+	for name := range rules.code {
+		if reaches(rules.code, name, name) {
+			t.Errorf("%s may import itself by way of others", name)
+		}
+	}
+}
+
+// reaches reports whether from may import to, by way of others too.
+func reaches(table map[string][]string, from, to string) bool {
+	seen := map[string]bool{}
+	open := slices.Clone(table[from])
+	for len(open) > 0 {
+		name := open[0]
+		open = open[1:]
+		if name == to {
+			return true
+		}
+		if !seen[name] {
+			seen[name] = true
+			open = append(open, table[name]...)
+		}
+	}
+	return false
+}

@@ -1,0 +1,141 @@
+// Package extract reads lists of Stripe objects: it plans ranges of creation
+// time, walks many of them at once, and says after each page how far it came.
+package extract
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+)
+
+// Times around which ranges are laid, in seconds.
+const (
+	// Lag is how long an object may take to show up in a list: a range that
+	// reaches into the last Lag seconds is read, but not taken for closed.
+	Lag = 60
+	// Overlap is read again by the next pass, for objects that showed up later
+	// than Lag.
+	Overlap = 600
+)
+
+// A Range is a window [From, To) of Stripe's `created`, in whole unix seconds,
+// of one list. It is read newest first; what lies behind After is still to be
+// read.
+type Range struct {
+	ID      int    `json:"-"` // names the range during one walk
+	Variant int    `json:"variant,omitempty"`
+	From    int64  `json:"from"`
+	To      int64  `json:"to"`
+	After   string `json:"after,omitempty"`   // last object read
+	AfterAt int64  `json:"afterAt,omitempty"` // its created
+}
+
+// A Checkpoint says what of one resource has been read. It is stored as JSON
+// in a table property, in the commit that makes the rows durable: a range's
+// After moves only together with its rows.
+//
+//	{"version":1,"upto":1767225600,"since":0,"open":[{"from":0,"to":1767225661,"after":"ch_9","afterAt":1767000000}]}
+type Checkpoint struct {
+	Version int `json:"version"`
+	// Upto is the time before which everything is read or in Open; 0 before
+	// the first plan.
+	Upto int64 `json:"upto"`
+	// Since is the time before which nothing is read: --since.
+	Since int64 `json:"since,omitempty"`
+	// Events is Stripe's time before the first page of the backfill: change
+	// capture starts there.
+	Events int64   `json:"events,omitempty"`
+	Open   []Range `json:"open,omitempty"`
+}
+
+const checkpointVersion = 1
+
+// DecodeCheckpoint reads what Encode wrote; empty text is the checkpoint of a
+// resource never read.
+func DecodeCheckpoint(text string) (Checkpoint, error) {
+	var c Checkpoint
+	if text == "" {
+		return c, nil
+	}
+	if err := json.Unmarshal([]byte(text), &c); err != nil {
+		return c, fmt.Errorf("checkpoint: %w", err)
+	}
+	if c.Version > checkpointVersion {
+		return c, fmt.Errorf("checkpoint of version %d: written by a newer Tributary", c.Version)
+	}
+	return c, nil
+}
+
+// Encode returns the checkpoint's stored form.
+func (c Checkpoint) Encode() string {
+	c.Version = checkpointVersion
+	text, err := json.Marshal(c)
+	if err != nil {
+		panic(err) // numbers and strings always encode
+	}
+	return string(text)
+}
+
+// Plan adds to the checkpoint what a pass at Stripe's time now has to read:
+// for each of the resource's lists, the time since the last plan and, if since
+// lies before the bound of earlier passes, the time between the two. A since
+// below 0 keeps that bound.
+func (c *Checkpoint) Plan(now, since int64, variants int) {
+	first := c.Upto == 0
+	for v := range variants {
+		switch {
+		case first:
+			c.open(v, max(since, 0), now+1)
+		default:
+			c.open(v, max(c.Upto-Overlap, c.Since), now+1)
+			if since >= 0 && since < c.Since {
+				c.open(v, since, c.Since)
+			}
+		}
+	}
+	if first {
+		c.Events = now
+		c.Since = max(since, 0)
+	} else if since >= 0 {
+		c.Since = min(c.Since, since)
+	}
+	c.Upto = max(c.Upto, now-Lag)
+}
+
+// open adds a range. It grows the one that an earlier pass left unread at the
+// same place instead, so that passes that are cut short don't pile up ranges.
+func (c *Checkpoint) open(variant int, from, to int64) {
+	if from >= to {
+		return
+	}
+	for i := range c.Open {
+		r := &c.Open[i]
+		if r.Variant == variant && r.After == "" && r.From <= to && from <= r.To {
+			r.From, r.To = min(r.From, from), max(r.To, to)
+			return
+		}
+	}
+	c.Open = append(c.Open, Range{Variant: variant, From: from, To: to})
+}
+
+// Apply takes over what a page changed. Ranges that one page opens must be
+// applied before their own pages.
+func (c *Checkpoint) Apply(p *Page) {
+	for i := range c.Open {
+		if c.Open[i].ID == p.Range.ID {
+			c.Open[i] = p.Range
+			if p.Closed {
+				c.Open = slices.Delete(c.Open, i, i+1)
+			}
+			break
+		}
+	}
+	c.Open = append(c.Open, p.Opened...)
+}
+
+// Number gives the open ranges their names for one walk.
+func (c *Checkpoint) Number() {
+	for i := range c.Open {
+		c.Open[i].ID = i + 1
+	}
+}

@@ -1,0 +1,77 @@
+package extract
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestPlan(t *testing.T) {
+	t.Parallel()
+	const now = 1_800_000_000
+	tests := []struct {
+		name     string
+		before   Checkpoint
+		since    int64
+		variants int
+		want     Checkpoint
+	}{
+		{
+			name: "first", since: -1, variants: 2,
+			want: Checkpoint{Upto: now - Lag, Events: now, Open: []Range{{From: 0, To: now + 1}, {Variant: 1, From: 0, To: now + 1}}},
+		},
+		{
+			name: "first with a bound", since: 1_700_000_000, variants: 1,
+			want: Checkpoint{Upto: now - Lag, Since: 1_700_000_000, Events: now, Open: []Range{{From: 1_700_000_000, To: now + 1}}},
+		},
+		{
+			name: "next", before: Checkpoint{Upto: now - 5000, Events: 7}, since: -1, variants: 1,
+			want: Checkpoint{Upto: now - Lag, Events: 7, Open: []Range{{From: now - 5000 - Overlap, To: now + 1}}},
+		},
+		{
+			name: "next below the bound", before: Checkpoint{Upto: now - 5000, Since: now - 5100}, since: now - 9000, variants: 1,
+			want: Checkpoint{Upto: now - Lag, Since: now - 9000, Open: []Range{{From: now - 9000, To: now + 1}}},
+		},
+		{
+			name:     "resumed",
+			before:   Checkpoint{Upto: now - 100, Open: []Range{{From: 0, To: now - 40, After: "x", AfterAt: 5}, {From: now - 900, To: now - 300}}},
+			since:    -1,
+			variants: 1,
+			want:     Checkpoint{Upto: now - Lag, Open: []Range{{From: 0, To: now - 40, After: "x", AfterAt: 5}, {From: now - 900, To: now + 1}}},
+		},
+		{
+			name: "a clock that went back", before: Checkpoint{Upto: now + 5000}, since: -1, variants: 1,
+			want: Checkpoint{Upto: now + 5000},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := tt.before
+			c.Plan(now, tt.since, tt.variants)
+			if d := cmp.Diff(tt.want, c); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+// A checkpoint stored by any version must load for ever.
+func TestStoredCheckpoint(t *testing.T) {
+	t.Parallel()
+	const stored = `{"version":1,"upto":1767225600,"since":5,"events":1767225660,"open":[{"variant":1,"from":0,"to":1767225661,"after":"ch_9","afterAt":1767000000}]}`
+	c, err := DecodeCheckpoint(stored)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Checkpoint{Version: 1, Upto: 1767225600, Since: 5, Events: 1767225660, Open: []Range{{Variant: 1, To: 1767225661, After: "ch_9", AfterAt: 1767000000}}}
+	if d := cmp.Diff(want, c); d != "" {
+		t.Error(d)
+	}
+	if got := c.Encode(); got != stored {
+		t.Errorf("stored again as %s", got)
+	}
+	if _, err := DecodeCheckpoint(`{"version":2}`); err == nil {
+		t.Error("a newer version was accepted")
+	}
+}

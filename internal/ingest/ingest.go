@@ -1,0 +1,351 @@
+// Package ingest carries objects from the pages that extract reads to the
+// tables of one resource: map, look up, quarantine, append, commit. It is the
+// only loop that data passes through.
+package ingest
+
+import (
+	"context"
+	"time"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/tributary-data/tributary/internal/dataset"
+	"github.com/tributary-data/tributary/internal/extract"
+	"github.com/tributary-data/tributary/internal/idindex"
+	"github.com/tributary-data/tributary/internal/mapping"
+	"github.com/tributary-data/tributary/internal/rawjson"
+)
+
+// A Table is the pair of tables that one resource lands in. It has one writer.
+type Table interface {
+	// Append adds a version to the batch in hand; v.Seq is set by the table.
+	// replaces says that the dataset holds an older state of the object.
+	Append(r *dataset.Record, v *dataset.Version, replaces bool) error
+	// Commit makes the batch and the checkpoint durable together. After an
+	// error the table must be opened anew.
+	Commit(ctx context.Context, checkpoint string) error
+}
+
+// An Index knows which version of an object is stored. It learns of versions
+// after their commit.
+type Index interface {
+	Get(id []byte) (idindex.Entry, bool, error)
+	Apply(seq int64, puts []idindex.Put) error
+}
+
+// A Store keeps what is not a row: it is written before the commit that moves
+// the checkpoint past the objects it speaks of, and writing twice does no harm.
+type Store interface {
+	Quarantine(ctx context.Context, rejected []dataset.Rejected) error
+	// Settle removes what stands in quarantine of objects that landed since.
+	Settle(ctx context.Context, resource string, ids []string) error
+	NoteDrift(ctx context.Context, resource string, seen map[mapping.Drift]int64, at time.Time) error
+	// Want asks for an object that another one refers to.
+	Want(ctx context.Context, resource string, ids []string, cause string) error
+}
+
+// Counts are objects, except where they say otherwise.
+type Counts struct {
+	Read        int64 // objects that Stripe sent, the same one twice counted twice
+	Inserted    int64 // not known before
+	Updated     int64 // known with other content
+	Deleted     int64
+	Unchanged   int64
+	Quarantined int64
+	Warnings    int64 // fields nulled because of their type
+}
+
+// Limits of a batch: it is committed at the first of them.
+const (
+	DefaultBatchRows = 10_000
+	DefaultBatchAge  = 3 * time.Second
+)
+
+// A Lander lands the objects of one resource. Its methods must not be called
+// by two goroutines at once.
+type Lander struct {
+	Resource string
+	Plan     *mapping.Plan
+	Table    Table
+	Index    Index
+	Store    Store
+	// Version is the template of what every row says: Source, RunID, Account,
+	// Livemode.
+	Version    dataset.Version
+	Checkpoint extract.Checkpoint // as of the last commit, plus the pages since
+	BatchRows  int                // 0: DefaultBatchRows
+	BatchAge   time.Duration      // 0: DefaultBatchAge
+	// References, if set, returns the ids of objects of another resource that
+	// the record refers to and that no list would show.
+	References func(*dataset.Record) (resource string, ids []string)
+	// Progress, if set, is called after each page and commit.
+	Progress func(Counts)
+
+	counts   Counts
+	rec      dataset.Record
+	puts     []idindex.Put
+	batch    map[string]idindex.Entry // what the open batch holds, by id
+	rejected []dataset.Rejected
+	refused  map[uint64]bool // objects quarantined in this run, by hash of their text
+	wanted   map[string][]string
+	asked    map[string]bool
+	settled  []string
+	held     map[string]bool // ids in quarantine when the run began
+	dirty    bool            // the checkpoint moved since the last commit
+	lastSeq  int64
+}
+
+// Counts returns what happened so far.
+func (l *Lander) Counts() Counts { return l.counts }
+
+// Hold names the ids that stand in quarantine: when one of them lands, it is
+// taken out.
+func (l *Lander) Hold(ids []string) {
+	l.held = make(map[string]bool, len(ids))
+	for _, id := range ids {
+		l.held[id] = true
+	}
+}
+
+// Run lands pages until the channel is closed, and commits what is left. It
+// returns early, with everything up to the last commit durable, when ctx ends
+// or a commit fails.
+func (l *Lander) Run(ctx context.Context, pages <-chan *extract.Page) error {
+	age := l.BatchAge
+	if age == 0 {
+		age = DefaultBatchAge
+	}
+	due := time.NewTicker(age)
+	defer due.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-due.C:
+			if err := l.Commit(ctx); err != nil {
+				return err
+			}
+		case p, ok := <-pages:
+			if !ok {
+				return l.Commit(ctx)
+			}
+			if err := l.page(ctx, p); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (l *Lander) page(ctx context.Context, p *extract.Page) error {
+	defer p.Release()
+	for i := range p.Items {
+		if err := l.Object(ctx, p.Items[i], Read{Start: p.Start, Version: p.Version, Request: p.Request}); err != nil {
+			return err
+		}
+	}
+	// Invariant 1: the cursor moves in the commit that holds its rows.
+	l.Checkpoint.Apply(p)
+	l.dirty = true
+	if l.Progress != nil {
+		l.Progress(l.counts)
+	}
+	rows := l.BatchRows
+	if rows == 0 {
+		rows = DefaultBatchRows
+	}
+	if len(l.puts)+len(l.rejected) >= rows {
+		return l.Commit(ctx)
+	}
+	return nil
+}
+
+// A Read tells of the request that an object came with.
+type Read struct {
+	Start   time.Time // Stripe's time when it began
+	Version string    // Stripe-Version of the answer
+	Request string    // Stripe's request id
+	Source  string    // "" for that of the Lander's template
+}
+
+// Object lands one object, unless the table holds the same state or a newer
+// one.
+func (l *Lander) Object(ctx context.Context, it rawjson.Item, read Read) error {
+	l.counts.Read++
+	if bad := l.Plan.Scan(it.Raw, &l.rec); bad != nil {
+		l.reject(bad, it, read)
+		return nil
+	}
+	l.counts.Warnings += int64(l.rec.Warnings)
+	old, known, err := l.lookup(l.rec.ID)
+	if err != nil {
+		return err
+	}
+	entry := idindex.Entry{Hash: l.rec.Hash, Created: l.rec.Created, ReadAt: read.Start.UnixMilli()}
+	switch {
+	case known && old.Hash == entry.Hash && !old.Deleted:
+		l.counts.Unchanged++
+		l.settle()
+		return nil
+	case known && entry.ReadAt < old.ReadAt:
+		// Older never overwrites newer. Which of two requests that overlapped
+		// saw the later state can't be told: ask once more.
+		l.counts.Unchanged++
+		l.want(l.Resource, string(l.rec.ID))
+		return nil
+	}
+	if _, open := l.batch[string(l.rec.ID)]; open {
+		// An equality delete does not reach rows of its own commit.
+		if err := l.Commit(ctx); err != nil {
+			return err
+		}
+	}
+	v := l.Version
+	v.Op, v.SeenAt, v.APIVersion = dataset.OpUpsert, read.Start, read.Version
+	if read.Source != "" {
+		v.Source = read.Source
+	}
+	if err := l.Table.Append(&l.rec, &v, known); err != nil {
+		return err
+	}
+	entry.Seq = v.Seq
+	l.lastSeq = v.Seq
+	id := string(l.rec.ID)
+	if l.batch == nil {
+		l.batch = map[string]idindex.Entry{}
+	}
+	l.batch[id] = entry
+	l.puts = append(l.puts, idindex.Put{ID: []byte(id), Entry: entry})
+	if known {
+		l.counts.Updated++
+	} else {
+		l.counts.Inserted++
+	}
+	l.settle()
+	l.follow()
+	return nil
+}
+
+// Single lands one object that was read by id. A stub of a deleted object is
+// not a state of it and is passed over.
+func (l *Lander) Single(ctx context.Context, raw []byte, read Read) error {
+	item, _, err := rawjson.One(raw, rawjson.SkipSpace(raw, 0))
+	if err != nil || item.Deleted {
+		return err
+	}
+	return l.Object(ctx, item, read)
+}
+
+// lookup returns the newest version of id, the open batch included.
+func (l *Lander) lookup(id []byte) (idindex.Entry, bool, error) {
+	if e, ok := l.batch[string(id)]; ok {
+		return e, true, nil
+	}
+	return l.Index.Get(id)
+}
+
+// settle takes the record in hand out of the quarantine, if it stands there.
+func (l *Lander) settle() {
+	if l.held[string(l.rec.ID)] {
+		delete(l.held, string(l.rec.ID))
+		l.settled = append(l.settled, string(l.rec.ID))
+	}
+}
+
+func (l *Lander) reject(bad *dataset.Rejected, it rawjson.Item, read Read) {
+	if l.refused == nil {
+		l.refused = map[uint64]bool{}
+	}
+	key := xxh3.Hash(it.Raw)
+	if l.refused[key] {
+		return // the same object again, from an overlap
+	}
+	l.refused[key] = true
+	l.counts.Quarantined++
+	bad.Resource, bad.ID, bad.RunID = l.Resource, string(it.ID), l.Version.RunID
+	bad.RequestID, bad.SeenAt = read.Request, read.Start
+	bad.Raw = append([]byte(nil), it.Raw...)
+	l.rejected = append(l.rejected, *bad)
+}
+
+// follow asks for what the record in hand refers to.
+func (l *Lander) follow() {
+	if l.References == nil {
+		return
+	}
+	resource, ids := l.References(&l.rec)
+	for _, id := range ids {
+		l.want(resource, id)
+	}
+}
+
+// maxAsked bounds the memory of what was asked for; asking twice does no harm.
+const maxAsked = 100_000
+
+func (l *Lander) want(resource, id string) {
+	key := resource + " " + id
+	if l.asked[key] {
+		return
+	}
+	if l.asked == nil || len(l.asked) > maxAsked {
+		l.asked = map[string]bool{}
+	}
+	if l.wanted == nil {
+		l.wanted = map[string][]string{}
+	}
+	l.asked[key] = true
+	l.wanted[resource] = append(l.wanted[resource], id)
+}
+
+// Commit makes everything so far durable. It does nothing when nothing
+// happened since the last commit.
+func (l *Lander) Commit(ctx context.Context) error {
+	if !l.dirty && len(l.puts) == 0 && len(l.rejected) == 0 {
+		return nil
+	}
+	if err := l.keep(ctx); err != nil {
+		return err
+	}
+	if err := l.Table.Commit(ctx, l.Checkpoint.Encode()); err != nil {
+		return err
+	}
+	l.dirty = false
+	if len(l.settled) > 0 {
+		if err := l.Store.Settle(ctx, l.Resource, l.settled); err != nil {
+			return err
+		}
+		l.settled = l.settled[:0]
+	}
+	if len(l.puts) > 0 {
+		if err := l.Index.Apply(l.lastSeq, l.puts); err != nil {
+			return err
+		}
+		l.puts = l.puts[:0]
+		clear(l.batch)
+	}
+	if l.Progress != nil {
+		l.Progress(l.counts)
+	}
+	return nil
+}
+
+// keep writes what is not a row. Invariant 3: every object read is a row, a
+// rejected object, or a failed run; so the quarantine is durable before the
+// checkpoint moves past it.
+func (l *Lander) keep(ctx context.Context) error {
+	if len(l.rejected) > 0 {
+		if err := l.Store.Quarantine(ctx, l.rejected); err != nil {
+			return err
+		}
+		l.rejected = l.rejected[:0]
+	}
+	for resource, ids := range l.wanted {
+		if err := l.Store.Want(ctx, resource, ids, l.Resource); err != nil {
+			return err
+		}
+		delete(l.wanted, resource)
+	}
+	if seen := l.Plan.Drift(); len(seen) > 0 {
+		return l.Store.NoteDrift(ctx, l.Resource, seen, time.Now())
+	}
+	return nil
+}

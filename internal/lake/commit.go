@@ -1,0 +1,192 @@
+package lake
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
+	"github.com/google/uuid"
+)
+
+// propCommit names the last set of files that was committed.
+const propCommit = "tributary.commit"
+
+// commitAttempts bounds how often a commit is tried against other writers.
+const commitAttempts = 10
+
+// Housekeeping in the writer's lane: when a table has this many snapshots, its
+// small manifests are merged and only the last few snapshots are kept.
+const (
+	snapshotsMax  = 100
+	snapshotsKept = 20
+	manifestBytes = 1 << 20
+)
+
+// A Commit is one atomic change of a table.
+type Commit struct {
+	// Files hold the new rows. In a dataset they hold no id twice.
+	Files Files
+	// DeleteIDs name the objects whose rows of earlier commits disappear.
+	// Rows of this commit are not affected, so naming the ids of Files makes
+	// an upsert.
+	DeleteIDs []string
+	// Properties are set on the table together with the rows, also where
+	// there is nothing else.
+	Properties map[string]string
+	// Summary is recorded in the snapshot, and lost when it expires.
+	Summary map[string]string
+}
+
+// Commit applies c as one Iceberg commit: all of it, or nothing. Files that
+// are already in the table are not added again, so a call that failed may be
+// repeated. Afterwards t is the new state.
+func (t *Table) Commit(ctx context.Context, c Commit) error {
+	if c.Files.Empty() && len(c.DeleteIDs) == 0 && len(c.Properties) == 0 {
+		return nil
+	}
+	deletes, err := t.writeDeletes(c.DeleteIDs)
+	if err != nil {
+		return fault(err, "write deletes of "+t.Name())
+	}
+	for attempt := range commitAttempts {
+		if err = t.try(ctx, c, deletes); err == nil {
+			t.cat.disk.release(c.Files)
+			t.cat.disk.release(deletes)
+			// What housekeeping leaves undone is done after the next commit.
+			_ = t.tidy(ctx)
+			return nil
+		}
+		if !errors.Is(err, table.ErrCommitFailed) || !pause(ctx, attempt) {
+			break
+		}
+	}
+	if !errors.Is(err, errUncertain) {
+		err = errors.Join(err, deletes.remove(t.cat.disk))
+	}
+	return fault(err, "commit to "+t.Name())
+}
+
+// pause backs off after a lost race; it reports whether to try again.
+func pause(ctx context.Context, attempt int) bool {
+	base := 5 * time.Millisecond << attempt
+	select {
+	case <-time.After(base + rand.N(base)):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// try stages c on the table's present state and commits it.
+func (t *Table) try(ctx context.Context, c Commit, deletes Files) error {
+	cur, err := t.cat.LoadTable(ctx, t.tbl.Identifier())
+	if err != nil {
+		return err
+	}
+	props := iceberg.Properties{}
+	maps.Copy(props, c.Properties)
+	if key := c.Files.key; key != "" {
+		if cur.Properties()[propCommit] == key {
+			t.tbl = cur
+			return deletes.remove(t.cat.disk)
+		}
+		props[propCommit] = key
+	}
+	tx := cur.NewTransaction()
+	if err := tx.SetProperties(props); err != nil {
+		return err
+	}
+	summary := iceberg.Properties(maps.Clone(c.Summary))
+	switch {
+	case !deletes.Empty():
+		err = tx.NewRowDelta(summary).AddRows(c.Files.data...).AddDeletes(deletes.data...).Commit(ctx)
+	case !c.Files.Empty():
+		err = tx.AddDataFiles(ctx, c.Files.data, summary, table.WithoutDuplicateCheck(), table.WithoutAutoNameMapping())
+	}
+	if err != nil {
+		return err
+	}
+	next, err := tx.Commit(ctx)
+	if err != nil {
+		return err
+	}
+	t.tbl = next
+	return nil
+}
+
+// writeDeletes writes one equality delete file with the ids, each once.
+func (t *Table) writeDeletes(ids []string) (Files, error) {
+	if len(ids) == 0 {
+		return Files{}, nil
+	}
+	ids = slices.Clone(ids)
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+
+	schema, err := t.tbl.Schema().Select(true, colID)
+	if err != nil {
+		return Files{}, err
+	}
+	enc, err := newEncoding(schema, false)
+	if err != nil {
+		return Files{}, err
+	}
+	enc.delete = []int{schema.Field(0).ID}
+	b := array.NewRecordBuilder(memory.DefaultAllocator, enc.arrow)
+	b.Field(0).(*array.StringBuilder).AppendValues(ids, nil)
+	batch := b.NewRecordBatch()
+	defer batch.Release()
+
+	f, err := createFile(t.tbl, t.cat.disk, enc)
+	if err != nil {
+		return Files{}, err
+	}
+	if err := f.write(batch); err != nil {
+		return Files{}, errors.Join(err, f.abort())
+	}
+	df, err := f.close()
+	if err != nil {
+		return Files{}, err
+	}
+	return Files{data: []iceberg.DataFile{df}, key: uuid.NewString()}, nil
+}
+
+// tidy keeps the metadata of a busy table small. Readers that planned on an
+// expired snapshot keep their data files: those are Maintain's to remove.
+func (t *Table) tidy(ctx context.Context) error {
+	if len(t.tbl.Metadata().Snapshots()) < snapshotsMax {
+		return nil
+	}
+	if err := t.expire(ctx, snapshotsKept, 0); err != nil {
+		return err
+	}
+	_, err := t.sweep(ctx, "metadata", 0)
+	return err
+}
+
+// expire merges small manifests and forgets snapshots older than age, except
+// for the last few. No file is removed.
+func (t *Table) expire(ctx context.Context, keep int, age time.Duration) error {
+	tx := t.tbl.NewTransaction()
+	small := func(m iceberg.ManifestFile) bool { return m.Length() < manifestBytes/2 }
+	if _, err := tx.RewriteManifests(ctx, table.WithRewriteManifestPredicate(small)); err != nil {
+		return err
+	}
+	err := tx.ExpireSnapshots(table.WithRetainLast(keep), table.WithOlderThan(age), table.WithPostCommit(false))
+	if err != nil {
+		return err
+	}
+	next, err := tx.Commit(ctx)
+	if err != nil {
+		return err
+	}
+	t.tbl = next
+	return nil
+}

@@ -1,0 +1,174 @@
+package lake
+
+import (
+	"context"
+	"errors"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/compute"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/zeebo/xxh3"
+)
+
+// markIDs bounds how many deleted ids are in memory at once; with more, the id
+// columns are read several times.
+const markIDs = 500_000
+
+// A bitmap has a bit per row of a file.
+type bitmap []uint64
+
+func (b bitmap) set(i int64)      { b[i>>6] |= 1 << (i & 63) }
+func (b bitmap) has(i int64) bool { return b != nil && b[i>>6]&(1<<(i&63)) != 0 }
+
+// mark finds the rows that the delete files hide: those whose id was deleted
+// with a higher sequence number than their file's, in the same partition or in
+// none.
+func (m *maintenance) mark(ctx context.Context) error {
+	var total, newest int64
+	for _, d := range m.deletes {
+		total += d.Count()
+		newest = max(newest, d.seq)
+	}
+	passes := uint64((total + markIDs - 1) / markIDs)
+	for pass := range passes {
+		ids, err := m.deleted(ctx, func(h xxh3.Uint128) bool { return h.Lo%passes == pass })
+		if err != nil {
+			return err
+		}
+		for _, f := range m.data {
+			if f.seq >= newest {
+				continue
+			}
+			if err := m.markFile(ctx, f, ids); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// A tomb is an id that was deleted in a partition. Ids are told apart by a
+// hash of 128 bits: two of a billion meet with a chance below 1e-20.
+type tomb struct {
+	id   xxh3.Uint128
+	part string
+}
+
+// deleted reads the delete files and returns the highest sequence number at
+// which each id was deleted, for the ids that pick accepts.
+func (m *maintenance) deleted(ctx context.Context, pick func(xxh3.Uint128) bool) (map[tomb]int64, error) {
+	ids := map[tomb]int64{}
+	for _, d := range m.deletes {
+		err := m.eachID(ctx, d, func(_ int64, h xxh3.Uint128) {
+			if key := (tomb{h, d.part}); pick(h) && ids[key] < d.seq {
+				ids[key] = d.seq
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return ids, nil
+}
+
+func (m *maintenance) markFile(ctx context.Context, f *stored, ids map[tomb]int64) error {
+	return m.eachID(ctx, f, func(row int64, h xxh3.Uint128) {
+		gone := ids[tomb{id: h}]
+		if f.part != "" {
+			gone = max(gone, ids[tomb{h, f.part}])
+		}
+		if gone <= f.seq {
+			return
+		}
+		if f.dead == nil {
+			f.dead = make(bitmap, (f.Count()+63)/64)
+		}
+		f.dead.set(row)
+		m.report.RowsRemoved++
+	})
+}
+
+// eachID calls do with the number and the hashed id of each row of a file.
+func (m *maintenance) eachID(ctx context.Context, f *stored, do func(row int64, h xxh3.Uint128)) error {
+	row := int64(0)
+	for batch, err := range m.t.batches(ctx, f.DataFile, []string{colID}) {
+		if err != nil {
+			return err
+		}
+		col := batch.Column(0).(*array.String)
+		for i := range col.Len() {
+			do(row, xxh3.HashString128(col.Value(i)))
+			row++
+		}
+	}
+	return nil
+}
+
+// rewrite replaces a group of files by files with their live rows, in the same
+// order. The new files get a higher sequence number than any delete file, so
+// none applies to them, and what was dropped here stays dropped.
+func (m *maintenance) rewrite(ctx context.Context, group []*stored) error {
+	enc, err := newEncoding(m.t.tbl.Schema(), true)
+	if err != nil {
+		return err
+	}
+	out := sink{tbl: m.t.tbl, out: m.t.cat.disk, enc: enc, target: m.target}
+	for _, f := range group {
+		if err = m.copyLive(ctx, f, &out); err != nil {
+			break
+		}
+	}
+	if err == nil {
+		err = out.roll()
+	}
+	added := Files{data: out.done}
+	if err == nil {
+		err = m.replace(ctx, group, added)
+	}
+	if err != nil && !errors.Is(err, errUncertain) {
+		err = errors.Join(err, out.abort(), added.remove(out.out))
+	}
+	return err
+}
+
+// copyLive writes f's live rows to out, in the table's present schema.
+func (m *maintenance) copyLive(ctx context.Context, f *stored, out *sink) error {
+	row := int64(0)
+	for batch, err := range m.t.batches(ctx, f.DataFile, nil) {
+		if err != nil {
+			return err
+		}
+		first := row
+		row += batch.NumRows()
+		if err := copyBatch(ctx, batch, f.dead, first, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyBatch writes the rows of batch whose bit, counted from first, is not set.
+func copyBatch(ctx context.Context, batch arrow.RecordBatch, dead bitmap, first int64, out *sink) error {
+	batch, err := project(batch, out.enc.arrow)
+	if err != nil {
+		return err
+	}
+	defer batch.Release()
+	if dead == nil {
+		return out.write(batch)
+	}
+	mask := array.NewBooleanBuilder(memory.DefaultAllocator)
+	defer mask.Release()
+	for i := range batch.NumRows() {
+		mask.Append(!dead.has(first + i))
+	}
+	keep := mask.NewBooleanArray()
+	defer keep.Release()
+	live, err := compute.FilterRecordBatch(ctx, batch, keep, compute.DefaultFilterOptions())
+	if err != nil {
+		return err
+	}
+	defer live.Release()
+	return out.write(live)
+}

@@ -1,0 +1,235 @@
+package lake
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tributary-data/tributary/internal/dataset"
+	"github.com/tributary-data/tributary/internal/xdm"
+)
+
+// Table properties. They are set in the Iceberg commit that they speak of, so
+// they outlive snapshots.
+const (
+	propCheckpoint = "tributary.checkpoint"  // extract.Checkpoint as JSON, as of the newest commit
+	propSeq        = "tributary.seq"         // highest seq in the table
+	propApplied    = "tributary.applied-seq" // of a dataset: versions up to it are in
+)
+
+// streamRows is how many rows go to the Parquet encoder at once.
+const streamRows = 2048
+
+// A Lane is the one writer of a resource: its history and its dataset. A
+// version goes to the history with the checkpoint first, then to the dataset;
+// what a crash leaves between the two is applied by Recover.
+type Lane struct {
+	// Between, if set, is called after the history's commit and before the
+	// dataset's: tests stop there.
+	Between func()
+
+	history *Table // nil: the dataset is kept alone and carries the checkpoint
+	data    *Table
+	layout  *dataset.Layout
+	tenant  string
+
+	old      *historyRows
+	rows     *datasetRows
+	oldFile  *Writer
+	rowsFile *Writer
+	replaced []string
+	seq      int64
+}
+
+// Lane opens the tables of schema's resource, creating what is missing, for
+// records of the given layout. Without history, versions are not kept, and the
+// dataset can't be rebuilt.
+func (l *Lake) Lane(ctx context.Context, schema *xdm.Schema, layout *dataset.Layout, history bool) (*Lane, error) {
+	data, err := l.Dataset(ctx, schema)
+	if err != nil {
+		return nil, err
+	}
+	lane := &Lane{data: data, layout: layout, tenant: schema.Tenant}
+	lane.rows = newDatasetRows(data.ArrowSchema(), layout, schema.Tenant)
+	if history {
+		if lane.history, err = l.History(ctx, schema.Resource); err != nil {
+			return nil, err
+		}
+		lane.old = newHistoryRows(lane.history.ArrowSchema())
+	}
+	if lane.seq, err = lane.redo().number(propSeq); err != nil {
+		return nil, err
+	}
+	return lane, nil
+}
+
+// redo is the table that carries the checkpoint.
+func (l *Lane) redo() *Table {
+	if l.history != nil {
+		return l.history
+	}
+	return l.data
+}
+
+func (t *Table) number(property string) (int64, error) {
+	text := t.Property(property)
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("table %s: property %s: %w", t.Name(), property, err)
+	}
+	return n, nil
+}
+
+// Checkpoint returns the text given to the last Commit, "" before the first.
+func (l *Lane) Checkpoint() string { return l.redo().Property(propCheckpoint) }
+
+// Seq returns the highest seq given to a version so far.
+func (l *Lane) Seq() int64 { return l.seq }
+
+// Append adds a version to the batch in hand and numbers it. replaces says
+// that the dataset holds an older state of the object.
+func (l *Lane) Append(r *dataset.Record, v *dataset.Version, replaces bool) error {
+	l.seq++
+	v.Seq = l.seq
+	if l.history != nil {
+		l.old.append(r, v)
+		if l.old.n >= streamRows {
+			if err := l.stream(&l.oldFile, l.history, l.old.rows); err != nil {
+				return err
+			}
+		}
+	}
+	if v.Op == dataset.OpSeen {
+		return nil
+	}
+	return l.put(r, v, replaces)
+}
+
+// put adds a version to the dataset's half of the batch.
+func (l *Lane) put(r *dataset.Record, v *dataset.Version, replaces bool) error {
+	if replaces {
+		l.replaced = append(l.replaced, string(r.ID))
+	}
+	l.rows.append(r, v)
+	if l.rows.n < streamRows {
+		return nil
+	}
+	return l.stream(&l.rowsFile, l.data, l.rows.rows)
+}
+
+// stream hands the rows so far to the encoder.
+func (l *Lane) stream(w **Writer, t *Table, r *rows) error {
+	if r.n == 0 {
+		return nil
+	}
+	if *w == nil {
+		// The file outlives the call, so it can't hang on the caller's context.
+		*w = t.NewWriter(context.Background())
+	}
+	return (*w).Write(r.take())
+}
+
+// Commit makes the batch and the checkpoint durable together, in the history,
+// and then applies the batch to the dataset. After an error the lane is of no
+// more use.
+func (l *Lane) Commit(ctx context.Context, checkpoint string) error {
+	var oldFiles, newFiles Files
+	var g errgroup.Group
+	g.Go(func() (err error) {
+		if l.history != nil {
+			oldFiles, err = l.finish(&l.oldFile, l.history, l.old.rows)
+		}
+		return err
+	})
+	g.Go(func() (err error) {
+		newFiles, err = l.finish(&l.rowsFile, l.data, l.rows.rows)
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	seq := strconv.FormatInt(l.seq, 10)
+	props := map[string]string{propCheckpoint: checkpoint, propSeq: seq}
+	if l.history == nil {
+		props[propApplied] = seq
+		return l.commitData(ctx, newFiles, props)
+	}
+	// Invariant 2: rows and checkpoint commit together or not at all.
+	if err := l.history.Commit(ctx, Commit{Files: oldFiles, Properties: props}); err != nil {
+		return err
+	}
+	if l.Between != nil {
+		l.Between()
+	}
+	if newFiles.Empty() {
+		return nil
+	}
+	return l.commitData(ctx, newFiles, map[string]string{propApplied: seq})
+}
+
+func (l *Lane) commitData(ctx context.Context, files Files, props map[string]string) error {
+	err := l.data.Commit(ctx, Commit{Files: files, DeleteIDs: l.replaced, Properties: props})
+	l.replaced = l.replaced[:0]
+	return err
+}
+
+func (l *Lane) finish(w **Writer, t *Table, r *rows) (Files, error) {
+	if err := l.stream(w, t, r); err != nil {
+		return Files{}, err
+	}
+	if *w == nil {
+		return Files{}, nil
+	}
+	files, err := (*w).Close()
+	*w = nil
+	return files, err
+}
+
+// Abort drops the batch in hand and its files.
+func (l *Lane) Abort() {
+	for _, w := range []*Writer{l.oldFile, l.rowsFile} {
+		if w != nil {
+			w.Abort()
+		}
+	}
+	l.oldFile, l.rowsFile = nil, nil
+}
+
+// Recover applies the versions that are in the history and not yet in the
+// dataset. scan takes an object apart along the lane's layout.
+func (l *Lane) Recover(ctx context.Context, scan func(raw []byte, r *dataset.Record) error) error {
+	if l.history == nil {
+		return nil
+	}
+	applied, err := l.data.number(propApplied)
+	if err != nil || applied >= l.seq {
+		return err
+	}
+	// One commit at most was lost, and a batch holds no id twice.
+	var rec dataset.Record
+	for row, err := range l.history.ReadHistory(ctx, applied) {
+		if err != nil {
+			return err
+		}
+		if row.Op == dataset.OpSeen {
+			continue
+		}
+		if err := scan([]byte(row.Raw), &rec); err != nil {
+			return fmt.Errorf("%s, seq %d: %w", l.history.Name(), row.Seq, err)
+		}
+		v := row.Version()
+		if err := l.put(&rec, &v, true); err != nil {
+			return err
+		}
+	}
+	files, err := l.finish(&l.rowsFile, l.data, l.rows.rows)
+	if err != nil {
+		return err
+	}
+	return l.commitData(ctx, files, map[string]string{propApplied: strconv.FormatInt(l.seq, 10)})
+}

@@ -1,0 +1,210 @@
+package lake
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/apache/iceberg-go"
+)
+
+// MaintainOptions say how much Maintain keeps. The zero value is the default.
+type MaintainOptions struct {
+	// KeepFor is how long a file stays that is not, or not yet, part of the
+	// table: what was replaced, for readers that still use it, and what looks
+	// left behind by a crash but may be in the making. Zero means an hour,
+	// negative not at all: nobody else may then use the lake.
+	KeepFor time.Duration
+	// TargetBytes is the size to which data files are merged; zero means
+	// 128 MiB.
+	TargetBytes int64
+}
+
+// A MaintainReport says what Maintain did to one table.
+type MaintainReport struct {
+	FilesBefore, FilesAfter int   // data files
+	DeleteFiles             int   // applied and dropped
+	RowsRemoved             int64 // rows that the delete files hid
+	BytesBefore, BytesAfter int64 // of data and delete files
+	SnapshotsRemoved        int
+	FilesRemoved            int // from disk
+	BytesRemoved            int64
+}
+
+// Maintain makes the table small and fast to read: it drops the rows that
+// delete files hide, so that no delete file is left, merges small data files
+// and manifests, forgets old snapshots, and removes files that no remaining
+// snapshot uses. It must run in the table's writer lane.
+//
+// It rewrites in steps of about half a gigabyte, each a commit of its own, and
+// holds a few batches of rows in memory. A crash costs the step in hand; what
+// that leaves on disk is removed by a later call.
+func (t *Table) Maintain(ctx context.Context, opts MaintainOptions) (MaintainReport, error) {
+	keep := opts.KeepFor
+	switch {
+	case keep == 0:
+		keep = time.Hour
+	case keep < 0:
+		keep = 0
+	}
+	m := maintenance{t: t, target: cmp.Or(opts.TargetBytes, targetBytes)}
+	m.report.BytesBefore = t.Bytes()
+	if err := m.run(ctx, keep); err != nil {
+		return m.report, fault(err, "maintain "+t.Name())
+	}
+	m.report.BytesAfter = t.Bytes()
+	return m.report, nil
+}
+
+// A maintenance is one call of Maintain.
+type maintenance struct {
+	t      *Table
+	target int64
+	report MaintainReport
+
+	data    []*stored
+	deletes []*stored
+}
+
+// A stored file is a live file of the snapshot that is being maintained.
+type stored struct {
+	iceberg.DataFile
+	seq  int64
+	part string
+	dead bitmap // rows of a data file that delete files hide; nil if none
+}
+
+func storedFile(e iceberg.ManifestEntry) stored {
+	return stored{DataFile: e.DataFile(), seq: e.SequenceNum(), part: partition(e.DataFile())}
+}
+
+func (m *maintenance) run(ctx context.Context, keep time.Duration) error {
+	if err := m.list(ctx); err != nil {
+		return err
+	}
+	m.report.FilesBefore, m.report.DeleteFiles = len(m.data), len(m.deletes)
+	if err := m.mark(ctx); err != nil {
+		return err
+	}
+	for _, group := range m.groups() {
+		if err := m.rewrite(ctx, group); err != nil {
+			return err
+		}
+	}
+	if err := m.dropDeletes(ctx); err != nil {
+		return err
+	}
+	m.report.FilesAfter = int(m.t.DataFiles())
+
+	before := len(m.t.tbl.Metadata().Snapshots())
+	if before > 0 {
+		if err := m.t.expire(ctx, 1, keep); err != nil {
+			return err
+		}
+	}
+	m.report.SnapshotsRemoved = before - len(m.t.tbl.Metadata().Snapshots())
+	swept, err := m.t.sweep(ctx, "", keep)
+	m.report.FilesRemoved, m.report.BytesRemoved = swept.files, swept.bytes
+	return err
+}
+
+// list reads what the table consists of, data files in the order of seq.
+func (m *maintenance) list(ctx context.Context) error {
+	for e, err := range m.t.entries(ctx) {
+		if err != nil {
+			return err
+		}
+		f := storedFile(e)
+		switch {
+		case f.ContentType() == iceberg.EntryContentData:
+			m.data = append(m.data, &f)
+		case m.t.ours(f.DataFile):
+			m.deletes = append(m.deletes, &f)
+		default:
+			return foreign(f.DataFile)
+		}
+	}
+	slices.SortStableFunc(m.data, func(a, b *stored) int {
+		return cmp.Or(cmp.Compare(a.part, b.part), cmp.Compare(m.t.firstSeq(a), m.t.firstSeq(b)))
+	})
+	return nil
+}
+
+// Bounds of one step of a rewrite.
+const (
+	stepTargets = 4 // input, in files of the target size
+	fewFiles    = 4 // neighbours that are not worth merging
+)
+
+// groups returns the files to rewrite, each group in one commit: files with
+// dead rows, and runs of small files. Only neighbours share a group, so that
+// the files of a history stay in the order of seq.
+func (m *maintenance) groups() [][]*stored {
+	var groups [][]*stored
+	var run []*stored
+	var size int64
+	flush := func() {
+		dead := slices.ContainsFunc(run, func(f *stored) bool { return f.dead != nil })
+		if dead || len(run) > fewFiles || len(run) > 1 && size >= m.target {
+			groups = append(groups, run)
+		}
+		run, size = nil, 0
+	}
+	for i, f := range m.data {
+		if i > 0 && f.part != m.data[i-1].part || size >= stepTargets*m.target {
+			flush()
+		}
+		if f.dead == nil && f.FileSizeBytes() >= m.target/2 {
+			flush()
+			continue
+		}
+		run = append(run, f)
+		size += f.FileSizeBytes()
+	}
+	flush()
+	return groups
+}
+
+// replace commits the exchange of old files for new ones. Nobody else may have
+// committed since list: what was read could be out of date.
+func (m *maintenance) replace(ctx context.Context, old []*stored, added Files) error {
+	tx := m.t.tbl.NewTransaction()
+	rewrite := tx.NewRewrite(nil)
+	for _, f := range old {
+		rewrite.DeleteFile(f.DataFile)
+	}
+	for _, df := range added.data {
+		rewrite.AddDataFile(df)
+	}
+	if err := rewrite.Commit(ctx); err != nil {
+		return err
+	}
+	// NewRewrite adds a mapping of names to field ids, which our files carry
+	// themselves.
+	if err := tx.RemoveProperties([]string{"schema.name-mapping.default"}); err != nil {
+		return err
+	}
+	next, err := tx.Commit(ctx)
+	if err != nil {
+		return fmt.Errorf("replace %d files: %w", len(old), err)
+	}
+	m.t.tbl = next
+	m.t.cat.disk.release(added)
+	for _, f := range old {
+		// Readers in flight have it for KeepFor from now on.
+		if err := m.t.cat.disk.touch(f.FilePath()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropDeletes drops the delete files: every row they hide is gone.
+func (m *maintenance) dropDeletes(ctx context.Context) error {
+	if len(m.deletes) == 0 {
+		return nil
+	}
+	return m.replace(ctx, m.deletes, Files{})
+}

@@ -1,0 +1,166 @@
+package lake
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/parquet"
+	"github.com/apache/arrow-go/v18/parquet/compress"
+	"github.com/apache/arrow-go/v18/parquet/pqarrow"
+	"github.com/apache/iceberg-go"
+	iceio "github.com/apache/iceberg-go/io"
+	"github.com/apache/iceberg-go/table"
+	"github.com/google/uuid"
+)
+
+const (
+	// zstdLevel is the fastest level of the encoder: on our rows the default
+	// one needs half as much CPU again and its output is not smaller.
+	zstdLevel = 1
+
+	pageBytes = 256 << 10 // of one column before compression; 130 columns may hold one each
+
+	// A row group ends at whichever comes first.
+	groupRows  = 120 << 10
+	groupBytes = 16 << 20 // compressed, all of it in memory
+)
+
+// An encoding says how a file's rows are turned into Parquet.
+type encoding struct {
+	schema *iceberg.Schema
+	arrow  *arrow.Schema
+	props  *parquet.WriterProperties
+	delete []int // ids of the key columns of an equality delete file; nil for data
+}
+
+// newEncoding returns the encoding of files with the given schema. Compact
+// files have dictionaries, which readers like; files in passing do without,
+// which is a third of the CPU.
+func newEncoding(schema *iceberg.Schema, compact bool) (*encoding, error) {
+	as, err := table.SchemaToArrowSchema(schema, nil, true, false)
+	if err != nil {
+		return nil, err
+	}
+	opts := []parquet.WriterProperty{
+		parquet.WithCompression(compress.Codecs.Zstd),
+		parquet.WithCompressionLevel(zstdLevel),
+		parquet.WithDataPageVersion(parquet.DataPageV1),
+		parquet.WithDataPageSize(pageBytes),
+		parquet.WithMaxRowGroupLength(groupRows),
+		parquet.WithDictionaryDefault(compact),
+		parquet.WithStats(false),
+		parquet.WithCreatedBy("tributary"),
+	}
+	for _, f := range schema.Fields() {
+		if measured(f) {
+			opts = append(opts, parquet.WithStatsFor(f.Name, true))
+		}
+	}
+	if compact {
+		// A column whose values hardly repeat is better off without one.
+		leaves, err := pqarrow.ToParquet(as, parquet.NewWriterProperties(opts...), pqarrow.DefaultWriterProps())
+		if err != nil {
+			return nil, err
+		}
+		for i := range leaves.NumColumns() {
+			opts = append(opts, parquet.WithDictionaryCostFallbackFor(leaves.Column(i).Path(), true))
+		}
+	}
+	return &encoding{schema: schema, arrow: as, props: parquet.NewWriterProperties(opts...)}, nil
+}
+
+// A dataFile is a Parquet file of a table while it is written.
+type dataFile struct {
+	tbl *table.Table
+	enc *encoding
+	out *disk
+	uri string
+
+	file iceio.FileWriter
+	buf  *bufio.Writer
+	pq   *pqarrow.FileWriter
+}
+
+func createFile(tbl *table.Table, out *disk, enc *encoding) (*dataFile, error) {
+	d := &dataFile{tbl: tbl, enc: enc, out: out}
+	kind := "data"
+	if enc.delete != nil {
+		kind = "deletes"
+	}
+	d.uri = fmt.Sprintf("%s/data/%s-%s.parquet", tbl.Location(), kind, uuid.New())
+	var err error
+	if d.file, err = out.LocalFS.Create(d.uri); err != nil {
+		return nil, err
+	}
+	out.hold(d.uri)
+	d.buf = bufio.NewWriterSize(d.file, 256<<10)
+	d.pq, err = pqarrow.NewFileWriter(enc.arrow, d.buf, enc.props, pqarrow.DefaultWriterProps())
+	if err != nil {
+		return nil, errors.Join(err, d.abort())
+	}
+	return d, nil
+}
+
+// write adds the rows of batch and leaves it to the caller.
+func (d *dataFile) write(batch arrow.RecordBatch) error {
+	if d.pq.RowGroupTotalCompressedBytes() >= groupBytes {
+		if err := d.pq.NewBufferedRowGroupChecked(); err != nil {
+			return err
+		}
+	}
+	return d.pq.WriteBuffered(batch)
+}
+
+// size returns the bytes so far, after compression.
+func (d *dataFile) size() int64 { return d.pq.TotalCompressedBytes() }
+
+// close finishes the file, flushes it to the device, and describes it for a
+// manifest. After an error the file is gone.
+func (d *dataFile) close() (iceberg.DataFile, error) {
+	df, err := d.finish()
+	if err != nil {
+		return nil, errors.Join(err, d.abort())
+	}
+	return df, nil
+}
+
+func (d *dataFile) finish() (iceberg.DataFile, error) {
+	if err := d.pq.Close(); err != nil {
+		return nil, err
+	}
+	if err := d.buf.Flush(); err != nil {
+		return nil, err
+	}
+	if err := d.file.Close(); err != nil {
+		return nil, err
+	}
+	if err := flush(localPath(d.uri)); err != nil {
+		return nil, err
+	}
+	d.out.mark(d.uri)
+	meta, err := d.pq.FileMetadata()
+	if err != nil {
+		return nil, err
+	}
+	args := table.DataFileArgs{
+		Schema: d.enc.schema, Spec: d.tbl.Spec(), Content: iceberg.EntryContentData,
+		Format: iceberg.ParquetFile, FormatVersion: d.tbl.Metadata().Version(), Metadata: meta,
+		FilePath: d.uri, FileSize: d.pq.TotalBytesWritten(), Properties: d.tbl.Properties(),
+	}
+	if d.enc.delete != nil {
+		args.Content, args.EqualityFieldIDs = iceberg.EntryContentEqDeletes, d.enc.delete
+	}
+	return table.DataFileFromMetadata(args)
+}
+
+// abort closes and removes the file, finished or not.
+func (d *dataFile) abort() error {
+	err := d.file.Close()
+	if errors.Is(err, os.ErrClosed) {
+		err = nil
+	}
+	return errors.Join(err, d.out.removeData(d.uri))
+}

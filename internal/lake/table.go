@@ -1,0 +1,154 @@
+package lake
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
+
+	"github.com/tributary-data/tributary/internal/problem"
+)
+
+// A Table is one Iceberg table as it was when loaded, or after the last commit
+// through this value. It belongs to one goroutine; its writers' files may be
+// encoded meanwhile.
+type Table struct {
+	cat *catalog
+	tbl *table.Table
+}
+
+// tableProperties are set when a table is created. They bind other engines as
+// well; what our own writer does is in parquet.go.
+func tableProperties() iceberg.Properties {
+	return iceberg.Properties{
+		table.PropertyFormatVersion: "2",
+
+		table.ParquetCompressionKey:      "zstd",
+		table.ParquetCompressionLevelKey: strconv.Itoa(zstdLevel),
+
+		// Bounds of top-level columns prune files; those of the record's
+		// many leaves would only swell the manifests.
+		table.DefaultWriteMetricsModeKey: "none",
+
+		table.MetadataDeleteAfterCommitEnabledKey: "true",
+		table.MetadataPreviousVersionsMaxKey:      "20",
+		table.ManifestTargetSizeBytesKey:          strconv.Itoa(manifestBytes),
+
+		// One writer per table: an append never conflicts with an upsert.
+		table.WriteDeleteIsolationLevelKey: string(table.IsolationSnapshot),
+	}
+}
+
+// ensure creates the table or loads and, where needed, evolves it.
+func (l *Lake) ensure(ctx context.Context, name string, schema *iceberg.Schema) (*Table, error) {
+	t, err := l.Load(ctx, name)
+	if problem.KindOf(err) == problem.NotFound {
+		return l.create(ctx, name, schema)
+	}
+	if err != nil {
+		return nil, err
+	}
+	more, err := grown(t.tbl.Schema(), schema)
+	var p *problem.Error
+	if errors.As(err, &p) {
+		p.Detail = "table " + name + ": " + p.Detail
+	}
+	if err != nil || !more {
+		return t, err
+	}
+	tx := t.tbl.NewTransaction()
+	if err := tx.UpdateSchema(true, false).UnionByNameWith(schema).Commit(); err != nil {
+		return nil, fault(err, "evolve table "+name)
+	}
+	if t.tbl, err = tx.Commit(ctx); err != nil {
+		return nil, fault(err, "evolve table "+name)
+	}
+	return t, nil
+}
+
+func (l *Lake) create(ctx context.Context, name string, schema *iceberg.Schema) (*Table, error) {
+	props := tableProperties()
+	for _, f := range schema.Fields() {
+		if measured(f) {
+			props[table.MetricsModeColumnConfPrefix+"."+f.Name] = table.DefaultWriteMetricsModeDefault
+		}
+	}
+	tbl, err := l.cat.create(ctx, name, schema, props)
+	if err != nil {
+		return nil, fault(err, "create table "+name)
+	}
+	return &Table{cat: l.cat, tbl: tbl}, nil
+}
+
+// measured reports whether a top-level column gets statistics: all but nested
+// ones and long or random text.
+func measured(f iceberg.NestedField) bool {
+	_, primitive := f.Type.(iceberg.PrimitiveType)
+	return primitive && f.Name != "raw" && f.Name != "hash" && f.Name != colHash
+}
+
+// Name returns the name of the table, for example charges_history.
+func (t *Table) Name() string {
+	ident := t.tbl.Identifier()
+	return ident[len(ident)-1]
+}
+
+// Property returns the value of a table property, "" if it is not set.
+func (t *Table) Property(key string) string { return t.tbl.Properties()[key] }
+
+// ArrowSchema returns the schema of the batches that a Writer takes. Fields
+// carry their Iceberg ids, and their order is the table's.
+func (t *Table) ArrowSchema() *arrow.Schema {
+	s, err := table.SchemaToArrowSchema(t.tbl.Schema(), nil, true, false)
+	if err != nil {
+		// Every type that historySchema and datasetSchema use has an Arrow type.
+		panic("lake: " + t.Name() + ": " + err.Error())
+	}
+	return s
+}
+
+// Rows returns the number of live rows. While there are delete files it is an
+// estimate: each deleted id is taken to have had one row.
+func (t *Table) Rows() int64 {
+	return max(0, t.total("total-records")-t.total("total-equality-deletes"))
+}
+
+// Bytes returns the size of all data and delete files of the current snapshot.
+func (t *Table) Bytes() int64 { return t.total("total-files-size") }
+
+// DataFiles returns the number of data files of the current snapshot.
+func (t *Table) DataFiles() int64 { return t.total("total-data-files") }
+
+// DeleteFiles returns the number of delete files that readers must apply.
+// Maintain brings it to zero.
+func (t *Table) DeleteFiles() int64 { return t.total("total-delete-files") }
+
+func (t *Table) total(key string) int64 {
+	s := t.tbl.CurrentSnapshot()
+	if s == nil || s.Summary == nil {
+		return 0
+	}
+	n, err := strconv.ParseInt(s.Summary.Properties[key], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// SnapshotID returns the id of the current snapshot, 0 for an empty table.
+func (t *Table) SnapshotID() int64 {
+	if s := t.tbl.CurrentSnapshot(); s != nil {
+		return s.SnapshotID
+	}
+	return 0
+}
+
+// MetadataLocation returns the URI of the current metadata file, which is what
+// other engines open.
+func (t *Table) MetadataLocation() string { return t.tbl.MetadataLocation() }
+
+// Location returns the URI of the table's directory.
+func (t *Table) Location() string { return t.tbl.Location() }

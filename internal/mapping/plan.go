@@ -1,0 +1,144 @@
+package mapping
+
+import (
+	"github.com/zeebo/xxh3"
+
+	"github.com/tributary-data/tributary/internal/dataset"
+	"github.com/tributary-data/tributary/internal/xdm"
+)
+
+// A Plan is a compiled mapping set. It keeps guesses about the order of keys
+// between objects, so it must not be used by two goroutines at once.
+type Plan struct {
+	object   string
+	layout   *dataset.Layout
+	root     *node
+	required []*dataset.Node
+
+	drift map[Drift]int64
+	scan  scan // the object in hand
+}
+
+// Layout returns the layout of the records that Scan fills.
+func (p *Plan) Layout() *dataset.Layout { return p.layout }
+
+type role uint8
+
+const (
+	roleNone role = iota
+	roleID
+	roleObject
+	roleCreated
+)
+
+// A node is a place in the source object: where its value goes, and what may
+// stand below it.
+type node struct {
+	key  string
+	path string // dotted, [] for list elements
+	hash uint64 // of key
+	role role
+	// volatile values are kept but not hashed.
+	volatile bool
+	dst      *dataset.Node // nil: not mapped
+	kids     []*node
+	byKey    map[string]*node
+	hint     int   // index of the kid that is likely next
+	elem     *node // of an array or map: its elements
+}
+
+// kid returns the child named key, making it if it is new.
+func (n *node) kid(key string) *node {
+	for _, k := range n.kids {
+		if k.key == key {
+			return k
+		}
+	}
+	k := &node{key: key, path: key, hash: xxh3.HashString(key)}
+	if n.path != "" {
+		k.path = n.path + "." + key
+	}
+	n.kids = append(n.kids, k)
+	return k
+}
+
+// attach makes dst, with all its fields, the destination of n.
+func (n *node) attach(dst *dataset.Node) {
+	n.dst = dst
+	for _, c := range dst.Children {
+		n.kid(c.Field.Name).attach(c)
+	}
+	if dst.Elem != nil {
+		n.elem = &node{path: n.path + "[]"}
+		n.elem.attach(dst.Elem.Nodes[0])
+	}
+}
+
+// seal builds the look-up tables once the tree is complete.
+func (n *node) seal() {
+	n.byKey = make(map[string]*node, len(n.kids))
+	for _, k := range n.kids {
+		n.byKey[k.key] = k
+		k.seal()
+	}
+	if n.elem != nil {
+		n.elem.seal()
+	}
+}
+
+// child returns the kid named key, or nil. Stripe sends keys in a stable
+// order, so the kid behind the last one found is tried first.
+func (n *node) child(key []byte) *node {
+	if n.hint < len(n.kids) && n.kids[n.hint].key == string(key) {
+		n.hint++
+		return n.kids[n.hint-1]
+	}
+	k := n.byKey[string(key)]
+	if k != nil {
+		for i := range n.kids {
+			if n.kids[i] == k {
+				n.hint = i + 1
+			}
+		}
+	}
+	return k
+}
+
+// isJSON says whether the value is kept as its JSON text.
+func (n *node) isJSON() bool { return n.dst != nil && n.dst.Field.JSON }
+
+// isMap says whether the keys of the object are data.
+func (n *node) isMap() bool { return n.dst != nil && n.dst.Field.Kind == xdm.Map }
+
+// A Drift is something seen that the schema does not describe.
+type Drift struct {
+	Path string // dotted, [] for list elements
+	Kind string // DriftField or DriftType
+	Seen string // JSON type of the value: string, number, boolean, object, array, null
+}
+
+// Values of Drift.Kind.
+const (
+	DriftField = "unknown_field" // the schema has no such field; the value is kept in raw
+	DriftType  = "unknown_type"  // an optional field has another type; it lands as null
+)
+
+// Drift returns what was seen since the last call, with counts.
+func (p *Plan) Drift() map[Drift]int64 {
+	d := p.drift
+	p.drift = nil
+	return d
+}
+
+// maxDrift bounds the different things noted between two calls of Drift: the
+// names come from outside.
+const maxDrift = 1000
+
+func (p *Plan) noteDrift(path, kind, seen string) {
+	if p.drift == nil {
+		p.drift = map[Drift]int64{}
+	}
+	if d := (Drift{path, kind, seen}); len(p.drift) < maxDrift || p.drift[d] > 0 {
+		p.drift[d]++
+	}
+}

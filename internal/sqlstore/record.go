@@ -1,0 +1,80 @@
+package sqlstore
+
+import (
+	"context"
+	"time"
+)
+
+// A Drift is something seen that a schema does not know.
+type Drift struct {
+	Resource  string
+	Path      string // dotted, [] for list elements
+	Kind      string // unknown_field, unknown_type
+	Seen      string // JSON type of the value
+	Count     int64
+	FirstSeen time.Time
+	LastSeen  time.Time
+}
+
+// NoteDrift adds to the counts of what was seen. FirstSeen and LastSeen are
+// ignored in favour of at.
+func (s *Store) NoteDrift(ctx context.Context, seen []Drift, at time.Time) error {
+	const query = `insert into drift (resource, path, kind, seen, count, first_seen, last_seen) values ($1, $2, $3, $4, $5, $6, $6)
+		on conflict (resource, path, kind, seen) do update set count = drift.count + excluded.count, last_seen = excluded.last_seen`
+	return s.repeat(ctx, query, len(seen), func(i int) []any {
+		d := &seen[i]
+		return []any{d.Resource, valid(d.Path), d.Kind, d.Seen, d.Count, at.UnixMilli()}
+	})
+}
+
+// Drifts returns what was seen, the most often first.
+func (s *Store) Drifts(ctx context.Context) ([]Drift, error) {
+	rows, err := s.db.QueryContext(ctx, "select resource, path, kind, seen, count, first_seen, last_seen from drift order by count desc, resource, path, kind, seen")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []Drift
+	for rows.Next() {
+		var d Drift
+		var first, last int64
+		if err := rows.Scan(&d.Resource, &d.Path, &d.Kind, &d.Seen, &d.Count, &first, &last); err != nil {
+			return nil, err
+		}
+		d.FirstSeen, d.LastSeen = time.UnixMilli(first).UTC(), time.UnixMilli(last).UTC()
+		out = append(out, d)
+	}
+	return out, rows.Err()
+}
+
+// AddReads counts requests to Stripe on the day of at.
+func (s *Store) AddReads(ctx context.Context, at time.Time, endpoint string, n, refused int64) error {
+	_, err := s.db.ExecContext(ctx, `insert into reads (day, endpoint, count, refused) values ($1, $2, $3, $4)
+		on conflict (day, endpoint) do update set count = reads.count + excluded.count, refused = reads.refused + excluded.refused`,
+		at.UTC().Format(time.DateOnly), endpoint, n, refused)
+	return err
+}
+
+// Reads returns the number of requests on the days from since on.
+func (s *Store) Reads(ctx context.Context, since time.Time) (n int64, err error) {
+	err = s.db.QueryRowContext(ctx, "select coalesce(sum(count), 0) from reads where day >= $1", since.UTC().Format(time.DateOnly)).Scan(&n)
+	return n, err
+}
+
+// A Run is one pass, or one other piece of work that a user started.
+type Run struct {
+	ID       string
+	Kind     string // sync, maintain
+	Status   string
+	Started  time.Time
+	Finished time.Time
+	Summary  string // JSON
+}
+
+// RecordRun keeps what a run came to.
+func (s *Store) RecordRun(ctx context.Context, r Run) error {
+	_, err := s.db.ExecContext(ctx, `insert into run (id, kind, status, started_at, finished_at, summary) values ($1, $2, $3, $4, $5, $6)
+		on conflict (id) do update set status = excluded.status, finished_at = excluded.finished_at, summary = excluded.summary`,
+		r.ID, r.Kind, r.Status, r.Started.UnixMilli(), r.Finished.UnixMilli(), r.Summary)
+	return err
+}

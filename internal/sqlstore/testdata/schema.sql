@@ -1,0 +1,66 @@
+CREATE TABLE binding (
+	one             integer primary key check (one = 1),
+	account         text    not null, -- acct_…, '' while unknown
+	livemode        integer not null,
+	key_fingerprint text    not null
+);
+
+CREATE TABLE drift (
+	resource   text   not null,
+	path       text   not null,
+	kind       text   not null,
+	seen       text   not null,
+	count      bigint not null,
+	first_seen bigint not null,
+	last_seen  bigint not null,
+	primary key (resource, path, kind, seen)
+);
+
+CREATE TABLE event_cursor (
+	account text   primary key,
+	at      bigint not null
+);
+
+CREATE TABLE probe (
+	key_fingerprint text   primary key,
+	result          text   not null,
+	probed_at       bigint not null
+);
+
+CREATE TABLE quarantine (
+	resource   text   not null,
+	id         text   not null,
+	digest     text   not null,
+	path       text   not null,
+	reason     text   not null,
+	raw        text   not null,
+	request_id text   not null,
+	run_id     text   not null,
+	seen_at    bigint not null,
+	primary key (resource, id, digest)
+);
+
+CREATE TABLE reads (
+	day      text   not null,
+	endpoint text   not null,
+	count    bigint not null,
+	refused  bigint not null,
+	primary key (day, endpoint)
+);
+
+CREATE TABLE run (
+	id          text   primary key,
+	kind        text   not null,
+	status      text   not null,
+	started_at  bigint not null,
+	finished_at bigint not null,
+	summary     text   not null
+);
+
+CREATE TABLE wanted (
+	resource text not null,
+	id       text not null,
+	cause    text not null,
+	primary key (resource, id)
+);
+

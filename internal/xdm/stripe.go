@@ -1,0 +1,65 @@
+package xdm
+
+import (
+	"embed"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/tributary-data/tributary/internal/problem"
+)
+
+// Resources are the Stripe resources that have a schema, named as in Stripe's
+// paths.
+var Resources = []string{"charges", "subscriptions", "refunds", "balance_transactions", "customers", "prices"}
+
+// The field groups are maintained by hand: one field a line, id and object
+// first, the rest by name as Stripe sends them.
+//
+//go:embed fieldgroups/*.json
+var fieldGroups embed.FS
+
+const namespace = "https://ns.tributary-data.github.io/"
+
+var tenantName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
+
+// Stripe returns the schema of a Stripe resource under a tenant namespace,
+// which is given without its underscore. An unknown resource or a tenant with
+// other characters than letters, digits, - and _ is a problem.Invalid.
+func Stripe(resource, tenant string) (*Schema, error) {
+	if !slices.Contains(Resources, resource) {
+		return nil, &problem.Error{
+			Kind:   problem.Invalid,
+			Detail: fmt.Sprintf("there is no Stripe resource %q here", resource),
+			Advice: "The resources are " + strings.Join(Resources, ", ") + ".",
+		}
+	}
+	if !tenantName.MatchString(tenant) {
+		return nil, &problem.Error{
+			Kind:   problem.Invalid,
+			Detail: fmt.Sprintf("the tenant namespace %q is not a name", tenant),
+			Advice: "Give it without the leading underscore, in letters, digits, - and _.",
+		}
+	}
+	data, err := fieldGroups.ReadFile("fieldgroups/" + resource + ".json")
+	if err != nil {
+		return nil, err
+	}
+	g, err := parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("field group of %s: %w", resource, err)
+	}
+	custom, err := g.custom()
+	if err != nil {
+		return nil, fmt.Errorf("field group of %s: %w", resource, err)
+	}
+	return &Schema{
+		ID:       namespace + tenant + "/schemas/stripe-" + strings.ReplaceAll(resource, "_", "-"),
+		Title:    g.Title,
+		Resource: resource,
+		Tenant:   tenant,
+		Group:    custom.Name,
+		Fields:   custom.Fields,
+	}, nil
+}
