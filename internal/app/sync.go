@@ -52,6 +52,8 @@ type Sync struct {
 type Hooks struct {
 	// Between is called between the commits of a resource's history and dataset.
 	Between func(resource string)
+	// Page sees each page before it lands and may change it.
+	Page func(resource string, p *extract.Page)
 	// OnCall is told every request to Stripe.
 	OnCall func(stripe.Call)
 }
@@ -187,37 +189,57 @@ func (p *pass) open(ctx context.Context) (stripe.Probe, error) {
 	return found, err
 }
 
-// all runs the resources side by side; then what they refer to.
+// all runs the resources side by side. Prices end last: subscriptions refer to
+// some that no list shows.
 func (p *pass) all(ctx context.Context) {
-	landers := make([]*lane, len(p.resources))
+	referred := make(chan struct{})
+	if !slices.ContainsFunc(p.resources, func(r stripe.Resource) bool { return r.Name == "subscriptions" }) {
+		close(referred)
+	}
 	var wg sync.WaitGroup
 	for i, r := range p.resources {
-		if p.report.Resources[i].err != nil {
-			continue
-		}
 		wg.Go(func() {
-			began := time.Now()
-			l, err := p.openLane(ctx, r)
-			if err == nil {
-				landers[i] = l
-				err = p.read(ctx, l, i)
+			if r.Name == "subscriptions" {
+				defer close(referred)
 			}
-			p.report.Resources[i].err = err
+			if p.report.Resources[i].err != nil {
+				return
+			}
+			began := time.Now()
+			p.report.Resources[i].err = p.one(ctx, r, i, referred)
 			p.report.Resources[i].Duration = time.Since(began).Milliseconds()
 			p.settle(i)
 		})
 	}
 	wg.Wait()
-	for i, l := range landers {
-		if l == nil {
-			continue
-		}
-		if p.report.Resources[i].err == nil {
-			p.report.Resources[i].err = p.fetchWanted(ctx, l)
-		}
-		p.report.Resources[i].count(l.lander.Counts())
-		l.table.Abort()
+}
+
+// one copies one resource.
+func (p *pass) one(ctx context.Context, r stripe.Resource, i int, referred <-chan struct{}) error {
+	l, err := p.openLane(ctx, r)
+	if err != nil {
+		return err
 	}
+	defer func() {
+		l.table.Abort()
+		p.report.Resources[i].count(l.lander.Counts())
+	}()
+	if err := p.read(ctx, l, i); err != nil {
+		return err
+	}
+	if r.Name == "prices" {
+		// Twice, so that most of the fetching happens beside the reading of
+		// subscriptions.
+		if err := p.fetchWanted(ctx, l); err != nil {
+			return err
+		}
+		select {
+		case <-referred:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return p.fetchWanted(ctx, l)
 }
 
 // read walks the open ranges of one resource and lands them.
@@ -247,6 +269,9 @@ func (p *pass) read(ctx context.Context, l *lane, i int) error {
 	go func() {
 		defer close(pages)
 		walked <- walk.Run(walking, open, func(pg *extract.Page) error {
+			if p.Hooks.Page != nil {
+				p.Hooks.Page(l.resource.Name, pg)
+			}
 			select {
 			case pages <- pg:
 				return nil

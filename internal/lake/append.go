@@ -44,6 +44,12 @@ type column struct {
 
 	kids []column // fields of obj; the element of list; the value of dict
 	keys *array.StringBuilder
+
+	text int // bytes of str's values in the batch before
+
+	// nulls are rows that are null and not in the builder yet. Most columns of
+	// a wide record are null most of the time; they go in together.
+	nulls int
 }
 
 // newColumn pairs node with its builder. A nil node makes a column of nulls:
@@ -106,13 +112,19 @@ type scratch []byte
 
 func (c *column) append(r *dataset.Record, frame []dataset.Slot, tmp *scratch) {
 	if c.slot < 0 {
-		c.any.AppendNull()
+		c.nulls++
 		return
 	}
 	s := frame[c.slot]
+	if s.Kind == dataset.Absent || s.Kind == dataset.Null || s.Kind == dataset.Invalid {
+		c.nulls++
+		return
+	}
+	if c.nulls > 0 {
+		c.settle()
+	}
 	switch s.Kind {
 	case dataset.Absent, dataset.Null, dataset.Invalid:
-		c.any.AppendNull()
 	case dataset.String:
 		text := r.Text(s)
 		if s.Escaped {
@@ -156,6 +168,46 @@ func (c *column) append(r *dataset.Record, frame []dataset.Slot, tmp *scratch) {
 	}
 }
 
+// settle puts the nulls so far into the builder.
+func (c *column) settle() {
+	n := c.nulls
+	c.nulls = 0
+	if c.obj == nil || c.slot < 0 {
+		c.any.AppendNulls(n)
+		return
+	}
+	// AppendNulls would go down to every field; here they only count.
+	c.obj.AppendValues(make([]bool, n))
+	for i := range c.kids {
+		c.kids[i].nulls += n
+	}
+}
+
+// flush brings the builder, and those below it, up to date.
+func (c *column) flush() {
+	if c.nulls > 0 {
+		c.settle()
+	}
+	if c.str != nil {
+		c.text = c.str.DataLen()
+	}
+	for i := range c.kids {
+		c.kids[i].flush()
+	}
+}
+
+// reserve makes room for the next batch, which is like the one before: growing
+// step by step would allocate and copy as much again.
+func (c *column) reserve() {
+	if c.str != nil && c.text > 0 {
+		c.str.Reserve(streamRows)
+		c.str.ReserveData(c.text + c.text/16)
+	}
+	for i := range c.kids {
+		c.kids[i].reserve()
+	}
+}
+
 // rows collects rows of one table until they are taken as a record batch.
 type rows struct {
 	builder *array.RecordBuilder
@@ -171,6 +223,8 @@ func newRows(schema *arrow.Schema) *rows {
 	}
 	return r
 }
+
+func (r *rows) count() int { return r.n }
 
 // take returns the rows so far and starts anew.
 func (r *rows) take() arrow.RecordBatch {
@@ -215,6 +269,14 @@ func newDatasetRows(schema *arrow.Schema, layout *dataset.Layout, tenant string)
 
 func micros(t time.Time) arrow.Timestamp { return arrow.Timestamp(t.UnixMicro()) }
 
+// take returns the rows so far and starts anew.
+func (d *datasetRows) take() arrow.RecordBatch {
+	d.body.flush()
+	batch := d.rows.take()
+	d.body.reserve()
+	return batch
+}
+
 func (d *datasetRows) append(r *dataset.Record, v *dataset.Version) {
 	d.id.BinaryBuilder.Append(r.ID)
 	d.seq.Append(v.Seq)
@@ -238,6 +300,14 @@ func (d *datasetRows) append(r *dataset.Record, v *dataset.Version) {
 		d.body.kids[i].append(r, r.Slots, &d.tmp)
 	}
 	d.n++
+}
+
+// take returns the rows so far and starts anew.
+func (h *historyRows) take() arrow.RecordBatch {
+	text := h.raw.DataLen()
+	batch := h.rows.take()
+	h.raw.ReserveData(text + text/16)
+	return batch
 }
 
 // historyRows appends versions of one resource to its history.

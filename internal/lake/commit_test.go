@@ -198,7 +198,7 @@ func TestManyCommits(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	tbl := openOrders(t, openLake(t, dir))
-	const commits = 250
+	const commits = 200
 	for i := range commits {
 		c := Commit{
 			Files:      write(t, tbl, order(fmt.Sprint("or_", i%60), int64(i), i)),

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/google/go-cmp/cmp"
@@ -78,6 +79,19 @@ func openOrders(t *testing.T, l *Lake, more ...*xdm.Field) *Table {
 // write encodes rows into files that are not committed.
 func write[R any](t testing.TB, tbl *Table, rows ...R) Files {
 	t.Helper()
+	w := tbl.NewWriter(context.Background())
+	if err := w.Write(rowsBatch(t, tbl, rows...)); err != nil {
+		t.Fatal(err)
+	}
+	files, err := w.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func rowsBatch[R any](t testing.TB, tbl *Table, rows ...R) arrow.RecordBatch {
+	t.Helper()
 	text, err := json.Marshal(rows)
 	if err != nil {
 		t.Fatal(err)
@@ -86,15 +100,7 @@ func write[R any](t testing.TB, tbl *Table, rows ...R) Files {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := tbl.NewWriter(context.Background())
-	if err := w.Write(batch); err != nil {
-		t.Fatal(err)
-	}
-	files, err := w.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
+	return batch
 }
 
 func commit(t testing.TB, tbl *Table, c Commit) {

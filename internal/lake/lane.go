@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tributary-data/tributary/internal/dataset"
@@ -99,7 +100,7 @@ func (l *Lane) Append(r *dataset.Record, v *dataset.Version, replaces bool) erro
 	if l.history != nil {
 		l.old.append(r, v)
 		if l.old.n >= streamRows {
-			if err := l.stream(&l.oldFile, l.history, l.old.rows); err != nil {
+			if err := l.stream(&l.oldFile, l.history, l.old); err != nil {
 				return err
 			}
 		}
@@ -119,12 +120,18 @@ func (l *Lane) put(r *dataset.Record, v *dataset.Version, replaces bool) error {
 	if l.rows.n < streamRows {
 		return nil
 	}
-	return l.stream(&l.rowsFile, l.data, l.rows.rows)
+	return l.stream(&l.rowsFile, l.data, l.rows)
+}
+
+// A batcher collects rows.
+type batcher interface {
+	count() int
+	take() arrow.RecordBatch
 }
 
 // stream hands the rows so far to the encoder.
-func (l *Lane) stream(w **Writer, t *Table, r *rows) error {
-	if r.n == 0 {
+func (l *Lane) stream(w **Writer, t *Table, r batcher) error {
+	if r.count() == 0 {
 		return nil
 	}
 	if *w == nil {
@@ -142,12 +149,12 @@ func (l *Lane) Commit(ctx context.Context, checkpoint string) error {
 	var g errgroup.Group
 	g.Go(func() (err error) {
 		if l.history != nil {
-			oldFiles, err = l.finish(&l.oldFile, l.history, l.old.rows)
+			oldFiles, err = l.finish(&l.oldFile, l.history, l.old)
 		}
 		return err
 	})
 	g.Go(func() (err error) {
-		newFiles, err = l.finish(&l.rowsFile, l.data, l.rows.rows)
+		newFiles, err = l.finish(&l.rowsFile, l.data, l.rows)
 		return err
 	})
 	if err := g.Wait(); err != nil {
@@ -178,7 +185,7 @@ func (l *Lane) commitData(ctx context.Context, files Files, props map[string]str
 	return err
 }
 
-func (l *Lane) finish(w **Writer, t *Table, r *rows) (Files, error) {
+func (l *Lane) finish(w **Writer, t *Table, r batcher) (Files, error) {
 	if err := l.stream(w, t, r); err != nil {
 		return Files{}, err
 	}
@@ -227,7 +234,7 @@ func (l *Lane) Recover(ctx context.Context, scan func(raw []byte, r *dataset.Rec
 			return err
 		}
 	}
-	files, err := l.finish(&l.rowsFile, l.data, l.rows.rows)
+	files, err := l.finish(&l.rowsFile, l.data, l.rows)
 	if err != nil {
 		return err
 	}

@@ -43,6 +43,7 @@ type node struct {
 	dst      *dataset.Node // nil: not mapped
 	kids     []*node
 	byKey    map[string]*node
+	pos      int   // index among its siblings
 	hint     int   // index of the kid that is likely next
 	elem     *node // of an array or map: its elements
 }
@@ -77,8 +78,9 @@ func (n *node) attach(dst *dataset.Node) {
 // seal builds the look-up tables once the tree is complete.
 func (n *node) seal() {
 	n.byKey = make(map[string]*node, len(n.kids))
-	for _, k := range n.kids {
+	for i, k := range n.kids {
 		n.byKey[k.key] = k
+		k.pos = i
 		k.seal()
 	}
 	if n.elem != nil {
@@ -87,19 +89,17 @@ func (n *node) seal() {
 }
 
 // child returns the kid named key, or nil. Stripe sends keys in a stable
-// order, so the kid behind the last one found is tried first.
+// order, so the kids behind the last one found are tried first.
 func (n *node) child(key []byte) *node {
-	if n.hint < len(n.kids) && n.kids[n.hint].key == string(key) {
-		n.hint++
-		return n.kids[n.hint-1]
+	for i := n.hint; i < len(n.kids) && i < n.hint+3; i++ {
+		if n.kids[i].key == string(key) {
+			n.hint = i + 1
+			return n.kids[i]
+		}
 	}
 	k := n.byKey[string(key)]
 	if k != nil {
-		for i := range n.kids {
-			if n.kids[i] == k {
-				n.hint = i + 1
-			}
-		}
+		n.hint = k.pos + 1
 	}
 	return k
 }

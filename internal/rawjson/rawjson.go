@@ -45,8 +45,26 @@ const (
 // SkipSpace returns the offset of the first byte at or after i that is not
 // white space.
 func SkipSpace(b []byte, i int) int {
-	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
-		i++
+	if i >= len(b) || b[i] > ' ' {
+		return i
+	}
+	return skipSpace(b, i)
+}
+
+func skipSpace(b []byte, i int) int {
+	for i < len(b) {
+		switch b[i] {
+		case ' ', '\r', '\t':
+			i++
+		case '\n':
+			i++
+			// Stripe indents: eight blanks at once.
+			for i+8 <= len(b) && binary.LittleEndian.Uint64(b[i:]) == ones*' ' {
+				i += 8
+			}
+		default:
+			return i
+		}
 	}
 	return i
 }
@@ -312,15 +330,14 @@ func Literal(b []byte, i int) (int, error) {
 }
 
 // Skip returns the offset behind the value at b[i]. It checks that brackets
-// and strings are closed, not what stands between them.
+// and strings are closed, not what stands between them or in them.
 func Skip(b []byte, i int) (int, error) {
 	if i >= len(b) {
 		return 0, errCut(i)
 	}
 	switch b[i] {
 	case '"':
-		end, _, err := String(b, i)
-		return end, err
+		return skipString(b, i)
 	case '{', '[':
 		return skipNested(b, i)
 	case 't', 'f', 'n':
@@ -330,19 +347,29 @@ func Skip(b []byte, i int) (int, error) {
 	return end, err
 }
 
+// structural marks the bytes that matter when a value is skipped.
+var structural = [256]bool{'"': true, '{': true, '}': true, '[': true, ']': true}
+
 // skipNested skips an object or array without recursion: the text comes from
 // outside, and its depth is not ours to trust.
 func skipNested(b []byte, i int) (int, error) {
 	var deep [64]byte
 	open := deep[:0]
-	for ; i < len(b); i++ {
+	for {
+		for i < len(b) && !structural[b[i]] {
+			i++
+		}
+		if i >= len(b) {
+			return 0, errCut(i)
+		}
 		switch c := b[i]; c {
 		case '"':
-			end, _, err := String(b, i)
+			end, err := skipString(b, i)
 			if err != nil {
 				return 0, err
 			}
-			i = end - 1
+			i = end
+			continue
 		case '{', '[':
 			open = append(open, c+2) // the closing bracket stands two behind
 		case '}', ']':
@@ -353,6 +380,30 @@ func skipNested(b []byte, i int) (int, error) {
 				return i + 1, nil
 			}
 		}
+		i++
 	}
-	return 0, errCut(i)
+}
+
+// skipString returns the offset behind the string at b[i], whatever it holds.
+func skipString(b []byte, i int) (int, error) {
+	for i++; ; i += 2 {
+		for i+8 <= len(b) {
+			w := binary.LittleEndian.Uint64(b[i:])
+			q := w ^ (ones * '"')
+			s := w ^ (ones * '\\')
+			if ((q-ones)&^q|(s-ones)&^s)&highs != 0 {
+				break
+			}
+			i += 8
+		}
+		for i < len(b) && b[i] != '"' && b[i] != '\\' {
+			i++
+		}
+		if i >= len(b) {
+			return 0, errCut(i)
+		}
+		if b[i] == '"' {
+			return i + 1, nil
+		}
+	}
 }

@@ -97,12 +97,24 @@ type article struct {
 }
 
 var articles = []article{
-	{"24-MB01", "Joust Duffle Bag", 34}, {"24-MB04", "Strive Shoulder Pack", 32}, {"24-MB03", "Crown Summit Backpack", 38},
-	{"24-WB05", "Savvy Shoulder Tote", 32}, {"24-WG085", "Sprite Yoga Strap 6 foot", 14}, {"24-UG06", "Affirm Water Bottle", 7},
-	{"24-UG07", "Dual Handle Cardio Ball", 12}, {"24-MG04", "Aim Analog Watch", 45}, {"24-WG02", "Didi Sport Watch", 92},
-	{"24-MG02", "Dash Digital Watch", 92}, {"240-LV05", "Fitness Bundle, 6 months", 119}, {"MH01", "Chaz Kangeroo Hoodie", 52},
-	{"MJ12", "Proteus Fitness Jackshirt", 45}, {"WS12", "Radiant Tee", 22}, {"WP04", "Cora Parachute Pant", 75},
-	{"MT07", "Argus All-Weather Tank", 22}, {"HX-900", "Helix 900 Rowing Machine", 899}, {"BX-22", "Boulder Adjustable Bench", 249},
+	{"24-MB01", "Joust Duffle Bag", 34},
+	{"24-MB04", "Strive Shoulder Pack", 32},
+	{"24-MB03", "Crown Summit Backpack", 38},
+	{"24-WB05", "Savvy Shoulder Tote", 32},
+	{"24-WG085", "Sprite Yoga Strap 6 foot", 14},
+	{"24-UG06", "Affirm Water Bottle", 7},
+	{"24-UG07", "Dual Handle Cardio Ball", 12},
+	{"24-MG04", "Aim Analog Watch", 45},
+	{"24-WG02", "Didi Sport Watch", 92},
+	{"24-MG02", "Dash Digital Watch", 92},
+	{"240-LV05", "Fitness Bundle, 6 months", 119},
+	{"MH01", "Chaz Kangeroo Hoodie", 52},
+	{"MJ12", "Proteus Fitness Jackshirt", 45},
+	{"WS12", "Radiant Tee", 22},
+	{"WP04", "Cora Parachute Pant", 75},
+	{"MT07", "Argus All-Weather Tank", 22},
+	{"HX-900", "Helix 900 Rowing Machine", 899},
+	{"BX-22", "Boulder Adjustable Bench", 249},
 }
 
 var addOns = []string{"gift-wrap", "protect-2y", "express", "care-kit"}

@@ -19,7 +19,9 @@ import (
 //	POST /sim/reset                sets both to zero
 //	POST /sim/do                   takes the Step in the body
 //	POST /sim/plan                 replaces the Plan by the body
-//	POST /sim/put/<resource>       places the object in the body
+//	POST /sim/put/<resource>       places the object in the body, see Put
+//
+// Its errors are plain text.
 func (s *Sim) control(w http.ResponseWriter, r *http.Request) {
 	what, resource, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/sim/"), "/")
 	if s.shelves[Resource(resource)] == nil && resource != "" {

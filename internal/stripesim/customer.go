@@ -117,9 +117,9 @@ func (w *world) findCustomer(id string) (int, bool) {
 }
 
 // find returns the position of a generated object whose key is its position.
-func (w *world) find(kind idKind, id string, n int, make func([]byte, uint64) []byte) (int, bool) {
+func (w *world) find(kind idKind, id string, n int, spell func([]byte, uint64) []byte) (int, bool) {
 	key, ok := w.key(kind, id)
-	if !ok || key >= uint64(n) || string(make(nil, key)) != id {
+	if !ok || key >= uint64(n) || string(spell(nil, key)) != id {
 		return 0, false
 	}
 	return int(key), true

@@ -266,8 +266,13 @@ func TestPlanAsJSON(t *testing.T) {
 		t.Errorf("written and read again: %+v, %v", again, err)
 	}
 	for _, bad := range []Rule{
-		{}, {Action: "explode"}, {Action: Respond}, {Action: Stall}, {Action: Cut, Probability: 2},
-		{Then: []Step{{Do: "sing", Resource: Charges}}}, {Then: []Step{{Do: "insert", Resource: "pets"}}},
+		{},
+		{Action: "explode"},
+		{Action: Respond},
+		{Action: Stall},
+		{Action: Cut, Probability: 2},
+		{Then: []Step{{Do: "sing", Resource: Charges}}},
+		{Then: []Step{{Do: "insert", Resource: "pets"}}},
 	} {
 		if _, err := New(Config{Plan: Plan{Rules: []Rule{bad}}}); err == nil {
 			t.Errorf("%+v was accepted", bad)

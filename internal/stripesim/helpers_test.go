@@ -3,6 +3,7 @@ package stripesim
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -83,9 +84,7 @@ func walkAll(tb fataler, s *Sim, path string, params url.Values, limit func() in
 	after := ""
 	for range 10000 {
 		q := url.Values{"limit": {fmt.Sprint(limit())}}
-		for k, v := range params {
-			q[k] = v
-		}
+		maps.Copy(q, params)
 		if after != "" {
 			q.Set("starting_after", after)
 		}

@@ -166,16 +166,3 @@ func appendString(b []byte, s string) []byte {
 	}
 	return append(append(b, s[from:]...), '"')
 }
-
-// appendIndented appends JSON printed at depth 0 as if it had been printed
-// depth levels deeper. Line breaks never occur inside JSON strings.
-func appendIndented(b, raw []byte, depth int) []byte {
-	pad := margin[1 : 1+2*depth]
-	for _, c := range raw {
-		b = append(b, c)
-		if c == '\n' {
-			b = append(b, pad...)
-		}
-	}
-	return b
-}

@@ -242,20 +242,20 @@ func listNode(list []any, was *node) (*node, error) {
 	return n, nil
 }
 
-// equal says whether a and b print the same, whatever the order of fields.
-func (a *node) equal(b *node) bool {
-	if a == nil || b == nil {
-		return a == b
+// equal says whether n and other print the same, whatever the order of fields.
+func (n *node) equal(other *node) bool {
+	if n == nil || other == nil {
+		return n == other
 	}
-	if a.kind != b.kind || a.text != b.text || len(a.items) != len(b.items) {
+	if n.kind != other.kind || n.text != other.text || len(n.items) != len(other.items) {
 		return false
 	}
-	for i := range a.items {
-		other := b.items[i]
-		if a.kind == '{' {
-			other = b.at(a.keys[i])
+	for i, item := range n.items {
+		twin := other.items[i]
+		if n.kind == '{' {
+			twin = other.at(n.keys[i])
 		}
-		if !a.items[i].equal(other) {
+		if !item.equal(twin) {
 			return false
 		}
 	}

@@ -36,7 +36,7 @@ var optional = map[string][]string{
 func TestObjectsHaveStripesFields(t *testing.T) {
 	t.Parallel()
 	known := fieldsOf(t)
-	for seed := range uint64(6) {
+	for seed := range uint64(4) {
 		cfg := small(seed)
 		cfg.OddIDs = seed%2 == 0
 		s := newSim(t, cfg)
@@ -115,10 +115,11 @@ func TestSameSeedSameBytes(t *testing.T) {
 		}
 		return fmt.Sprintf("%x", h.Sum(nil))
 	}
-	if digest(1) != digest(1) {
+	first := digest(1)
+	if again := digest(1); again != first {
 		t.Error("one seed made two accounts")
 	}
-	if digest(1) == digest(2) {
+	if first == digest(2) {
 		t.Error("two seeds made one account")
 	}
 }
@@ -206,8 +207,7 @@ func urlPath(id string) string {
 // Even a small shop has what a connector stumbles over.
 func TestVariety(t *testing.T) {
 	t.Parallel()
-	cfg := Demo()
-	cfg.Novelty = true
+	cfg := Config{Seed: 1, Novelty: true, Counts: Counts{Charges: 5000, Customers: 1000, Subscriptions: 500, Prices: 60}}
 	s := newSim(t, cfg)
 	seen := map[string]int{}
 	for truth := range s.Oracle(Charges) {
@@ -259,7 +259,7 @@ func TestVariety(t *testing.T) {
 			t.Errorf("no %s", k)
 		}
 	}
-	if share := float64(seen["subscription canceled"]) / 1200; share < 0.26 || share > 0.36 {
+	if share := float64(seen["subscription canceled"]) / 500; share < 0.25 || share > 0.37 {
 		t.Errorf("%.0f %% of the subscriptions are canceled", 100*share)
 	}
 }

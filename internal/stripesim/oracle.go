@@ -21,8 +21,8 @@ type Truth struct {
 
 // Oracle yields every object of a resource that an exact copy must hold, oldest
 // first: canceled subscriptions, inactive prices and all, but neither deleted
-// customers nor inline prices. JSON is valid until the next step. The account
-// must not change meanwhile: changes wait for the loop to end.
+// customers nor inline prices. JSON is valid until the next step.
+// Changes of the account wait for the loop to end, so it must not make any.
 func (s *Sim) Oracle(r Resource) iter.Seq[Truth] {
 	return func(yield func(Truth) bool) {
 		s.mu.RLock()

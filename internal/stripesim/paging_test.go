@@ -3,6 +3,7 @@ package stripesim
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -56,9 +57,7 @@ func walkBack(t *rapid.T, s *Sim, r Resource, params url.Values, ids []string, l
 	var back []string
 	for {
 		q := url.Values{"limit": {strconv.Itoa(limit())}, "ending_before": {cursor}}
-		for k, v := range params {
-			q[k] = v
-		}
+		maps.Copy(q, params)
 		w := request(s, "/v1/"+string(r)+"?"+q.Encode(), nil)
 		var l listJSON
 		if err := json.Unmarshal(w.Body.Bytes(), &l); err != nil || w.Code != 200 {
@@ -75,7 +74,7 @@ func walkBack(t *rapid.T, s *Sim, r Resource, params url.Values, ids []string, l
 func rapidSim(t *rapid.T) *Sim {
 	cfg := Config{
 		Seed: rapid.Uint64Range(1, 30).Draw(t, "seed"), End: end, Frozen: true,
-		Counts: Counts{Charges: 300, Customers: 120, Subscriptions: 60, Prices: 25},
+		Counts: Counts{Charges: 90, Customers: 60, Subscriptions: 25, Prices: 25},
 		Shape: Shape{
 			Burst: rapid.SampledFrom([]int{0, 40}).Draw(t, "burst"), HeavyDay: rapid.SampledFrom([]float64{0, 0.3}).Draw(t, "heavy"),
 			Silences: rapid.IntRange(0, 4).Draw(t, "silences"),

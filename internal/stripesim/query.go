@@ -115,11 +115,14 @@ var testClock = listParam{name: "test_clock", path: "test_clock"}
 // listParams are the filters besides created and the cursors.
 var listParams = map[Resource][]listParam{
 	Charges: {
-		{name: "customer", path: "customer"}, {name: "payment_intent", path: "payment_intent"},
+		{name: "customer", path: "customer"},
+		{name: "payment_intent", path: "payment_intent"},
 		{name: "transfer_group", path: "transfer_group"},
 	},
 	Subscriptions: {
-		{name: "customer", path: "customer"}, {name: "customer_account", path: "customer_account"}, testClock,
+		{name: "customer", path: "customer"},
+		{name: "customer_account", path: "customer_account"},
+		testClock,
 		{name: "price", path: "items.data.price.id"},
 		{"collection_method", "collection_method", enum, []string{"charge_automatically", "send_invoice"}},
 		{"current_period_start", "current_period_start", interval, nil},
@@ -128,13 +131,16 @@ var listParams = map[Resource][]listParam{
 	},
 	Refunds: {{name: "charge", path: "charge"}, {name: "payment_intent", path: "payment_intent"}},
 	BalanceTransactions: {
-		{name: "type", path: "type"}, {name: "source", path: "source"}, {name: "currency", path: "currency"},
+		{name: "type", path: "type"},
+		{name: "source", path: "source"},
+		{name: "currency", path: "currency"},
 		{name: "payout", path: "payout"},
 	},
 	Customers: {{name: "email", path: "email"}, testClock},
 	Prices: {
 		{"type", "type", enum, []string{"one_time", "recurring"}},
-		{name: "product", path: "product"}, {name: "currency", path: "currency"},
+		{name: "product", path: "product"},
+		{name: "currency", path: "currency"},
 		{"lookup_keys", "lookup_key", oneOf, nil},
 		{"recurring[interval]", "recurring.interval", enum, []string{"day", "week", "month", "year"}},
 		{"recurring[usage_type]", "recurring.usage_type", enum, []string{"licensed", "metered"}},

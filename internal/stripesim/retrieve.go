@@ -157,10 +157,8 @@ func (s *Sim) holder(itemID string) (object, bool) {
 		return object{sub.pos, sh.changed[sub.pos]}, true
 	}
 	for _, r := range sh.added {
-		for _, item := range r.tree.values([]string{"items", "data", "id"}) {
-			if item == itemID {
-				return object{-1, r}, true
-			}
+		if slices.Contains(r.tree.values([]string{"items", "data", "id"}), itemID) {
+			return object{-1, r}, true
 		}
 	}
 	return object{}, false

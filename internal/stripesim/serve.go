@@ -59,22 +59,22 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rt, known := routeOf(r.Method, r.URL.Path)
 	began := s.cfg.RealTime()
 	s.journal.arrive(rt.endpoint, began)
-	entry := Entry{At: began, Endpoint: rt.endpoint, URI: r.URL.RequestURI()}
-	defer func() { s.journal.leave(entry) }()
-
 	a, rule := s.handle(r, rt, known)
-	if rule != nil {
-		entry.Fault = string(rule.Action)
-	}
 	defer s.recycle(a)
+	entry := Entry{At: began, Endpoint: rt.endpoint, URI: r.URL.RequestURI(), Status: a.status}
 	if !a.silent {
 		entry.Request = s.requestID()
 	}
-	if rule != nil && rule.Action == Reset {
+	if rule != nil {
+		entry.Fault = string(rule.Action)
+	}
+	if entry.Fault == string(Reset) {
+		entry.Status = 0
+		s.journal.leave(entry)
 		reset(w)
 		return
 	}
-	entry.Status = a.status
+	s.journal.leave(entry) // before the client can ask for the books
 	s.send(w, r, a, rule, entry.Request)
 }
 

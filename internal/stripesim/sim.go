@@ -10,6 +10,7 @@
 package stripesim
 
 import (
+	"maps"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -52,9 +53,7 @@ func New(cfg Config) (*Sim, error) {
 		keys:    map[string]Key{},
 		nextKey: addedKey,
 	}
-	for k, v := range cfg.Keys {
-		s.keys[k] = v
-	}
+	maps.Copy(s.keys, cfg.Keys)
 	s.journal.init(cfg.Log)
 	s.limiter.init(cfg.Limits, cfg.RealTime)
 	s.faults.init(cfg.Plan)

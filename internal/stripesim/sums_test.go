@@ -11,10 +11,7 @@ import (
 // The parts of the account agree with each other: sums, and links both ways.
 func TestSums(t *testing.T) {
 	t.Parallel()
-	cfg := Demo()
-	cfg.Counts = Counts{Charges: 6000, Customers: 900, Subscriptions: 200, Prices: 40}
-	cfg.Limits = Limits{}
-	s := newSim(t, cfg)
+	s := newSim(t, Config{Seed: 1, Counts: Counts{Charges: 2500, Customers: 500, Subscriptions: 100, Prices: 40}})
 	mix := newSim(t, small(4)) // the same after changes
 	for range 40 {
 		for _, step := range []Step{{Do: "insert", Resource: Charges}, {Do: "refund", Resource: Charges}} {
@@ -71,7 +68,7 @@ func checkRows(t *testing.T, s *Sim) map[string]map[string]any {
 func checkCharge(t *testing.T, s *Sim, c map[string]any, refunds map[string]float64, rows map[string]map[string]any) {
 	t.Helper()
 	id := c["id"].(string)
-	if c["amount_refunded"] != refunds[id] || c["refunded"] != (refunds[id] > 0 && refunds[id] == c["amount"]) {
+	if c["amount"].(float64) < refunds[id] || c["amount_refunded"] != refunds[id] || c["refunded"] != (refunds[id] > 0 && refunds[id] == c["amount"]) {
 		t.Errorf("charge %s: amount_refunded %v, refunded %v; its refunds are %v of %v", id, c["amount_refunded"], c["refunded"], refunds[id], c["amount"])
 	}
 	if txn, ok := c["balance_transaction"].(string); ok {
@@ -218,9 +215,15 @@ func TestOracleAgreesWithTheAPI(t *testing.T) {
 	s := newSim(t, small(7))
 	for range 10 {
 		for _, step := range []Step{
-			{Do: "insert", Resource: Charges}, {Do: "insert", Resource: Subscriptions}, {Do: "insert", Resource: Prices},
-			{Do: "update", Resource: Prices}, {Do: "update", Resource: Subscriptions}, {Do: "update", Resource: BalanceTransactions},
-			{Do: "delete", Resource: Customers}, {Do: "refund", Resource: Charges}, {Do: "cancel", Resource: Subscriptions},
+			{Do: "insert", Resource: Charges},
+			{Do: "insert", Resource: Subscriptions},
+			{Do: "insert", Resource: Prices},
+			{Do: "update", Resource: Prices},
+			{Do: "update", Resource: Subscriptions},
+			{Do: "update", Resource: BalanceTransactions},
+			{Do: "delete", Resource: Customers},
+			{Do: "refund", Resource: Charges},
+			{Do: "cancel", Resource: Subscriptions},
 		} {
 			if err := s.Do(step); err != nil {
 				t.Fatal(err)

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/tributary-data/tributary/internal/app"
+	"github.com/tributary-data/tributary/internal/problem"
+	"github.com/tributary-data/tributary/internal/stripe"
+	"github.com/tributary-data/tributary/internal/stripesim"
+)
+
+type demoCmd struct {
+	Dir string `default:"./tributary-demo" type:"path" help:"Directory for the demo's copy; an earlier demo's is replaced."`
+}
+
+// demoMarker is a file in a directory that the demo may remove.
+const demoMarker = "made-by-tributary-demo"
+
+// Run shows a backfill, an incremental pass and a first analysis.
+func (c *demoCmd) Run(ctx context.Context) error {
+	if err := c.clear(); err != nil {
+		return err
+	}
+	sim, err := stripesim.New(stripesim.Demo())
+	if err != nil {
+		return err
+	}
+	url, stop, err := serveLocally(sim)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	key, err := stripe.ParseKey(sim.Key())
+	if err != nil {
+		return err
+	}
+	fmt.Printf("A simulated Stripe account answers on %s. Copying it, the way a real one is copied:\n\n", url)
+	s := app.Sync{Dir: c.Dir, Key: key, URL: url, Share: 1}
+	if err := c.pass(ctx, s); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(c.Dir, demoMarker), nil, 0o600); err != nil {
+		return err
+	}
+	const orders = 250
+	if err := sell(sim, orders); err != nil {
+		return err
+	}
+	fmt.Printf("\nThe shop sold %d more orders. Copying what is new:\n\n", orders)
+	if err := c.pass(ctx, s); err != nil {
+		return err
+	}
+	fmt.Print("\nHow its customers paid, buy now, pay later beside cards:\n\n")
+	if err := query(ctx, c.Dir, demoQuery, "table"); err != nil {
+		return err
+	}
+	fmt.Printf(`
+It is yours to ask, and any engine that reads Iceberg can read it:
+
+  tributary query --dir %[1]s "select status, count(*) from subscriptions group by 1"
+  tributary query --dir %[1]s "select * from charges limit 5" --format ndjson
+  tributary datasets --dir %[1]s
+
+With your own account: STRIPE_API_KEY=rk_live_… tributary sync
+(tributary is "go run ./cmd/tributary" until you have built it: go build ./cmd/tributary)
+`, c.shortDir())
+	return nil
+}
+
+// demoQuery compares methods within one currency: amounts of different
+// currencies are never added up.
+const demoQuery = `
+with paid as (
+	select customer, amount, amount_refunded, status,
+		payment_method_details->>'type' as type,
+		payment_method_details->'klarna'->>'payment_method_category' as category
+	from charges where currency = 'eur'
+), named as (
+	select *, case
+		when type = 'klarna' and category = 'pay_now' then 'klarna, paid at once'
+		when type in ('klarna', 'afterpay_clearpay', 'affirm', 'zip') then type || ' (BNPL)'
+		else type end as method
+	from paid
+)
+select method,
+	count(*) as attempts,
+	round(100.0 * count(*) filter (status = 'succeeded') / count(*), 1) as "succeeded %",
+	(median(amount) filter (status = 'succeeded') / 100)::decimal(12, 2) as "median order EUR",
+	(sum(amount) filter (status = 'succeeded') / 100)::decimal(14, 2) as "gross EUR",
+	round(100.0 * sum(amount_refunded) / nullif(sum(amount) filter (status = 'succeeded'), 0), 1) as "refunded %",
+	round(100.0 * count(*) filter (status = 'succeeded') / sum(count(*) filter (status = 'succeeded')) over (), 1) as "share %"
+from named group by 1 order by attempts desc`
+
+func (c *demoCmd) pass(ctx context.Context, s app.Sync) error {
+	view := newProgressView(os.Stderr, true)
+	s.Progress = view.show
+	report, err := s.Run(ctx)
+	view.close()
+	if err != nil {
+		return err
+	}
+	if err := printText(os.Stdout, report); err != nil {
+		return err
+	}
+	if status := report.ExitStatus(); status != app.ExitComplete {
+		return exit(status)
+	}
+	return nil
+}
+
+// clear removes an earlier demo's directory and nothing else.
+func (c *demoCmd) clear() error {
+	if _, err := os.Stat(filepath.Join(c.Dir, demoMarker)); err == nil {
+		return os.RemoveAll(c.Dir)
+	}
+	entries, err := os.ReadDir(c.Dir)
+	if os.IsNotExist(err) || err == nil && len(entries) == 0 {
+		return nil
+	}
+	return &problem.Error{
+		Kind: problem.Invalid, Detail: fmt.Sprintf("%s exists and was not made by the demo", c.Dir), Advice: "Name another directory with --dir",
+	}
+}
+
+func (c *demoCmd) shortDir() string {
+	if wd, err := os.Getwd(); err == nil {
+		if rel, err := filepath.Rel(wd, c.Dir); err == nil && len(rel) < len(c.Dir) {
+			return rel
+		}
+	}
+	return c.Dir
+}
+
+// serveLocally serves a simulated account on a free port of this machine.
+func serveLocally(sim *stripesim.Sim) (url string, stop func(), err error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	server := &http.Server{Handler: sim, ReadHeaderTimeout: 10 * time.Second}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = server.Serve(listener) // ends with ErrServerClosed
+	}()
+	return "http://" + listener.Addr().String(), func() { server.Close(); <-done }, nil
+}
+
+// sell adds orders to the account.
+func sell(sim *stripesim.Sim, n int) error {
+	for range n {
+		if _, err := sim.Create(stripesim.Charges, stripesim.Draft{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

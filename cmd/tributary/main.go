@@ -1,0 +1,85 @@
+// Tributary keeps an exact, queryable copy of a Stripe account in an open
+// lake. See the README.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/tributary-data/tributary/internal/app"
+)
+
+type cli struct {
+	Demo     demoCmd     `cmd:"" help:"Show it all in a minute, against a simulated Stripe account."`
+	Sync     syncCmd     `cmd:"" help:"Copy what is missing and what is new from a Stripe account."`
+	Query    queryCmd    `cmd:"" help:"Run one SQL query over the copy."`
+	Datasets datasetsCmd `cmd:"" help:"List the tables of the lake."`
+	Maintain maintainCmd `cmd:"" help:"Compact tables, apply deletes, expire snapshots, remove leftovers."`
+	Simulate SimulateCmd `cmd:"" help:"Serve a simulated Stripe account."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
+}
+
+// dirFlag is where the copy lives.
+type dirFlag struct {
+	Dir string `default:"./tributary-data" env:"TRIBUTARY_DIR" type:"path" help:"Directory that holds the copy."`
+}
+
+// An exit ends the process with a status, the message being printed already.
+type exit int
+
+func (e exit) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+// memoryLimit is a soft bound on the Go heap: the collector works harder
+// before the process grows beyond it.
+const memoryLimit = 140 << 20
+
+func run(args []string) int {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
+	var c cli
+	parser, err := kong.New(&c,
+		kong.Name("tributary"),
+		kong.Description("An exact, queryable copy of your Stripe data in an Apache Iceberg lake."),
+		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Exit(os.Exit),
+	)
+	if err != nil {
+		panic(err) // the struct above is wrong
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "tributary: %v\nRun \"tributary --help\" for the commands and flags.\n", err)
+		return app.ExitUsage
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	go func() {
+		<-ctx.Done()
+		stop() // a second signal ends the process at once; nothing is lost by it
+	}()
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	err = parsed.Run()
+	var status exit
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &status):
+		return int(status)
+	}
+	fmt.Fprintln(os.Stderr, "tributary:", err)
+	return app.ExitStatusOf(err)
+}

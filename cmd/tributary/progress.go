@@ -1,0 +1,161 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/tributary-data/tributary/internal/app"
+)
+
+// A progressView shows a running pass: one line for each resource, repainted,
+// on a terminal; elsewhere a line when a resource is done, and now and then.
+type progressView struct {
+	out      *os.File
+	on       bool
+	terminal bool
+	lines    int // painted and to be painted over
+	done     map[string]bool
+	last     time.Duration
+}
+
+func newProgressView(out *os.File, on bool) *progressView {
+	return &progressView{out: out, on: on, terminal: term.IsTerminal(int(out.Fd())), done: map[string]bool{}}
+}
+
+// plainEvery is the time between two lines where there is no terminal.
+const plainEvery = 10 * time.Second
+
+func (v *progressView) show(p app.Progress) {
+	switch {
+	case !v.on:
+	case v.terminal:
+		v.paint(p)
+	default:
+		v.print(p)
+	}
+}
+
+func (v *progressView) paint(p app.Progress) {
+	var b strings.Builder
+	if v.lines > 0 {
+		fmt.Fprintf(&b, "\x1b[%dA", v.lines)
+	}
+	v.lines = 0
+	for _, r := range p.Resources {
+		fmt.Fprintf(&b, "\x1b[2K%s\n", line(r, p.Elapsed))
+		v.lines++
+	}
+	fmt.Fprint(v.out, b.String())
+}
+
+func line(r app.ResourceProgress, elapsed time.Duration) string {
+	s := fmt.Sprintf("%-21s %10s objects %8s/s  %6s pages", r.Resource, count(r.Counts.Read), count(perSecond(r.Counts.Read, elapsed)), count(r.Requests))
+	if r.Refused > 0 {
+		s += fmt.Sprintf(", %s refused", count(r.Refused))
+	}
+	switch {
+	case r.Err != nil:
+		return s + "  failed"
+	case r.Done:
+		return s + "  done"
+	case r.Rate > 0:
+		s += fmt.Sprintf("  (limit %.3g/s)", r.Rate)
+	}
+	if left := r.Left(elapsed); left > 0 {
+		s += fmt.Sprintf("  about %s left", left)
+	}
+	return s
+}
+
+func perSecond(n int64, d time.Duration) int64 {
+	if d <= 0 {
+		return 0
+	}
+	return int64(float64(n) / d.Seconds())
+}
+
+func (v *progressView) print(p app.Progress) {
+	for _, r := range p.Resources {
+		if r.Done && !v.done[r.Resource] {
+			v.done[r.Resource] = true
+			fmt.Fprintln(v.out, line(r, p.Elapsed))
+		}
+	}
+	if p.Elapsed-v.last < plainEvery {
+		return
+	}
+	v.last = p.Elapsed
+	for _, r := range p.Resources {
+		if !r.Done {
+			fmt.Fprintln(v.out, line(r, p.Elapsed))
+		}
+	}
+}
+
+// close leaves the last state on the screen.
+func (v *progressView) close() {
+	if v.on && v.terminal && v.lines > 0 {
+		fmt.Fprintln(v.out)
+	}
+}
+
+// count writes a number with thousands separated.
+func count(n int64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// printText prints the report for people.
+func printText(w io.Writer, r *app.Report) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "resource\tread\tnew\tchanged\tunchanged\tquarantined\trequests\trefused\tseconds\tstatus\t")
+	for _, s := range r.Resources {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%.1f\t%s\t\n", s.Resource, count(s.Read), count(s.Inserted), count(s.Updated),
+			count(s.Unchanged), count(s.Quarantined), count(s.Requests), count(s.Refused), float64(s.Duration)/1000, s.Status)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	mode := "test"
+	if r.Livemode {
+		mode = "live"
+	}
+	account := r.Account
+	if account == "" {
+		account = "(the key may not see its account's id)"
+	}
+	fmt.Fprintf(w, "\nAccount %s, %s mode: %s in %s", account, mode, r.Status, seconds(r.Duration))
+	if r.Floor > 0 {
+		fmt.Fprintf(w, " (the rate limits allow no less than %s)", seconds(r.Floor))
+	}
+	fmt.Fprintf(w, ".\nReads: %s now, %s in 30 days; every account may make %s.\n", count(r.Budget.Requests), count(r.Budget.Used), count(r.Budget.Floor))
+	var quarantined, warnings int64
+	for _, s := range r.Resources {
+		quarantined += s.Quarantined
+		warnings += s.Warnings
+		if s.Error != nil {
+			fmt.Fprintf(w, "%s: %s\n", s.Resource, s.Error.Message)
+		}
+	}
+	if quarantined > 0 {
+		fmt.Fprintf(w, "%s objects could not be ingested and are kept in quarantine: tributary query \"select resource, id, path, reason from quarantine\"\n", count(quarantined))
+	}
+	if warnings > 0 {
+		fmt.Fprintf(w, "%s values of optional fields had another type than the schema's and are null in the dataset; history has them as they came.\n", count(warnings))
+	}
+	if r.Stopped {
+		fmt.Fprintln(w, "Stopped. What was read is kept; the next sync goes on from there.")
+	}
+	return nil
+}
+
+func seconds(ms int64) string { return fmt.Sprintf("%.1f s", float64(ms)/1000) }

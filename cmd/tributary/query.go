@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"text/tabwriter"
+
+	"github.com/tributary-data/tributary/internal/app"
+	"github.com/tributary-data/tributary/internal/duck"
+)
+
+type queryCmd struct {
+	dirFlag
+	Format string `enum:"table,json,ndjson,csv" default:"table" help:"How to print the rows: ${enum}."`
+	SQL    string `arg:"" name:"sql" help:"One statement that reads, in DuckDB's SQL. Tables: charges, subscriptions, refunds, balance_transactions, customers, prices; each with _history; xdm.charges and so on as stored; quarantine; drift."`
+}
+
+// Run prints the rows of one query.
+func (c *queryCmd) Run(ctx context.Context) error {
+	return query(ctx, c.Dir, c.SQL, c.Format)
+}
+
+func query(ctx context.Context, dir, sql, format string) error {
+	r, err := app.OpenReader(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	rows, err := r.Query(ctx, sql)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	_, err = duck.Write(os.Stdout, rows, format)
+	return err
+}
+
+type datasetsCmd struct {
+	dirFlag
+	Format string `enum:"table,json" default:"table" help:"How to print the list: ${enum}."`
+}
+
+// Run lists the tables.
+func (c *datasetsCmd) Run(ctx context.Context) error {
+	list, err := app.Datasets(ctx, c.Dir)
+	if err != nil {
+		return err
+	}
+	if c.Format == "json" {
+		e := json.NewEncoder(os.Stdout)
+		e.SetIndent("", "  ")
+		return e.Encode(list)
+	}
+	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "table\trows\tbytes\tbytes/row\tfiles\tdelete files\tlocation")
+	for _, d := range list {
+		var each int64
+		if d.Rows > 0 {
+			each = d.Bytes / d.Rows
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%d\t%s\n", d.Name, count(d.Rows), count(d.Bytes), each, d.DataFiles, d.DeleteFiles, d.Location)
+	}
+	return t.Flush()
+}
+
+type maintainCmd struct{ dirFlag }
+
+// Run maintains every table and says what was done.
+func (c *maintainCmd) Run(ctx context.Context) error {
+	return app.Maintain(ctx, c.Dir, func(m app.Maintenance) {
+		fmt.Printf("%-28s %d → %d files, %d delete files applied, %s rows dropped, %d old snapshots and %d files removed\n",
+			m.Name, m.FilesBefore, m.FilesAfter, m.DeleteFiles, count(m.RowsRemoved), m.SnapshotsRemoved, m.FilesRemoved)
+	})
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime/pprof"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tributary-data/tributary/internal/app"
+	"github.com/tributary-data/tributary/internal/problem"
+	"github.com/tributary-data/tributary/internal/stripe"
+)
+
+type syncCmd struct {
+	dirFlag
+	Resources []string `sep:"," placeholder:"A,B" help:"Resources to read (default: all six)."`
+	KeyFile   string   `placeholder:"FILE" help:"File that holds the Stripe key, - for standard input (default: the environment's STRIPE_API_KEY)."`
+	StripeURL string   `env:"TRIBUTARY_STRIPE_URL" placeholder:"URL" help:"Where Stripe's API is."`
+	Account   string   `env:"TRIBUTARY_ACCOUNT" placeholder:"acct_…" help:"Connected account to read with a platform's key."`
+	Since     string   `placeholder:"DATE" help:"Leave out what was created before this day (2026-01-31, UTC)."`
+	RateShare float64  `default:"0.6" env:"TRIBUTARY_RATE_SHARE" help:"Share of the account's rate limits to use, above 0 and at most 1."`
+	RateLimit string   `env:"TRIBUTARY_RATE_LIMIT" placeholder:"G/E" help:"The account's limits in requests per second, all together / for each endpoint, or none (default: Stripe's own for the key's mode)."`
+	NoHistory bool     `help:"Keep the latest state only: no history, no raw JSON. Decided by the first sync of a directory."`
+	Output    string   `enum:"text,json" default:"text" help:"What to print: ${enum}."`
+	Verbose   bool     `short:"v" help:"Log what happens, to standard error."`
+	Profile   string   `hidden:"" type:"path" help:"Write a CPU profile to this file."`
+}
+
+// Run does one pass and prints what came of it.
+func (c *syncCmd) Run(ctx context.Context) error {
+	s, err := c.pass()
+	if err != nil {
+		return err
+	}
+	if c.Profile != "" {
+		f, err := os.Create(c.Profile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
+	view := newProgressView(os.Stderr, c.Output == "text")
+	s.Progress = view.show
+	report, err := s.Run(ctx)
+	view.close()
+	if err != nil {
+		return err
+	}
+	if err := printReport(os.Stdout, report, c.Output); err != nil {
+		return err
+	}
+	if status := report.ExitStatus(); status != app.ExitComplete {
+		return exit(status)
+	}
+	return nil
+}
+
+func (c *syncCmd) pass() (app.Sync, error) {
+	s := app.Sync{
+		Dir: c.Dir, Account: c.Account, URL: c.StripeURL, Resources: c.Resources, Share: c.RateShare, NoHistory: c.NoHistory,
+	}
+	var err error
+	if s.Key, err = readKey(c.KeyFile); err != nil {
+		return s, err
+	}
+	if s.Limits, err = parseLimits(c.RateLimit); err != nil {
+		return s, err
+	}
+	if c.Since != "" {
+		if s.Since, err = time.Parse(time.DateOnly, c.Since); err != nil {
+			return s, &problem.Error{Kind: problem.Invalid, Detail: fmt.Sprintf("--since %q is not a date", c.Since), Advice: "Write it as 2026-01-31."}
+		}
+	}
+	if c.Verbose {
+		s.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	return s, nil
+}
+
+// readKey takes the key from where secrets belong: never from an argument,
+// which every process on the machine can see.
+func readKey(file string) (stripe.Key, error) {
+	const advice = "Set STRIPE_API_KEY, or name a file with --key-file (- for standard input)."
+	var text string
+	switch file {
+	case "":
+		text = os.Getenv("STRIPE_API_KEY")
+		if text == "" {
+			return stripe.Key{}, &problem.Error{Kind: problem.Invalid, Detail: "no Stripe key was given", Advice: advice}
+		}
+	case "-":
+		raw, err := io.ReadAll(io.LimitReader(os.Stdin, 1<<16))
+		if err != nil {
+			return stripe.Key{}, fmt.Errorf("the key on standard input: %w", err)
+		}
+		text = string(raw)
+	default:
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			return stripe.Key{}, &problem.Error{Kind: problem.Invalid, Detail: "the key file can't be read", Err: err}
+		}
+		text = string(raw)
+	}
+	return stripe.ParseKey(text)
+}
+
+func parseLimits(text string) (*stripe.Limits, error) {
+	switch text {
+	case "":
+		return nil, nil
+	case "none":
+		return &stripe.Limits{}, nil
+	}
+	global, endpoint, ok := strings.Cut(text, "/")
+	g, err1 := strconv.ParseFloat(global, 64)
+	e, err2 := strconv.ParseFloat(endpoint, 64)
+	if !ok || err1 != nil || err2 != nil || g <= 0 || e <= 0 {
+		return nil, &problem.Error{Kind: problem.Invalid, Detail: fmt.Sprintf("--rate-limit %q is not a pair of limits", text), Advice: "Write 100/25 for 100 requests per second in all and 25 for each endpoint, or none."}
+	}
+	return &stripe.Limits{Global: g, Endpoint: e}, nil
+}
+
+func printReport(w io.Writer, r *app.Report, format string) error {
+	if format == "json" {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		e.SetEscapeHTML(false)
+		return e.Encode(r)
+	}
+	return printText(w, r)
+}
