@@ -5,8 +5,10 @@
 //	go run ./bench -only backfill  the backfill under Stripe's limits, against the floor
 //	go run ./bench -only cpu       CPU and memory per object, without limits
 //
-// The floor is what the limits allow: the larger of all pages over the global
-// limit and each resource's pages over the endpoint's.
+// The floor is what the limits allow: the larger of all requests over the global
+// limit and each endpoint's over the endpoint's. The least number of requests is
+// one for each full page of a list, one for each list inside an object that does
+// not show it whole, and one for each inline price, which no list shows.
 package main
 
 import (
@@ -94,6 +96,8 @@ type result struct {
 	wall time.Duration
 	cpu  time.Duration
 	rss  int64 // bytes, peak
+
+	nested, inline int64 // requests that the lists don't spare
 }
 
 var ready = regexp.MustCompile(`listening on (http://\S+)`)
@@ -149,10 +153,28 @@ func (b *bench) sync(ctx context.Context, url, key string, args ...string) (resu
 	if err := json.Unmarshal(out, &r.report); err != nil {
 		return r, err
 	}
+	if !slices.Contains(args, "--no-history") {
+		if r.nested, r.inline, err = b.extra(ctx, dir); err != nil {
+			return r, err
+		}
+	}
 	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	r.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	r.rss = usage.Maxrss << 10
 	return r, nil
+}
+
+// extra counts what has to be asked for beside the lists.
+func (b *bench) extra(ctx context.Context, dir string) (nested, inline int64, err error) {
+	out, err := exec.CommandContext(ctx, b.bin, "query", "--dir", dir, "--format", "csv", `
+		select (select count(*) from subscriptions where json_array_length(items->'data') > 10),
+			(select count(*) from prices_history where source = 'reference')`).Output()
+	if err != nil {
+		return 0, 0, fmt.Errorf("query: %w", err)
+	}
+	lines := strings.Split(string(out), "\n")
+	_, err = fmt.Sscanf(lines[1], "%d,%d", &nested, &inline)
+	return nested, inline, err
 }
 
 // backfill measures the time against the floor. The account is the one that
@@ -187,9 +209,14 @@ func (b *bench) backfill(ctx context.Context, latency time.Duration) error {
 		var objects, least, most, refused int64
 		for _, s := range r.Resources {
 			n := s.Inserted
+			if s.Resource == "prices" {
+				n -= r.inline
+			}
 			pages := (n + 99) / 100
-			objects, least, most, refused = objects+n, least+pages, max(most, pages), refused+s.Refused
+			objects, least, most, refused = objects+s.Inserted, least+pages, max(most, pages), refused+s.Refused
 		}
+		least += r.nested + r.inline
+		most = max(most, r.inline)
 		floor := max(float64(least)/(c.global*c.share), float64(most)/(c.endpoint*c.share))
 		seconds := r.wall.Seconds()
 		fmt.Fprintf(t, "%s\t%d\t%.1f\t%.1f\t%.3f\t%d\t%d\t%.3f\t%d\t%.0f\t%s\t\n", c.name, objects, seconds, floor, seconds/floor,

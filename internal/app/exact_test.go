@@ -27,6 +27,9 @@ var (
 	exactSeed = flag.Uint64("exact.seed", 0, "the one account that TestExact copies; 0: those from 1 on")
 )
 
+// expansions are those that the copy asks for.
+var expansions = []string{"tiers", "currency_options", "currency_options.tiers"}
+
 // A copied account: what a test reads, and where to.
 type copied struct {
 	sim *stripesim.Sim
@@ -120,6 +123,7 @@ func drawScenario(seed uint64) scenario {
 			Shape:   stripesim.Shape{Silences: r.IntN(5)},
 			Gzip:    some(0.5),
 			Novelty: some(0.5), OddIDs: some(0.5),
+			Expand: expansions,
 		},
 		BatchRows: []int{1, 40, 150, 700, 0}[r.IntN(5)],
 		BatchAge:  []time.Duration{5 * time.Millisecond, 50 * time.Millisecond, 0}[r.IntN(3)],
@@ -341,14 +345,18 @@ func (s scenario) exact(t *testing.T) {
 	done := false
 	for n := 0; n < passesMax && !done; n++ {
 		before := present(c.sim)
+		t0 := time.Now()
 		report, err := c.pass(t).Run(t.Context())
+		t.Logf("pass %d: %s", n, time.Since(t0))
 		if err != nil {
+			t.Log(err)
 			continue
 		}
 		done = report.Status == app.Complete
 		for _, said := range dishonest(t.Context(), c, report, before) {
 			t.Error(said)
 		}
+		t.Logf("checked %s %s", time.Since(t0), marshal(report))
 	}
 	if !done {
 		t.Errorf("not complete after %d passes", passesMax)
@@ -358,7 +366,10 @@ func (s scenario) exact(t *testing.T) {
 		t.Fatal(err)
 	}
 	complete(t, c.pass(t))
+	t0 := time.Now()
 	report(t, compare(t.Context(), c.sim, c.dir, m.older))
+	t.Logf("compared %s %+v", time.Since(t0), s.Config.Counts)
+	defer func() { t.Log(time.Since(t0)) }()
 	if !t.Failed() {
 		unchanged(t, c)
 	}

@@ -228,19 +228,34 @@ func (p *pass) one(ctx context.Context, r stripe.Resource, i int, referred <-cha
 		return err
 	}
 	if r.Name == "prices" {
-		// Twice, so that most of the fetching happens beside the reading of
-		// subscriptions.
-		if err := p.fetchWanted(ctx, l); err != nil {
+		if err := p.followUp(ctx, l, referred); err != nil {
 			return err
-		}
-		select {
-		case <-referred:
-		case <-ctx.Done():
-			return ctx.Err()
 		}
 	}
 	return p.fetchWanted(ctx, l)
 }
+
+// followUp fetches what other resources refer to while they are being read.
+func (p *pass) followUp(ctx context.Context, l *lane, referred <-chan struct{}) error {
+	t := time.NewTicker(followEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-referred:
+			return nil // what came last is fetched by the caller
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-t.C:
+			if err := p.fetchWanted(ctx, l); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// followEvery is how often followUp looks; what is new comes with the commits
+// of the other resource.
+const followEvery = time.Second
 
 // read walks the open ranges of one resource and lands them.
 func (p *pass) read(ctx context.Context, l *lane, i int) error {
@@ -294,8 +309,9 @@ func (p *pass) read(ctx context.Context, l *lane, i int) error {
 	return err
 }
 
-// pagesAhead is how many pages of a resource wait for the mapper: 250 KB each.
-const pagesAhead = 6
+// pagesAhead is how many pages of a resource may wait for the mapper, 250 KB
+// each: reading goes on during a commit.
+const pagesAhead = 16
 
 // fetchWanted reads by id what other objects refer to and no list shows.
 func (p *pass) fetchWanted(ctx context.Context, l *lane) error {

@@ -37,9 +37,9 @@ func newBucket(limit, share float64) bucket {
 	allowed := limit * share
 	ceiling := headroom * allowed
 	// A server that counts by the second sees one request more when one is
-	// late: stay a whole request below small limits.
+	// late: stay half a request below small limits.
 	if limit >= 10 {
-		ceiling = min(ceiling, limit-1)
+		ceiling = min(ceiling, limit-0.5)
 	}
 	return bucket{ceiling: ceiling, top: ceiling, rate: ceiling, tokens: newTokens(ceiling, allowed)}
 }

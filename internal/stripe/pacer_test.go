@@ -71,7 +71,7 @@ func TestPacerSpacesEvenly(t *testing.T) {
 		l.run(t, NewPacer(DefaultLimits(Live), 1, time.Now), 20*time.Second)
 		at := l.of("")
 		for i := 2; i < len(at); i++ {
-			if gap := at[i].Sub(at[i-1]); gap < 41600*time.Microsecond || gap > 41700*time.Microsecond {
+			if gap := at[i].Sub(at[i-1]); gap < 40800*time.Microsecond || gap > 40900*time.Microsecond {
 				t.Fatalf("start %d came %v after the one before", i, gap)
 			}
 		}

@@ -63,10 +63,10 @@ func (w *world) drawSubscription(key uint64, created int64) subscription {
 	return s
 }
 
-// itemCount: mostly one; one in a hundred has 25, more than an answer shows;
+// itemCount: mostly one; one in a thousand has 25, more than an answer shows;
 // 10 and 11 are the edge of what it shows.
 func (s *subscription) itemCount(r *rng) int {
-	switch s.key % 100 {
+	switch s.key % 1000 {
 	case 37:
 		return 25
 	case 61:
@@ -96,7 +96,7 @@ type item struct {
 }
 
 // item returns the n-th item. A subscription in a currency without prices, the
-// items beyond the list, and one in twelve bring a price of their own.
+// items beyond the list, and one in fifty bring a price of their own.
 func (w *world) item(s *subscription, n int) item {
 	key := s.key<<6 | uint64(n)
 	r := w.rng(idItem, key)
@@ -105,7 +105,7 @@ func (w *world) item(s *subscription, n int) item {
 		it.quantity = 1 + int64(r.below(9))
 	}
 	have := w.pricesBefore(s.currency, s.created)
-	if n < len(have) && !r.chance(0.08) {
+	if n < len(have) && !r.chance(0.02) {
 		it.listed = have[(s.first+n)%len(have)]
 		it.price = w.prices[it.listed]
 		return it
