@@ -7,9 +7,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/tributary-data/tributary/internal/app"
+	"github.com/tributary-data/tributary/internal/duck"
 	"github.com/tributary-data/tributary/internal/problem"
 	"github.com/tributary-data/tributary/internal/stripe"
 	"github.com/tributary-data/tributary/internal/stripesim"
@@ -24,6 +26,12 @@ const demoMarker = "made-by-tributary-demo"
 
 // Run shows a backfill, an incremental pass and a first analysis.
 func (c *demoCmd) Run(ctx context.Context) error {
+	// A build without DuckDB says so now, and not after the copying.
+	if db, err := duck.Open(ctx, duck.Catalog{}); err != nil {
+		return err
+	} else if err := db.Close(); err != nil {
+		return err
+	}
 	if err := c.clear(); err != nil {
 		return err
 	}
@@ -49,10 +57,10 @@ func (c *demoCmd) Run(ctx context.Context) error {
 		return err
 	}
 	const orders = 250
-	if err := sell(sim, orders); err != nil {
+	if err := trade(sim, orders); err != nil {
 		return err
 	}
-	fmt.Printf("\nThe shop sold %d more orders. Copying what is new:\n\n", orders)
+	fmt.Printf("\nThe shop sold %d more orders, paid some back, lost some subscribers and forgot some customers. Copying what changed:\n\n", orders)
 	if err := c.pass(ctx, s); err != nil {
 		return err
 	}
@@ -63,14 +71,22 @@ func (c *demoCmd) Run(ctx context.Context) error {
 	fmt.Printf(`
 It is yours to ask, and any engine that reads Iceberg can read it:
 
-  tributary query --dir %[1]s "select status, count(*) from subscriptions group by 1"
-  tributary query --dir %[1]s "select * from charges limit 5" --format ndjson
-  tributary datasets --dir %[1]s
+  %[2]s query --dir %[1]s "select status, count(*) from subscriptions group by 1"
+  %[2]s query --dir %[1]s "select * from charges limit 5" --format ndjson
+  %[2]s datasets --dir %[1]s
 
-With your own account: STRIPE_API_KEY=rk_live_… tributary sync
-(tributary is "go run ./cmd/tributary" until you have built it: go build ./cmd/tributary)
-`, c.shortDir())
+With your own account: STRIPE_API_KEY=rk_live_… %[2]s sync
+`, c.shortDir(), program(os.Args[0]))
 	return nil
+}
+
+// program is what to type to run this program again. What `go run` has built is
+// gone when it has ended.
+func program(name string) string {
+	if strings.Contains(name, string(filepath.Separator)+"go-build") {
+		return "go run ./cmd/tributary"
+	}
+	return name
 }
 
 // demoQuery compares methods within one currency: amounts of different
@@ -152,10 +168,16 @@ func serveLocally(sim *stripesim.Sim) (url string, stop func(), err error) {
 	return "http://" + listener.Addr().String(), func() { server.Close(); <-done }, nil
 }
 
-// sell adds orders to the account.
-func sell(sim *stripesim.Sim, n int) error {
-	for range n {
-		if _, err := sim.Create(stripesim.Charges, stripesim.Draft{}); err != nil {
+// trade makes the account live on: n orders, and fewer of everything else.
+func trade(sim *stripesim.Sim, n int) error {
+	steps := []stripesim.Step{
+		{Do: "insert", Resource: stripesim.Charges, Count: n},
+		{Do: "refund", Resource: stripesim.Refunds, Count: n / 10},
+		{Do: "cancel", Resource: stripesim.Subscriptions, Count: n / 25},
+		{Do: "delete", Resource: stripesim.Customers, Count: n / 50},
+	}
+	for _, step := range steps {
+		if err := sim.Do(step); err != nil {
 			return err
 		}
 	}

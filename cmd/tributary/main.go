@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -14,6 +16,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/tributary-data/tributary/internal/app"
+	"github.com/tributary-data/tributary/internal/stripe"
 )
 
 type cli struct {
@@ -46,6 +49,7 @@ func run(args []string) int {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
 	}
+	log.SetOutput(io.Discard) // libraries write there what our errors say better
 	var c cli
 	parser, err := kong.New(&c,
 		kong.Name("tributary"),
@@ -57,12 +61,16 @@ func run(args []string) int {
 	if err != nil {
 		panic(err) // the struct above is wrong
 	}
-	if len(args) == 0 {
+	switch {
+	case len(args) == 0:
 		args = []string{"--help"}
+	case args[0] == "help":
+		args = append(args[1:], "--help")
 	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "tributary: %v\nRun \"tributary --help\" for the commands and flags.\n", err)
+		complain(err)
+		fmt.Fprintln(os.Stderr, `Run "tributary --help" for the commands and flags.`)
 		return app.ExitUsage
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -80,6 +88,12 @@ func run(args []string) int {
 	case errors.As(err, &status):
 		return int(status)
 	}
-	fmt.Fprintln(os.Stderr, "tributary:", err)
+	complain(err)
 	return app.ExitStatusOf(err)
+}
+
+// complain prints an error. It may repeat what was typed, which may be a key in
+// the wrong place.
+func complain(err error) {
+	fmt.Fprintln(os.Stderr, "tributary:", stripe.Redact(err.Error()))
 }

@@ -47,9 +47,20 @@ func (v *progressView) paint(p app.Progress) {
 		fmt.Fprintf(&b, "\x1b[%dA", v.lines)
 	}
 	v.lines = 0
-	for _, r := range p.Resources {
-		fmt.Fprintf(&b, "\x1b[2K%s\n", line(r, p.Elapsed))
+	width, _, err := term.GetSize(int(v.out.Fd()))
+	if err != nil || width < 2 {
+		width = 80
+	}
+	put := func(s string) {
+		// A line that wraps could not be painted over.
+		fmt.Fprintf(&b, "\x1b[2K%s\n", s[:min(len(s), width-1)])
 		v.lines++
+	}
+	for _, r := range p.Resources {
+		put(line(r, p.Elapsed))
+	}
+	if p.Floor > 0 {
+		put(fmt.Sprintf("%s of about %s that the rate limits ask for", p.Elapsed.Round(time.Second), p.Floor.Round(time.Second)))
 	}
 	fmt.Fprint(v.out, b.String())
 }
@@ -117,10 +128,10 @@ func count(n int64) string {
 // printText prints the report for people.
 func printText(w io.Writer, r *app.Report) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "resource\tread\tnew\tchanged\tunchanged\tquarantined\trequests\trefused\tseconds\tstatus\t")
+	fmt.Fprintln(t, "resource\tread\tnew\tchanged\tdeleted\tunchanged\tquarantined\trequests\trefused\tseconds\tstatus\t")
 	for _, s := range r.Resources {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%.1f\t%s\t\n", s.Resource, count(s.Read), count(s.Inserted), count(s.Updated),
-			count(s.Unchanged), count(s.Quarantined), count(s.Requests), count(s.Refused), float64(s.Duration)/1000, s.Status)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%.1f\t%s\t\n", s.Resource, count(s.Read), count(s.Inserted), count(s.Updated),
+			count(s.Deleted), count(s.Unchanged), count(s.Quarantined), count(s.Requests), count(s.Refused), float64(s.Duration)/1000, s.Status)
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -142,15 +153,18 @@ func printText(w io.Writer, r *app.Report) error {
 	for _, s := range r.Resources {
 		quarantined += s.Quarantined
 		warnings += s.Warnings
-		if s.Error != nil {
-			fmt.Fprintf(w, "%s: %s\n", s.Resource, s.Error.Message)
-		}
+	}
+	for _, note := range r.Notes {
+		fmt.Fprintln(w, note)
+	}
+	for _, trouble := range r.Troubles() {
+		fmt.Fprintln(w, trouble)
 	}
 	if quarantined > 0 {
-		fmt.Fprintf(w, "%s objects could not be ingested and are kept in quarantine: tributary query \"select resource, id, path, reason from quarantine\"\n", count(quarantined))
+		fmt.Fprintf(w, "In quarantine, not ingested: %s; see tributary query \"select resource, id, path, reason from quarantine\"\n", count(quarantined))
 	}
 	if warnings > 0 {
-		fmt.Fprintf(w, "%s values of optional fields had another type than the schema's and are null in the dataset; history has them as they came.\n", count(warnings))
+		fmt.Fprintf(w, "Null in the dataset, for a type that the schema does not have there: %s; the history has them as they came.\n", count(warnings))
 	}
 	if r.Stopped {
 		fmt.Fprintln(w, "Stopped. What was read is kept; the next sync goes on from there.")

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"runtime/pprof"
 	"strconv"
@@ -53,10 +55,10 @@ func (c *syncCmd) Run(ctx context.Context) error {
 	s.Progress = view.show
 	report, err := s.Run(ctx)
 	view.close()
-	if err != nil {
+	if err != nil && (report == nil || c.Output == "text") {
 		return err
 	}
-	if err := printReport(os.Stdout, report, c.Output); err != nil {
+	if err := errors.Join(err, printReport(os.Stdout, report, c.Output)); err != nil {
 		return err
 	}
 	if status := report.ExitStatus(); status != app.ExitComplete {
@@ -124,7 +126,7 @@ func parseLimits(text string) (*stripe.Limits, error) {
 	global, endpoint, ok := strings.Cut(text, "/")
 	g, err1 := strconv.ParseFloat(global, 64)
 	e, err2 := strconv.ParseFloat(endpoint, 64)
-	if !ok || err1 != nil || err2 != nil || g <= 0 || e <= 0 {
+	if !ok || err1 != nil || err2 != nil || !(g > 0 && e > 0) || math.IsInf(g+e, 0) {
 		return nil, &problem.Error{Kind: problem.Invalid, Detail: fmt.Sprintf("--rate-limit %q is not a pair of limits", text), Advice: "Write 100/25 for 100 requests per second in all and 25 for each endpoint, or none."}
 	}
 	return &stripe.Limits{Global: g, Endpoint: e}, nil

@@ -1,14 +1,19 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/tributary-data/tributary/internal/idindex"
@@ -40,42 +45,77 @@ func exists(dir string) bool {
 	return err == nil
 }
 
-func openHome(ctx context.Context, dir string) (h *home, err error) {
+// openHome takes the directory for this process alone, and creates what is
+// missing.
+func openHome(ctx context.Context, dir string) (*home, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, unusable(dir, err)
 	}
-	h = &home{dir: dir}
-	defer func() {
-		if err != nil {
-			h.Close()
-		}
-	}()
-	if h.unlock, err = sqlstore.AcquireLock(dir); err != nil {
-		return nil, err
-	}
-	db, err := sqlstore.Open(ctx, databasePath(dir))
-	if err != nil {
-		return nil, unusable(dir, err)
-	}
-	h.store = &store{db}
-	if h.index, err = idindex.Open(filepath.Join(dir, "index")); err != nil {
-		return nil, unusable(dir, err)
-	}
-	if h.lake, err = lake.Open(ctx, dir); err != nil {
+	h := &home{dir: dir}
+	if err := h.open(ctx); err != nil {
+		_ = h.Close() // what failed first is the reason
 		return nil, unusable(dir, err)
 	}
 	return h, nil
 }
 
-// unusable explains why the directory can't be written.
-func unusable(dir string, err error) error {
-	if problem.KindOf(err) != problem.Internal {
+func (h *home) open(ctx context.Context) (err error) {
+	if h.unlock, err = sqlstore.AcquireLock(h.dir); err != nil {
 		return err
 	}
-	return &problem.Error{
+	db, err := sqlstore.Open(ctx, databasePath(h.dir))
+	if err != nil {
+		return err
+	}
+	h.store = &store{db}
+	if h.index, err = idindex.Open(filepath.Join(h.dir, "index")); err != nil {
+		return err
+	}
+	h.lake, err = lake.Open(ctx, h.dir)
+	return err
+}
+
+// unusable explains why the directory can't be written, where err is the
+// machine's.
+func unusable(dir string, err error) error {
+	if err == nil || problem.KindOf(err) != problem.Internal {
+		return err
+	}
+	if full(err) {
+		return &problem.Error{
+			Kind: problem.Internal, Detail: fmt.Sprintf("the disk that holds %s is full", dir), Err: innermost(err),
+			Advice: "Free some space and run again: what has landed is safe, and the next pass goes on from there",
+		}
+	}
+	said := &problem.Error{
 		Kind: problem.Internal, Detail: fmt.Sprintf("the directory %s can't be used", dir), Err: err,
 		Advice: "Check its permissions and the free space, or name another one with --dir",
 	}
+	var known *problem.Error
+	if errors.As(err, &known) && known.Advice != "" {
+		said.Detail, said.Err, said.Advice = said.Detail+": "+known.Detail, known.Err, known.Advice
+	}
+	return said
+}
+
+// full reports whether err is about space: of the disk, of a quota, or of what
+// one file may take.
+func full(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) || sqlstore.Full(err)
+}
+
+// innermost returns the failure of the operating system below err, with the
+// file that it is about.
+func innermost(err error) error {
+	var file *fs.PathError
+	var said *problem.Error
+	switch {
+	case errors.As(err, &file):
+		return file
+	case errors.As(err, &said) && said.Err != nil:
+		return said.Err
+	}
+	return err
 }
 
 // Close gives everything back; it may be called on a home half opened.
@@ -102,9 +142,27 @@ func newRunID() string {
 	return "run_" + hex.EncodeToString(b)
 }
 
-// probe asks Stripe what the key may read.
+// probe asks Stripe what the key may read. That it is nothing is an error.
 func (p *pass) probe(ctx context.Context) (stripe.Probe, error) {
-	return p.client.Probe(ctx, p.resources)
+	found, err := p.client.Probe(ctx, p.resources)
+	if err != nil {
+		return found, err
+	}
+	if p.Since.After(p.client.StripeNow()) {
+		// Kept as the copy's bound, it would leave out everything to come.
+		return found, problem.Errorf(problem.Invalid, "%s, before which nothing shall be read, lies in the future", p.Since.Format(time.DateOnly))
+	}
+	var first error
+	for _, r := range p.resources {
+		e := found.Refused[r.Name]
+		if e == nil {
+			return found, nil
+		}
+		if first == nil {
+			first = e
+		}
+	}
+	return found, cmp.Or(found.Missing(), first)
 }
 
 // probeOnce uses what an earlier pass found out, if that was everything and is
@@ -115,11 +173,25 @@ func (p *pass) probeOnce(ctx context.Context) (found stripe.Probe, asked bool, e
 		return stripe.Probe{}, false, err
 	}
 	var known probeRecord
-	if text != "" && time.Since(at) < probeFor && json.Unmarshal([]byte(text), &known) == nil && known.covers(p.resources) {
+	if text != "" && time.Since(at) < probeFor && json.Unmarshal([]byte(text), &known) == nil && known.covers(p.resources) && p.meet(ctx) {
 		return stripe.Probe{Account: known.Account, Mode: known.Mode}, false, nil
 	}
 	found, err = p.probe(ctx)
 	return found, true, err
+}
+
+// meet reads one object, so that Stripe's time is known before ranges are laid
+// by it: the host's may be months off. It reports whether that went well.
+func (p *pass) meet(ctx context.Context) bool {
+	r := p.resources[0]
+	query := url.Values{"limit": {"1"}}
+	maps.Copy(query, r.Variants[0].Query)
+	resp, err := p.client.Get(ctx, r.Path, r.Path, query, 0)
+	if err != nil {
+		return false
+	}
+	resp.Release()
+	return true
 }
 
 // A probeRecord is what is kept of a probe: {"account":"acct_1","mode":1,"resources":["charges"]}.

@@ -69,7 +69,10 @@ func (p *pass) openLane(ctx context.Context, r stripe.Resource) (*lane, error) {
 		Version: dataset.Version{
 			Source: dataset.SourceBackfill, RunID: p.report.RunID, Account: p.report.Account, Livemode: p.report.Livemode,
 		},
-		Checkpoint: checkpoint, BatchRows: p.BatchRows, BatchAge: p.BatchAge,
+		Checkpoint: checkpoint, Seq: table.Seq(), BatchRows: p.BatchRows, BatchAge: p.BatchAge,
+	}
+	if r.NoEvents() {
+		l.lander.Pending = ingest.PendingBalance(plan.Layout())
 	}
 	if r.Name == "subscriptions" {
 		l.lander.References = ingest.Prices(plan.Layout())

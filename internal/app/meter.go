@@ -98,5 +98,10 @@ func (p *pass) tell() {
 	p.mu.Lock()
 	now := Progress{Elapsed: time.Since(p.began), Resources: slices.Clone(p.progress)}
 	p.mu.Unlock()
+	var pages []ResourceReport
+	for _, r := range now.Resources {
+		pages = append(pages, ResourceReport{Requests: r.Requests + int64(r.PagesLeft)})
+	}
+	now.Floor = floor(p.limits, p.Share, pages)
 	p.Progress(now)
 }

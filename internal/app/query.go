@@ -2,11 +2,9 @@ package app
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -33,9 +31,6 @@ func OpenReader(ctx context.Context, dir string) (*Reader, error) {
 	defer l.Close()
 	defer store.Close()
 	c := duck.Catalog{}
-	if c.Root, err = filepath.Abs(dir); err != nil {
-		return nil, err
-	}
 	rejected, err := store.Quarantined(ctx)
 	if err != nil {
 		return nil, err
@@ -71,7 +66,7 @@ func OpenReader(ctx context.Context, dir string) (*Reader, error) {
 }
 
 // Query runs one statement that reads.
-func (r *Reader) Query(ctx context.Context, query string) (*sql.Rows, error) {
+func (r *Reader) Query(ctx context.Context, query string) (*duck.Rows, error) {
 	return r.db.Query(ctx, query)
 }
 
@@ -109,7 +104,7 @@ func resourceView(ctx context.Context, l *lake.Lake, tables []string, name strin
 	}
 	for _, d := range drifts {
 		if d.Resource == name && d.Kind == mapping.DriftField && !strings.Contains(d.Path, ".") {
-			f := duck.Field{Name: d.Path, Kind: duck.JSON, RawOnly: true}
+			f := duck.Field{Name: d.Path, Kind: duck.JSON}
 			if !slices.ContainsFunc(r.Fields, func(o duck.Field) bool { return strings.EqualFold(o.Name, f.Name) }) {
 				r.Fields = append(r.Fields, f)
 			}
@@ -118,16 +113,10 @@ func resourceView(ctx context.Context, l *lake.Lake, tables []string, name strin
 	if r.Dataset, err = tableView(ctx, l, tables, name); err != nil {
 		return r, err
 	}
-	if len(r.Dataset.Columns) == 0 {
-		r.Dataset.Columns = emptyDataset(schema)
-	}
 	if slices.Contains(tables, name+"_history") || !slices.Contains(tables, name) {
 		h, err := tableView(ctx, l, tables, name+"_history")
 		if err != nil {
 			return r, err
-		}
-		if len(h.Columns) == 0 {
-			h.Columns = emptyHistory
 		}
 		r.History = &h
 	}
@@ -148,40 +137,21 @@ func tableView(ctx context.Context, l *lake.Lake, tables []string, name string) 
 		return t, err
 	}
 	for _, f := range plan.Files {
-		t.Files = append(t.Files, duck.File{Path: f.Path, Seq: f.Seq, Partition: f.Partition})
+		t.Files = append(t.Files, duck.File{Path: f.Path, Seq: f.Seq, Partition: f.Partition, Rows: f.Rows})
 	}
 	for _, f := range plan.Deletes {
-		t.Deletes = append(t.Deletes, duck.File{Path: f.Path, Seq: f.Seq, Partition: f.Partition})
+		t.Deletes = append(t.Deletes, duck.File{Path: f.Path, Seq: f.Seq, Partition: f.Partition, Rows: f.Rows})
 	}
-	for _, c := range plan.Columns {
-		t.Columns = append(t.Columns, duck.Column{Name: c.Name, Type: duckType(c)})
-	}
+	t.Columns = columns(plan.Columns)
 	return t, nil
 }
 
-// duckType is DuckDB's name of a column's type.
-func duckType(c lake.Column) string {
-	switch c.Type {
-	case "struct":
-		var fields []string
-		for _, f := range c.Fields {
-			fields = append(fields, `"`+f.Name+`" `+duckType(f))
-		}
-		return "STRUCT(" + strings.Join(fields, ", ") + ")"
-	case "list":
-		return duckType(c.Fields[0]) + "[]"
-	case "map":
-		return "MAP(" + duckType(c.Fields[0]) + ", " + duckType(c.Fields[1]) + ")"
-	case "long":
-		return "BIGINT"
-	case "double":
-		return "DOUBLE"
-	case "boolean":
-		return "BOOLEAN"
-	case "timestamptz":
-		return "TIMESTAMPTZ"
+func columns(of []lake.Column) []duck.Column {
+	var out []duck.Column
+	for _, c := range of {
+		out = append(out, duck.Column{ID: c.ID, Name: c.Name, Type: c.Type, Fields: columns(c.Fields)})
 	}
-	return "VARCHAR"
+	return out
 }
 
 func kindOf(f *xdm.Field) duck.Kind {
@@ -200,37 +170,6 @@ func kindOf(f *xdm.Field) duck.Kind {
 		return duck.JSON
 	}
 	return duck.Varchar
-}
-
-// emptyHistory and emptyDataset stand for tables that are not there yet.
-var emptyHistory = []duck.Column{
-	{Name: "id", Type: "VARCHAR"},
-	{Name: "seq", Type: "BIGINT"},
-	{Name: "op", Type: "VARCHAR"},
-	{Name: "seen_at", Type: "TIMESTAMPTZ"},
-	{Name: "source", Type: "VARCHAR"},
-	{Name: "run_id", Type: "VARCHAR"},
-	{Name: "account", Type: "VARCHAR"},
-	{Name: "livemode", Type: "BOOLEAN"},
-	{Name: "api_version", Type: "VARCHAR"},
-	{Name: "hash", Type: "VARCHAR"},
-	{Name: "created", Type: "BIGINT"},
-	{Name: "raw", Type: "VARCHAR"},
-}
-
-func emptyDataset(s *xdm.Schema) []duck.Column {
-	var fields []string
-	for _, f := range s.Fields {
-		kind := [...]string{"BIGINT", "VARCHAR", "BOOLEAN", "DOUBLE", "JSON"}[kindOf(f)]
-		fields = append(fields, `"`+f.Name+`" `+kind)
-	}
-	body := "STRUCT(" + strings.Join(fields, ", ") + ")"
-	return []duck.Column{
-		{Name: "_id", Type: "VARCHAR"},
-		{Name: "_seq", Type: "BIGINT"},
-		{Name: "_deleted", Type: "BOOLEAN"},
-		{Name: "_" + s.Tenant, Type: `STRUCT("` + s.Group + `" ` + body + ")"},
-	}
 }
 
 // A Dataset is what is known of one table of the lake.

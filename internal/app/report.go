@@ -2,6 +2,7 @@ package app
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/tributary-data/tributary/internal/ingest"
@@ -34,6 +35,10 @@ type Report struct {
 	Floor   int64  `json:"floor_ms"`
 	Stopped bool   `json:"stopped"` // by the user; the next pass resumes
 	Dir     string `json:"-"`
+	// Notes say what the pass did that is not usual.
+	Notes []string `json:"notes,omitempty"`
+	// Missing names all permissions that the key lacks; nil for none.
+	Missing error `json:"-"`
 }
 
 // A ResourceReport is the part of one resource.
@@ -87,6 +92,26 @@ func reportError(err error) *ErrorReport {
 func (r *ResourceReport) count(c ingest.Counts) {
 	r.Read, r.Inserted, r.Updated, r.Deleted = c.Read, c.Inserted, c.Updated, c.Deleted
 	r.Unchanged, r.Quarantined, r.Warnings = c.Unchanged, c.Quarantined, c.Warnings
+}
+
+// Troubles says why resources are not complete, a sentence each; one for all
+// that lack permissions.
+func (r *Report) Troubles() []string {
+	var said, lacking []string
+	for _, s := range r.Resources {
+		var refused *stripe.Error
+		switch {
+		case s.Error == nil:
+		case r.Missing != nil && errors.As(s.err, &refused) && refused.Permission != "":
+			lacking = append(lacking, s.Resource)
+		default:
+			said = append(said, s.Resource+": "+s.Error.Message)
+		}
+	}
+	if len(lacking) > 0 {
+		said = append(said, strings.Join(lacking, ", ")+": "+r.Missing.Error())
+	}
+	return said
 }
 
 // conclude sets the statuses from what the resources came to.
@@ -149,6 +174,7 @@ func ExitStatusOf(err error) int {
 // A Progress is the state of a running pass.
 type Progress struct {
 	Elapsed   time.Duration
+	Floor     time.Duration // least time that the limits allow for all of it, estimated; 0 without limits
 	Resources []ResourceProgress
 }
 

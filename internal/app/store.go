@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/tributary-data/tributary/internal/ingest"
 	"github.com/tributary-data/tributary/internal/mapping"
 	"github.com/tributary-data/tributary/internal/sqlstore"
 )
@@ -19,6 +20,15 @@ func (s *store) NoteDrift(ctx context.Context, resource string, seen map[mapping
 		rows = append(rows, sqlstore.Drift{Resource: resource, Path: d.Path, Kind: d.Kind, Seen: d.Seen, Count: n})
 	}
 	return s.Store.NoteDrift(ctx, rows, at)
+}
+
+// SetDue implements ingest.Store.
+func (s *store) SetDue(ctx context.Context, resource string, due []ingest.Due) error {
+	rows := make([]sqlstore.DueObject, len(due))
+	for i, d := range due {
+		rows[i] = sqlstore.DueObject(d)
+	}
+	return s.Store.SetDue(ctx, resource, rows)
 }
 
 // readWindow is that of Stripe's read allocation.

@@ -15,6 +15,7 @@ import (
 	"github.com/tributary-data/tributary/internal/extract"
 	"github.com/tributary-data/tributary/internal/ingest"
 	"github.com/tributary-data/tributary/internal/problem"
+	"github.com/tributary-data/tributary/internal/sqlstore"
 	"github.com/tributary-data/tributary/internal/stripe"
 )
 
@@ -78,37 +79,45 @@ type pass struct {
 
 type callCount struct{ n, refused int64 }
 
-// Run does the pass. The report is nil only together with an error, which then
+// Run does the pass. What concerns one resource is in the report. An error
 // concerns the pass as a whole: a key that is not accepted, a directory that
-// can't be used. What concerns one resource is in the report. When ctx ends,
-// the pass commits what it has and reports that it was stopped.
+// can't be used, a disk that is full; the report, if there is one, then says
+// how far the pass came. When ctx ends, the pass commits what it has and
+// reports that it was stopped.
 func (s Sync) Run(ctx context.Context) (*Report, error) {
 	p := &pass{Sync: s, began: time.Now(), calls: map[string]*callCount{}}
 	if p.Log == nil {
 		p.Log = slog.New(slog.DiscardHandler)
 	}
-	p.report = &Report{RunID: newRunID(), Dir: s.Dir}
 	if err := p.choose(); err != nil {
 		return nil, err
 	}
+	p.report = &Report{RunID: newRunID(), Dir: s.Dir, Livemode: s.Key.Mode() == stripe.Live}
 	p.connect()
 	found, err := p.open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer p.home.Close()
+	p.report.Missing = found.Missing()
 	for _, r := range p.resources {
 		rr := ResourceReport{Resource: r.Name}
 		if e := found.Refused[r.Name]; e != nil {
 			rr.err = e
+		} else if err != nil {
+			rr.err = err
 		}
 		p.report.Resources = append(p.report.Resources, rr)
 		p.progress = append(p.progress, ResourceProgress{Resource: r.Name, Rate: p.rate(), Err: rr.err, Done: rr.err != nil})
 	}
+	if err != nil {
+		if p.report.Stopped = ctx.Err() != nil; p.report.Stopped {
+			err = nil
+		}
+		p.conclude()
+		return p.report, err
+	}
+	defer p.home.Close()
 	stop := p.tick()
 	p.all(ctx)
 	stop()
-	return p.finish(ctx)
+	return p.report, p.finish(ctx)
 }
 
 func (p *pass) choose() error {
@@ -128,7 +137,10 @@ func (p *pass) choose() error {
 	if len(p.resources) == 0 {
 		p.resources = stripe.Resources
 	}
-	if p.Share <= 0 || p.Share > 1 {
+	if p.Dir == "" {
+		return &problem.Error{Kind: problem.Invalid, Detail: "the name of the directory is empty", Advice: "Name one with --dir."}
+	}
+	if !(p.Share > 0 && p.Share <= 1) { // nor is it, if it is no number
 		return &problem.Error{Kind: problem.Invalid, Detail: fmt.Sprintf("the rate share %g is not above 0 and at most 1", p.Share)}
 	}
 	return nil
@@ -157,7 +169,7 @@ func (p *pass) rate() float64 {
 
 // open asks Stripe what the key may read, and opens the directory that belongs
 // to the account. A directory that does not exist yet is made only for a key
-// that works.
+// that can read something.
 func (p *pass) open(ctx context.Context) (stripe.Probe, error) {
 	var found stripe.Probe
 	fresh := !exists(p.Dir)
@@ -177,49 +189,99 @@ func (p *pass) open(ctx context.Context) (stripe.Probe, error) {
 		found, asked, err = p.probeOnce(ctx)
 	}
 	if err == nil {
-		p.report.Account, p.report.Livemode = found.Account, found.Mode == stripe.Live
-		err = home.store.Bind(ctx, found.Account, p.report.Livemode, p.Key.Fingerprint(p.Account))
-	}
-	if err == nil && asked {
-		err = p.remember(ctx, found)
+		err = p.bind(ctx, found, asked)
 	}
 	if err != nil {
-		home.Close()
+		_ = home.Close() // what failed first is the reason
 	}
-	return found, err
+	return found, unusable(p.Dir, err)
+}
+
+func (p *pass) bind(ctx context.Context, found stripe.Probe, asked bool) error {
+	p.report.Account, p.report.Livemode = found.Account, found.Mode == stripe.Live
+	if err := p.home.store.Bind(ctx, found.Account, p.report.Livemode, p.Key.Fingerprint(p.Account)); err != nil {
+		return err
+	}
+	if !asked {
+		return nil
+	}
+	return p.remember(ctx, found)
 }
 
 // all runs the resources side by side. Prices end last: subscriptions refer to
 // some that no list shows.
 func (p *pass) all(ctx context.Context) {
+	lanes := p.openLanes(ctx)
+	ready := slices.DeleteFunc(slices.Clone(lanes), func(l *lane) bool { return l == nil })
+	ch, err := p.readChanges(ctx, ready)
+	switch {
+	case problem.KindOf(err) == problem.Forbidden:
+		p.note("the key may not read events, so changes of objects that were copied before are not noticed: %v", err)
+	case err != nil:
+		// Without the events nothing says what changed: the lists are read, and
+		// the cursors stay.
+		for i, l := range lanes {
+			if l != nil && !l.resource.NoEvents() && l.lander.Checkpoint.Events > 0 {
+				p.report.Resources[i].err = err
+			}
+		}
+	}
+	if err := p.plan(ctx, ready, ch); err != nil {
+		for i := range p.report.Resources {
+			p.report.Resources[i].err = errors.Join(p.report.Resources[i].err, err)
+		}
+		return
+	}
 	referred := make(chan struct{})
 	if !slices.ContainsFunc(p.resources, func(r stripe.Resource) bool { return r.Name == "subscriptions" }) {
 		close(referred)
 	}
 	var wg sync.WaitGroup
-	for i, r := range p.resources {
+	for i, l := range lanes {
 		wg.Go(func() {
-			if r.Name == "subscriptions" {
+			if p.resources[i].Name == "subscriptions" {
 				defer close(referred)
 			}
-			if p.report.Resources[i].err != nil {
+			if l == nil {
 				return
 			}
 			began := time.Now()
-			p.report.Resources[i].err = p.one(ctx, r, i, referred)
+			err := p.one(ctx, l, i, referred, ch)
+			p.report.Resources[i].err = errors.Join(p.report.Resources[i].err, err)
 			p.report.Resources[i].Duration = time.Since(began).Milliseconds()
 			p.settle(i)
 		})
 	}
 	wg.Wait()
+	p.remembered(ctx, ch)
 }
 
-// one copies one resource.
-func (p *pass) one(ctx context.Context, r stripe.Resource, i int, referred <-chan struct{}) error {
-	l, err := p.openLane(ctx, r)
-	if err != nil {
-		return err
+// openLanes opens the lanes of all resources that can be read; the others are
+// nil and have their error in the report.
+func (p *pass) openLanes(ctx context.Context) []*lane {
+	lanes := make([]*lane, len(p.resources))
+	var wg sync.WaitGroup
+	for i, r := range p.resources {
+		if p.report.Resources[i].err != nil {
+			continue
+		}
+		wg.Go(func() {
+			l, err := p.openLane(ctx, r)
+			if err != nil {
+				p.report.Resources[i].err = err
+				p.settle(i)
+				return
+			}
+			lanes[i] = l
+		})
 	}
+	wg.Wait()
+	return lanes
+}
+
+// one copies one resource: its open ranges, what changed, and what others refer
+// to.
+func (p *pass) one(ctx context.Context, l *lane, i int, referred <-chan struct{}, ch *changes) error {
 	defer func() {
 		l.table.Abort()
 		p.report.Resources[i].count(l.lander.Counts())
@@ -227,12 +289,39 @@ func (p *pass) one(ctx context.Context, r stripe.Resource, i int, referred <-cha
 	if err := p.read(ctx, l, i); err != nil {
 		return err
 	}
-	if r.Name == "prices" {
+	if ch != nil && !l.resource.NoEvents() {
+		if err := p.apply(ctx, l, ch); err != nil {
+			return err
+		}
+	}
+	if l.resource.Name == "prices" {
 		if err := p.followUp(ctx, l, referred); err != nil {
 			return err
 		}
 	}
-	return p.fetchWanted(ctx, l)
+	if err := p.fetchWanted(ctx, l); err != nil {
+		return err
+	}
+	return l.table.Tidy(ctx)
+}
+
+// remembered keeps the events of the pass, once every lane has taken them in.
+func (p *pass) remembered(ctx context.Context, ch *changes) {
+	if ch == nil {
+		return
+	}
+	for i := range p.report.Resources {
+		if p.report.Resources[i].err != nil {
+			return
+		}
+	}
+	events := make([]sqlstore.SeenEvent, len(ch.seen))
+	for i, e := range ch.seen {
+		events[i] = sqlstore.SeenEvent(e)
+	}
+	if err := p.home.store.SeeEvents(context.WithoutCancel(ctx), events, ch.at-2*extract.EventOverlap); err != nil {
+		p.Log.ErrorContext(ctx, "events were taken in but not remembered; they will be taken in again", "error", err)
+	}
 }
 
 // followUp fetches what other resources refer to while they are being read.
@@ -259,13 +348,6 @@ const followEvery = time.Second
 
 // read walks the open ranges of one resource and lands them.
 func (p *pass) read(ctx context.Context, l *lane, i int) error {
-	since := int64(-1)
-	if !p.Since.IsZero() {
-		since = p.Since.Unix()
-	}
-	c := &l.lander.Checkpoint
-	c.Plan(p.client.StripeNow().Unix(), since, len(l.resource.Variants))
-	c.Number()
 	l.lander.Progress = func(counts ingest.Counts) {
 		p.mu.Lock()
 		p.progress[i].Counts = counts
@@ -276,7 +358,7 @@ func (p *pass) read(ctx context.Context, l *lane, i int) error {
 		p.progress[i].PagesLeft = left
 		p.mu.Unlock()
 	}}
-	open := slices.Clone(c.Open)
+	open := slices.Clone(l.lander.Checkpoint.Open)
 	walking, cancel := context.WithCancel(ctx)
 	defer cancel()
 	pages := make(chan *extract.Page, pagesAhead)
@@ -319,12 +401,16 @@ func (p *pass) fetchWanted(ctx context.Context, l *lane) error {
 	if err != nil {
 		return err
 	}
+	contested, err := p.home.store.Contested(ctx, l.resource.Name)
+	if err != nil {
+		return err
+	}
 	var missing []string
 	var known []string
 	for _, id := range ids {
 		if _, ok, err := l.index.Get([]byte(id)); err != nil {
 			return err
-		} else if ok {
+		} else if ok && !slices.Contains(contested, id) {
 			known = append(known, id)
 		} else {
 			missing = append(missing, id)
@@ -333,8 +419,13 @@ func (p *pass) fetchWanted(ctx context.Context, l *lane) error {
 	if err := p.home.store.Unwant(ctx, l.resource.Name, known); err != nil {
 		return err
 	}
-	for batch := range slices.Chunk(missing, wantedAtOnce) {
-		if err := p.fetchByID(ctx, l, batch); err != nil {
+	return p.fetch(ctx, l, missing, dataset.SourceReference)
+}
+
+// fetch reads objects by id and lands them; source says what asked for them.
+func (p *pass) fetch(ctx context.Context, l *lane, ids []string, source string) error {
+	for batch := range slices.Chunk(ids, wantedAtOnce) {
+		if err := p.fetchByID(ctx, l, batch, source); err != nil {
 			return err
 		}
 	}
@@ -344,12 +435,13 @@ func (p *pass) fetchWanted(ctx context.Context, l *lane) error {
 // wantedAtOnce objects are fetched before they are committed.
 const wantedAtOnce = 1000
 
-func (p *pass) fetchByID(ctx context.Context, l *lane, ids []string) error {
+func (p *pass) fetchByID(ctx context.Context, l *lane, ids []string, source string) error {
 	type answer struct {
 		id   string
 		resp *stripe.Response
 		err  error
 	}
+	asked := p.client.StripeNow()
 	answers := make(chan answer)
 	next := make(chan string)
 	ctx, cancel := context.WithCancel(ctx)
@@ -378,14 +470,17 @@ func (p *pass) fetchByID(ctx context.Context, l *lane, ids []string) error {
 	var done []string
 	for a := range answers {
 		if a.err == nil && failed == nil {
-			failed = p.land(ctx, l, a.resp)
+			failed = p.land(ctx, l, a.resp, source)
 		}
 		if a.resp != nil {
 			a.resp.Release()
 		}
 		switch {
 		case problem.KindOf(a.err) == problem.NotFound:
-			done = append(done, a.id) // gone meanwhile
+			done = append(done, a.id)
+			if failed == nil && mayVanish(l.resource) {
+				failed = l.lander.Gone(context.WithoutCancel(ctx), a.id, ingest.Read{Start: asked, Version: stripe.Version, Source: source, Last: true})
+			}
 		case a.err != nil:
 			failed = cmp.Or(failed, a.err)
 			cancel()
@@ -402,13 +497,13 @@ func (p *pass) fetchByID(ctx context.Context, l *lane, ids []string) error {
 	return failed
 }
 
-func (p *pass) land(ctx context.Context, l *lane, resp *stripe.Response) error {
+func (p *pass) land(ctx context.Context, l *lane, resp *stripe.Response, source string) error {
 	raw, err := extract.Complete(ctx, p.client, resp.Body)
 	if err != nil {
 		return err
 	}
 	return l.lander.Single(context.WithoutCancel(ctx), raw, ingest.Read{
-		Start: resp.Start, Version: resp.Version, Request: resp.RequestID, Source: dataset.SourceReference,
+		Start: resp.Start, Version: resp.Version, Request: resp.RequestID, Source: source, Last: true,
 	})
 }
 
@@ -420,7 +515,9 @@ func (p *pass) settle(i int) {
 	p.progress[i].PagesLeft = 0
 }
 
-func (p *pass) finish(ctx context.Context) (*Report, error) {
+// finish writes down what the pass came to. Its error is the machine's, which
+// may have met a resource before.
+func (p *pass) finish(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		p.report.Stopped = true
 		for i := range p.report.Resources {
@@ -430,16 +527,28 @@ func (p *pass) finish(ctx context.Context) (*Report, error) {
 		}
 	}
 	after := context.WithoutCancel(ctx)
-	if err := p.flushCalls(after); err != nil {
-		return nil, err
+	err := p.flushCalls(after)
+	if err == nil {
+		p.report.Budget.Used, err = p.home.reads(after, p.began)
 	}
-	used, err := p.home.reads(after, p.began)
+	p.conclude()
+	if err == nil {
+		err = p.home.recordRun(after, p.report, p.began)
+	}
+	for _, r := range p.report.Resources {
+		if full(r.err) {
+			err = r.err
+		}
+	}
 	if err != nil {
-		return nil, err
+		p.report.Status = Failed
 	}
-	p.report.Budget.Used, p.report.Budget.Floor = used, budgetFloor
+	return unusable(p.Dir, err)
+}
+
+func (p *pass) conclude() {
+	p.report.Budget.Floor = budgetFloor
 	p.report.Duration = time.Since(p.began).Milliseconds()
 	p.report.Floor = floor(p.limits, p.Share, p.report.Resources).Milliseconds()
 	p.report.conclude()
-	return p.report, p.home.recordRun(after, p.report, p.began)
 }

@@ -1,174 +1,106 @@
-//go:build cgo
-
+// Package duck answers SQL over the lake with an embedded, read-only DuckDB. It
+// is the only package that knows DuckDB.
+//
+// # What a query sees
+//
+//	charges           live objects; a column per top-level field of the object
+//	charges_history   every version: the columns of the history table, and the
+//	                  object's own where the names differ
+//	xdm.charges       the dataset as stored
+//	lake.charges      the history as stored
+//	quarantine        objects that could not be ingested
+//	drift             what was seen that the schemas do not know
+//
+// and the same for every other resource. Integers are BIGINT, strings VARCHAR,
+// booleans BOOLEAN, objects and arrays JSON; what an object lacks is NULL.
+// Columns of JSON are taken from the raw text of the history, so nothing
+// unknown is lost in them; DuckDB may write a value in another form (1e2 as
+// 100.0, \u00e9 as é). What is no valid Unicode in raw is U+FFFD there.
+//
+// Nothing else can be read, and nothing can be written: no file outside the
+// tables, no network, no extension, no setting.
 package duck
 
-import (
-	"context"
-	"database/sql"
-	"database/sql/driver"
-	"errors"
-	"fmt"
-	"runtime"
-	"strings"
+import "time"
 
-	"github.com/duckdb/duckdb-go/v2"
+// A Catalog is what there is to query: a snapshot of each table, as files.
+type Catalog struct {
+	Resources  []Resource
+	Quarantine []Quarantined
+	Drift      []Drift
+}
 
-	"github.com/tributary-data/tributary/internal/problem"
+// A Resource is the pair of tables of one Stripe resource.
+type Resource struct {
+	Name    string // charges
+	Dataset Table  // with the columns _id, _seq and _deleted
+	// Body is the path of the object's fields in the dataset: _tributary,
+	// charges_data.
+	Body []string
+	// History has the columns seq and raw, and a row for the seq of every row
+	// of the dataset. Nil when no history is kept.
+	History *Table
+	// Fields are the top-level fields of the object, in the order of the
+	// view's columns. What the dataset lacks is read from the history.
+	Fields []Field
+}
+
+// A Table is one snapshot of an Iceberg table. The zero Table stands for one
+// that was not created yet.
+type Table struct {
+	Columns []Column
+	Files   []File
+	Deletes []File // with one column, _id
+}
+
+// A Column is a field of a table. Files are matched with it by ID at the top
+// level and by name below; what an older file lacks reads as NULL.
+type Column struct {
+	ID     int
+	Name   string   // "element" in a list; "key" and "value" in a map
+	Type   string   // Iceberg's: string, long, int, double, float, boolean, timestamptz, timestamp, date, struct, list, map
+	Fields []Column // of a struct, list or map
+}
+
+// A File is a Parquet file. A row is gone when a delete file of its partition,
+// or of the partition "", has its _id and a higher Seq than the row's own file.
+type File struct {
+	Path      string // local
+	Seq       int64  // data sequence number
+	Partition string // equal for the files of one partition
+	Rows      int64  // for planning a query; may be about right
+}
+
+// A Field is a top-level field of a Stripe object.
+type Field struct {
+	Name string
+	Kind Kind
+}
+
+// Kind is the type of a field's column.
+type Kind uint8
+
+// The kinds, named as DuckDB's types.
+const (
+	BigInt Kind = iota
+	Varchar
+	Boolean
+	Double
+	JSON // objects, arrays, and fields of an unknown type
 )
 
-// A DB is an in-memory DuckDB over one snapshot of each table.
-type DB struct {
-	db   *sql.DB
-	conn *sql.Conn
+// A Quarantined is a row of the table quarantine.
+type Quarantined struct {
+	Resource, ID, Path, Reason, Raw, RequestID, RunID string
+
+	SeenAt time.Time
 }
 
-// memoryLimit is how much DuckDB may use before it spills or gives up.
-const memoryLimit = "1GB"
+// A Drift is a row of the table drift.
+type Drift struct {
+	Resource, Path, Kind, Seen string
 
-// Open prepares the views of c and locks everything else away.
-func Open(ctx context.Context, c Catalog) (*DB, error) {
-	connector, err := duckdb.NewConnector("", nil)
-	if err != nil {
-		return nil, err
-	}
-	d := &DB{db: sql.OpenDB(connector)}
-	d.db.SetMaxOpenConns(1)
-	if d.conn, err = d.db.Conn(ctx); err != nil {
-		d.db.Close()
-		return nil, err
-	}
-	if err := d.prepare(ctx, c); err != nil {
-		d.Close()
-		return nil, fmt.Errorf("prepare the views: %w", err)
-	}
-	return d, nil
-}
-
-// Close gives the memory back.
-func (d *DB) Close() error { return errors.Join(d.conn.Close(), d.db.Close()) }
-
-func (d *DB) prepare(ctx context.Context, c Catalog) error {
-	statements := []string{
-		"SET TimeZone = 'UTC'",
-		"SET memory_limit = '" + memoryLimit + "'",
-		fmt.Sprintf("SET threads = %d", max(1, runtime.GOMAXPROCS(0))),
-		"SET autoinstall_known_extensions = false",
-		"SET autoload_known_extensions = false",
-		"SET preserve_insertion_order = false",
-		"CREATE SCHEMA xdm",
-		"CREATE SCHEMA lake",
-		"CREATE TABLE quarantine (resource VARCHAR, id VARCHAR, path VARCHAR, reason VARCHAR, raw VARCHAR, request_id VARCHAR, run_id VARCHAR, seen_at TIMESTAMPTZ)",
-		"CREATE TABLE drift (resource VARCHAR, path VARCHAR, kind VARCHAR, seen VARCHAR, count BIGINT, first_seen TIMESTAMPTZ, last_seen TIMESTAMPTZ)",
-	}
-	for i := range c.Resources {
-		r := &c.Resources[i]
-		v := r.views()
-		if r.History != nil { // the live view stands on the history's
-			v = []string{v[0], v[2], v[1], v[3]}
-		}
-		statements = append(statements, v...)
-	}
-	for _, s := range statements {
-		if _, err := d.conn.ExecContext(ctx, s); err != nil {
-			return fmt.Errorf("%w in %s", err, clip(s))
-		}
-	}
-	if err := d.fill(ctx, c); err != nil {
-		return err
-	}
-	for _, s := range []string{
-		"SET allowed_directories = [" + literal(c.Root) + "]",
-		"SET enable_external_access = false",
-		"SET lock_configuration = true",
-	} {
-		if _, err := d.conn.ExecContext(ctx, s); err != nil {
-			return fmt.Errorf("%w in %s", err, s)
-		}
-	}
-	return nil
-}
-
-func clip(s string) string {
-	if len(s) > 300 {
-		return s[:300] + "…"
-	}
-	return s
-}
-
-// fill loads the small tables.
-func (d *DB) fill(ctx context.Context, c Catalog) error {
-	return d.conn.Raw(func(conn any) error {
-		for table, rows := range map[string]func(*duckdb.Appender) error{
-			"quarantine": func(a *duckdb.Appender) error {
-				for _, q := range c.Quarantine {
-					if err := a.AppendRow(q.Resource, q.ID, q.Path, q.Reason, q.Raw, q.RequestID, q.RunID, q.SeenAt); err != nil {
-						return err
-					}
-				}
-				return nil
-			},
-			"drift": func(a *duckdb.Appender) error {
-				for _, x := range c.Drift {
-					if err := a.AppendRow(x.Resource, x.Path, x.Kind, x.Seen, x.Count, x.FirstSeen, x.LastSeen); err != nil {
-						return err
-					}
-				}
-				return nil
-			},
-		} {
-			a, err := duckdb.NewAppenderFromConn(conn.(driver.Conn), "main", table)
-			if err != nil {
-				return err
-			}
-			if err := errors.Join(rows(a), a.Close()); err != nil {
-				return fmt.Errorf("fill %s: %w", table, err)
-			}
-		}
-		return nil
-	})
-}
-
-// Query runs one statement that reads. Any other is a problem.Invalid.
-func (d *DB) Query(ctx context.Context, query string) (*sql.Rows, error) {
-	if err := d.check(query); err != nil {
-		return nil, err
-	}
-	rows, err := d.conn.QueryContext(ctx, query)
-	if err != nil {
-		return nil, refusal(err)
-	}
-	return rows, nil
-}
-
-// check lets one statement through that DuckDB itself says is a query. The
-// driver runs all statements of a text but asks about the last.
-func (d *DB) check(query string) error {
-	if !single(query) {
-		return &problem.Error{Kind: problem.Invalid, Detail: "more than one statement was given", Advice: "Write one SELECT"}
-	}
-	return d.conn.Raw(func(conn any) error {
-		stmt, err := conn.(*duckdb.Conn).PrepareContext(context.Background(), query)
-		if err != nil {
-			return refusal(err)
-		}
-		defer stmt.Close()
-		kind, err := stmt.(*duckdb.Stmt).StatementType()
-		if err != nil {
-			return refusal(err)
-		}
-		switch kind {
-		case duckdb.STATEMENT_TYPE_SELECT, duckdb.STATEMENT_TYPE_EXPLAIN:
-			return nil
-		}
-		return &problem.Error{Kind: problem.Invalid, Detail: "only statements that read are allowed", Advice: "Write one SELECT"}
-	})
-}
-
-// refusal makes DuckDB's complaint about a query the user's.
-func refusal(err error) error {
-	var e *duckdb.Error
-	if !errors.As(err, &e) {
-		return err
-	}
-	return &problem.Error{Kind: problem.Invalid, Detail: "the query can't be run: " + strings.TrimSpace(e.Msg)}
+	Count     int64
+	FirstSeen time.Time
+	LastSeen  time.Time
 }

@@ -4,26 +4,47 @@ package duck
 
 import (
 	"context"
-	"database/sql"
 
 	"github.com/tributary-data/tributary/internal/problem"
 )
 
+var errMissing = &problem.Error{
+	Kind:   problem.Invalid,
+	Detail: "a C++ compiler (g++) is needed to build Tributary, because DuckDB is linked in, and this one was built without",
+	Advice: "Install it (apt-get install g++) and build again with CGO_ENABLED=1",
+}
+
 // A DB can't be had without cgo.
 type DB struct{}
 
-// ErrMissing says what is missing.
-var ErrMissing = &problem.Error{
-	Kind:   problem.Invalid,
-	Detail: "this Tributary was built without a C++ compiler, so DuckDB is missing from it",
-	Advice: "Install one (apt-get install g++) and build again, with CGO_ENABLED=1",
-}
+// Open returns an error that says what is missing.
+func Open(context.Context, Catalog) (*DB, error) { return nil, errMissing }
 
-// Open returns ErrMissing.
-func Open(context.Context, Catalog) (*DB, error) { return nil, ErrMissing }
+// Query returns the same error as Open.
+func (*DB) Query(context.Context, string) (*Rows, error) { return nil, errMissing }
 
 // Close does nothing.
 func (*DB) Close() error { return nil }
 
-// Query returns ErrMissing.
-func (*DB) Query(context.Context, string) (*sql.Rows, error) { return nil, ErrMissing }
+// Rows can't be had without cgo.
+type Rows struct{}
+
+func (*Rows) describe() []column { return nil }
+
+// Columns returns the same error as Open.
+func (*Rows) Columns() ([]string, error) { return nil, errMissing }
+
+// Next returns false.
+func (*Rows) Next() bool { return false }
+
+// Values returns no values.
+func (*Rows) Values() []any { return nil }
+
+// Scan returns the same error as Open.
+func (*Rows) Scan(...any) error { return errMissing }
+
+// Err returns the same error as Open.
+func (*Rows) Err() error { return errMissing }
+
+// Close does nothing.
+func (*Rows) Close() error { return nil }

@@ -2,168 +2,248 @@ package duck
 
 import (
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
 )
 
-func ident(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+// A view is one resource's part of the catalog, as SQL.
+type view struct {
+	name     string
+	dataset  string // xdm.<name>
+	versions string // lake.<name>; "" when there is no history
+	history  string // <name>_history
+	// full is the view <name> with its JSON columns taken from the history.
+	// light, of the same columns and types, has NULL in them and needs no
+	// join; it serves queries that use none of them. It is "" when full needs
+	// no join either.
+	full, light string
+	// In the plan of a query over full, joined stands wherever the join does,
+	// and used wherever the text of the history is read.
+	joined, used string
+}
 
-func literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
-
-func list[T any](items []T, f func(T) string) string {
-	out := make([]string, len(items))
-	for i, it := range items {
-		out[i] = f(it)
+func makeView(r Resource) (v view, err error) {
+	if len(r.Dataset.Columns) == 0 {
+		r.Dataset.Columns = noDataset
 	}
-	return strings.Join(out, ", ")
-}
-
-// empty is a relation without rows that has all the table's columns: a file
-// written before a column was added lacks it.
-func (t *Table) empty() string {
-	return "SELECT " + list(t.Columns, func(c Column) string { return "NULL::" + c.Type + " AS " + ident(c.Name) }) + " WHERE false"
-}
-
-// read is a scan of Parquet files. hive_partitioning is off because the names
-// of folders are no columns of ours.
-func read(files []File, named bool) string {
-	s := "read_parquet([" + list(files, func(f File) string { return literal(f.Path) }) + "], hive_partitioning=false, union_by_name=true"
-	if named {
-		s += ", filename='__file'"
+	if r.History != nil && len(r.History.Columns) == 0 {
+		r.History = &Table{Columns: noHistory}
 	}
-	return s + ")"
-}
-
-func sequences(files []File) string {
-	return "(VALUES " + list(files, func(f File) string {
-		return "(" + literal(f.Path) + ", " + strconv.FormatInt(f.Seq, 10) + ", " + literal(f.Partition) + ")"
-	}) + ")"
-}
-
-// rows is the relation of the table's live rows: one anti-join for the whole
-// table. A row lives unless a delete of its id, in its partition, has a higher
-// sequence number than its file (Iceberg specification, "Scan Planning").
-func (t *Table) rows() string {
-	var newest int64
-	for _, d := range t.Deletes {
-		newest = max(newest, d.Seq)
+	v = view{name: r.Name, joined: "__seq:" + r.Name, used: "__raw:" + r.Name}
+	if v.dataset, err = scan(r.Dataset); err != nil {
+		return v, fmt.Errorf("dataset of %s: %w", r.Name, err)
 	}
-	var plain, touched []File
-	for _, f := range t.Files {
-		if f.Seq >= newest {
-			plain = append(plain, f)
-		} else {
-			touched = append(touched, f)
+	body := find(r.Dataset.Columns, r.Body)
+	fields := distinct(r.Fields, nil)
+	if r.History == nil {
+		v.full = live(r, fields, body, "", "")
+		return v, nil
+	}
+	if v.versions, err = scan(*r.History); err != nil {
+		return v, fmt.Errorf("history of %s: %w", r.Name, err)
+	}
+	v.history = historyView(r.Name, *r.History, r.Fields)
+	join, err := v.join(*r.History)
+	if err != nil {
+		return v, fmt.Errorf("history of %s: %w", r.Name, err)
+	}
+	v.full = live(r, fields, body, `j."__json"`, join)
+	v.light = live(r, fields, body, `CAST(NULL AS VARCHAR) AS "__json"`, "")
+	return v, nil
+}
+
+// distinct leaves out fields whose names differ from an earlier one, or from
+// one that is taken, in case only: SQL could not tell them apart. A name with a
+// NUL it could not even hold.
+func distinct(fields []Field, taken []Column) []Field {
+	seen := map[string]bool{"": true, "__json": true, "__documents": true, "__texts": true}
+	for _, c := range taken {
+		seen[strings.ToLower(c.Name)] = true
+	}
+	var out []Field
+	for _, f := range fields {
+		key := strings.ToLower(f.Name)
+		if !seen[key] && !strings.Contains(key, "\x00") {
+			seen[key] = true
+			out = append(out, f)
 		}
-	}
-	parts := []string{t.empty()}
-	if len(plain) > 0 {
-		parts = append(parts, "SELECT * FROM "+read(plain, false))
-	}
-	if len(touched) > 0 {
-		parts = append(parts, fmt.Sprintf(`SELECT d.* EXCLUDE (__file) FROM %s d JOIN %s f(path, seq, part) ON f.path = d.__file
-WHERE NOT EXISTS (SELECT 1 FROM (SELECT e._id AS id, s.part AS part, max(s.seq) AS seq FROM %s e JOIN %s s(path, seq, part) ON s.path = e.__file GROUP BY ALL) x
-	WHERE x.id = d._id AND x.part = f.part AND x.seq > f.seq)`,
-			read(touched, true), sequences(touched), read(t.Deletes, true), sequences(t.Deletes)))
-	}
-	return strings.Join(parts, "\nUNION ALL BY NAME\n")
-}
-
-// views returns the statements that make the resource's views.
-func (r *Resource) views() []string {
-	out := []string{
-		"CREATE VIEW xdm." + ident(r.Name) + " AS " + r.Dataset.rows(),
-		"CREATE VIEW main." + ident(r.Name) + " AS " + r.live(),
-	}
-	if r.History != nil {
-		out = append(out,
-			"CREATE VIEW lake."+ident(r.Name)+" AS "+r.History.rows(),
-			"CREATE VIEW main."+ident(r.Name+"_history")+" AS "+r.versions())
 	}
 	return out
 }
 
-// body is the struct in the dataset that holds the object's fields.
-func (r *Resource) body() string { return "d." + list2(r.Body) }
-
-func list2(path []string) string {
-	out := make([]string, len(path))
-	for i, p := range path {
-		out[i] = ident(p)
+// find returns the columns at path, none when there is no such path.
+func find(columns []Column, path []string) []Column {
+	for _, name := range path {
+		i := slices.IndexFunc(columns, func(c Column) bool { return c.Name == name })
+		if i < 0 {
+			return nil
+		}
+		columns = columns[i].Fields
 	}
-	return strings.Join(out, ".")
+	return columns
 }
 
-// live selects the objects that are not deleted. What is JSON comes from
-// history's raw, exactly as Stripe sent it; the rest from the dataset's columns.
-func (r *Resource) live() string {
-	var raw []Field
-	for _, f := range r.Fields {
-		if f.RawOnly || f.Kind == JSON {
-			raw = append(raw, f)
+// join returns what brings the raw text of each live object, repaired, as
+// j."__json".
+func (v *view) join(history Table) (string, error) {
+	as := map[string]string{"seq": v.joined, "raw": v.used}
+	var columns []Column
+	for _, c := range history.Columns {
+		if as[c.Name] != "" {
+			columns = append(columns, c)
 		}
 	}
-	if r.History == nil || len(raw) == 0 {
-		return "SELECT " + list(r.Fields, func(f Field) string {
-			switch {
-			case f.RawOnly:
-				return "NULL::" + kindNames[f.Kind] + " AS " + ident(f.Name)
-			case f.Kind == JSON:
-				return "to_json(" + r.body() + "." + ident(f.Name) + ") AS " + ident(f.Name)
-			}
-			return r.body() + "." + ident(f.Name) + " AS " + ident(f.Name)
-		}) + " FROM xdm." + ident(r.Name) + " d WHERE NOT d._deleted"
+	if len(columns) != 2 {
+		return "", fmt.Errorf("there are no columns seq and raw")
 	}
-	i := 0
-	columns := list(r.Fields, func(f Field) string {
-		if f.RawOnly || f.Kind == JSON {
-			i++
-			return fromRaw(f, "h.j", i) + " AS " + ident(f.Name)
+	if len(history.Files) == 0 {
+		return `LEFT JOIN (SELECT CAST(NULL AS BIGINT) AS "__seq", CAST(NULL AS VARCHAR) AS "__json" WHERE false) j ON j."__seq" = d."_seq"`, nil
+	}
+	rows, err := readParquet(history.Files, columns, func(c Column) string { return as[c.Name] })
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf(`LEFT JOIN (SELECT %s AS "__seq", %s AS "__json" FROM %s) j ON j."__seq" = d."_seq"`,
+		quote(v.joined), repaired(quote(v.used)), rows), nil
+}
+
+// live returns the view of the objects that are not deleted. Fields that are
+// scalars in the dataset come from there, all others from text, the object's
+// JSON, or where that is "" from the dataset as far as it has them.
+func live(r Resource, fields []Field, body []Column, text, join string) string {
+	path := []string{"d"}
+	for _, p := range r.Body {
+		path = append(path, quote(p))
+	}
+	var x extraction
+	stored, shown := []string{}, []string{}
+	for _, f := range fields {
+		i := slices.IndexFunc(body, func(c Column) bool { return c.Name == f.Name })
+		at := "NULL"
+		if i >= 0 {
+			at = strings.Join(append(slices.Clip(path), quote(f.Name)), ".")
 		}
-		return r.body() + "." + ident(f.Name) + " AS " + ident(f.Name)
-	})
-	return fmt.Sprintf("SELECT %s FROM xdm.%s d LEFT JOIN (SELECT seq, %s AS j FROM lake.%s) h ON h.seq = d._seq WHERE NOT d._deleted",
-		columns, ident(r.Name), extract(raw), ident(r.Name))
+		switch scalar := i >= 0 && f.Kind != JSON && len(body[i].Fields) == 0; {
+		case text != "" && !scalar:
+			shown = append(shown, x.take(f)+" AS "+quote(f.Name))
+			continue
+		case f.Kind == JSON:
+			at = "to_json(" + at + ")"
+		}
+		stored = append(stored, "TRY_CAST("+at+" AS "+f.Kind.sql()+") AS "+quote(f.Name))
+		shown = append(shown, quote(f.Name))
+	}
+	if text != "" {
+		stored = append(stored, text)
+	}
+	return fmt.Sprintf(`SELECT %s FROM (SELECT *%s FROM (SELECT %s FROM xdm.%s d %s WHERE NOT d."_deleted"))`,
+		strings.Join(shown, ", "), x.columns(), strings.Join(stored, ", "), quote(r.Name), join)
 }
 
-// extract parses raw once for several fields. TRY makes a text that DuckDB
-// takes for invalid null, and does not let it spoil the query.
-func extract(fields []Field) string {
-	return "TRY(json_extract(raw, [" + list(fields, func(f Field) string {
-		return literal(`$."` + strings.ReplaceAll(f.Name, `"`, `\"`) + `"`)
-	}) + "]))"
-}
-
-// fromRaw turns the i-th extracted value into the field's type.
-func fromRaw(f Field, values string, i int) string {
-	v := values + "[" + strconv.Itoa(i) + "]"
-	switch f.Kind {
+func (k Kind) sql() string {
+	switch k {
+	case BigInt:
+		return "BIGINT"
+	case Double:
+		return "DOUBLE"
+	case Boolean:
+		return "BOOLEAN"
 	case JSON:
-		return "nullif(" + v + ", 'null'::JSON)"
+		return "JSON"
 	case Varchar:
-		return "TRY(" + v + "->>'$')"
-	case BigInt, Boolean, Double:
 	}
-	return "TRY_CAST(nullif(" + v + ", 'null'::JSON) AS " + kindNames[f.Kind] + ")"
+	return "VARCHAR"
 }
 
-// versions selects every version: the columns of history, then the object's
-// own except those that history has already.
-func (r *Resource) versions() string {
-	taken := map[string]bool{}
-	for _, c := range r.History.Columns {
-		taken[c.Name] = true
+// An extraction takes fields out of the text "__json", all at once: each call
+// of a JSON function parses the text again and holds on to that memory. What
+// is no JSON gives NULL, and does not disturb the rows beside it.
+type extraction struct{ documents, texts []string }
+
+// take returns the expression for a field.
+func (x *extraction) take(f Field) string {
+	// A JSON pointer, which can name any key.
+	pointer := literal("/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(f.Name))
+	if f.Kind == JSON {
+		x.documents = append(x.documents, pointer)
+		return fmt.Sprintf(`nullif("__documents"[%d], 'null'::JSON)`, len(x.documents))
 	}
-	var own []Field
-	for _, f := range r.Fields {
-		if !taken[f.Name] {
-			own = append(own, f)
-		}
+	x.texts = append(x.texts, pointer)
+	text := fmt.Sprintf(`"__texts"[%d]`, len(x.texts))
+	switch f.Kind {
+	case BigInt:
+		// A cast alone would round 12.5.
+		return "CASE WHEN regexp_full_match(" + text + ", '-?[0-9]+') THEN TRY_CAST(" + text + " AS BIGINT) END"
+	case Double:
+		return "TRY_CAST(" + text + " AS DOUBLE)"
+	case Boolean:
+		return "CASE " + text + " WHEN 'true' THEN true WHEN 'false' THEN false END"
+	case Varchar, JSON:
 	}
-	if len(own) == 0 {
-		return "SELECT * FROM lake." + ident(r.Name)
-	}
-	i := 0
-	return fmt.Sprintf("SELECT h.* EXCLUDE (j), %s FROM (SELECT *, %s AS j FROM lake.%s) h",
-		list(own, func(f Field) string { i++; return fromRaw(f, "h.j", i) + " AS " + ident(f.Name) }), extract(own), ident(r.Name))
+	return text
 }
+
+// columns returns what take's expressions refer to, each after a comma.
+func (x *extraction) columns() string {
+	out := ""
+	if len(x.documents) > 0 {
+		out += `, TRY(json_extract("__json", [` + strings.Join(x.documents, ", ") + `])) AS "__documents"`
+	}
+	if len(x.texts) > 0 {
+		out += `, TRY(json_extract_string("__json", [` + strings.Join(x.texts, ", ") + `])) AS "__texts"`
+	}
+	return out
+}
+
+// historyView returns every version with the object's own fields beside the
+// table's columns, which keep their names.
+func historyView(name string, history Table, all []Field) string {
+	var x extraction
+	var shown []string
+	for _, c := range history.Columns {
+		expr := quote(c.Name)
+		if c.Type == "timestamptz" {
+			expr = "CAST(" + expr + " AS TIMESTAMP) AS " + expr // the session's zone is UTC
+		}
+		shown = append(shown, expr)
+	}
+	for _, f := range distinct(all, history.Columns) {
+		shown = append(shown, x.take(f)+" AS "+quote(f.Name))
+	}
+	return fmt.Sprintf(`SELECT %s FROM (SELECT *%s FROM (SELECT *, %s AS "__json" FROM lake.%s))`,
+		strings.Join(shown, ", "), x.columns(), repaired(`"raw"`), quote(name))
+}
+
+// repaired replaces lone surrogate escapes, which JSON allows and Unicode
+// does not, by U+FFFD: DuckDB would refuse the whole text. It takes a text
+// apart only when there is a surrogate in it.
+func repaired(raw string) string {
+	return strings.ReplaceAll(`CASE WHEN contains(RAW, '\ud') OR contains(RAW, '\uD') THEN
+  array_to_string(list_transform(
+    regexp_extract_all(RAW, '\\[^u]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|[^\\]+'),
+    lambda part: CASE WHEN length(part) = 6 AND regexp_matches(part, '^\\u[dD][89a-fA-F]') THEN '\ufffd' ELSE part END), '')
+ELSE RAW END`, "RAW", raw)
+}
+
+// The columns, as far as views need them, of tables that are not there yet.
+var (
+	noDataset = []Column{
+		{ID: 1, Name: "_id", Type: "string"},
+		{ID: 2, Name: "_seq", Type: "long"},
+		{ID: 3, Name: "_deleted", Type: "boolean"},
+	}
+	noHistory = []Column{
+		{ID: 1, Name: "id", Type: "string"},
+		{ID: 2, Name: "seq", Type: "long"},
+		{ID: 3, Name: "op", Type: "string"},
+		{ID: 4, Name: "seen_at", Type: "timestamptz"},
+		{ID: 5, Name: "source", Type: "string"},
+		{ID: 6, Name: "run_id", Type: "string"},
+		{ID: 7, Name: "account", Type: "string"},
+		{ID: 8, Name: "livemode", Type: "boolean"},
+		{ID: 9, Name: "api_version", Type: "string"},
+		{ID: 10, Name: "hash", Type: "string"},
+		{ID: 11, Name: "created", Type: "long"},
+		{ID: 12, Name: "raw", Type: "string"},
+	}
+)

@@ -44,7 +44,10 @@ type Checkpoint struct {
 	Since int64 `json:"since,omitempty"`
 	// Events is Stripe's time before the first page of the backfill: change
 	// capture starts there.
-	Events int64   `json:"events,omitempty"`
+	Events int64 `json:"events,omitempty"`
+	// Listed is when what was created lately was last listed beside following
+	// the events.
+	Listed int64   `json:"listed,omitempty"`
 	Open   []Range `json:"open,omitempty"`
 }
 
@@ -94,13 +97,44 @@ func (c *Checkpoint) Plan(now, since int64, variants int) {
 		}
 	}
 	if first {
-		c.Events = now
+		c.Events, c.Listed = now, now
 		c.Since = max(since, 0)
 	} else if since >= 0 {
 		c.Since = min(c.Since, since)
 	}
 	c.Upto = max(c.Upto, now-Lag)
 }
+
+// Times of the list that is read beside the events, in seconds.
+const (
+	listEvery = 24 * 3600
+	listBack  = 48 * 3600 // how far behind the last such list it begins
+)
+
+// Follow is Plan for a resource whose changes come from events: nothing is
+// listed, but once a day what was created in the two days before the last time.
+func (c *Checkpoint) Follow(now int64, variants int) {
+	if now-c.Listed >= listEvery {
+		for v := range variants {
+			c.open(v, max(min(c.Upto, c.Listed+listEvery)-listBack, c.Since), now+1)
+		}
+		c.Listed = now
+	}
+	c.Upto = max(c.Upto, now-Lag)
+}
+
+// Relist plans to read everything again: events were lost.
+func (c *Checkpoint) Relist(now int64, variants int) {
+	for v := range variants {
+		c.open(v, c.Since, now+1)
+	}
+	c.Listed = now
+	c.Upto = max(c.Upto, now-Lag)
+}
+
+// Reread plans to read what was created in [from, to) again, in the first of
+// the resource's lists.
+func (c *Checkpoint) Reread(from, to int64) { c.open(0, max(from, c.Since), to) }
 
 // open adds a range. It grows the one that an earlier pass left unread at the
 // same place instead, so that passes that are cut short don't pile up ranges.

@@ -35,7 +35,7 @@ func complete(ctx context.Context, c *stripe.Client, items []rawjson.Item) error
 func Complete(ctx context.Context, c *stripe.Client, obj []byte) ([]byte, error) {
 	lists, err := rawjson.Incomplete(obj)
 	if err != nil {
-		return obj, nil // the mapping refuses it, with the reason
+		return obj, nil //nolint:nilerr // the mapping refuses the object, with the reason
 	}
 	if len(lists) == 0 {
 		return obj, nil

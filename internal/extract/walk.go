@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -251,7 +252,7 @@ func (w *Walk) take(a answer, emit func(*Page) error) error {
 // nothing any more.
 func cursorGone(err error) bool {
 	var e *stripe.Error
-	return errors.As(err, &e) && e.Param == "starting_after" && (e.Status == 400 || e.Status == 404)
+	return errors.As(err, &e) && e.CursorGone()
 }
 
 func day(unix int64) string {
@@ -277,9 +278,9 @@ func (r *reading) fits(items []rawjson.Item) bool {
 
 // advance moves the cursor to the last item that has an id and a time.
 func (r *reading) advance(items []rawjson.Item) bool {
-	for i := len(items) - 1; i >= 0; i-- {
-		if len(items[i].ID) > 0 && items[i].Created >= 0 {
-			r.After, r.AfterAt = string(items[i].ID), items[i].Created
+	for _, item := range slices.Backward(items) {
+		if len(item.ID) > 0 && item.Created >= 0 {
+			r.After, r.AfterAt = string(item.ID), item.Created
 			return true
 		}
 	}

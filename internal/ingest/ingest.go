@@ -5,6 +5,8 @@ package ingest
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/zeebo/xxh3"
@@ -24,6 +26,12 @@ type Table interface {
 	// Commit makes the batch and the checkpoint durable together. After an
 	// error the table must be opened anew.
 	Commit(ctx context.Context, checkpoint string) error
+	// Last returns the object of the version with that seq, nil when the table
+	// keeps no history.
+	Last(ctx context.Context, seq int64) ([]byte, error)
+	// Drop removes the object's row with the next commit: what is done for a
+	// deleted object where no history is kept.
+	Drop(id string)
 }
 
 // An Index knows which version of an object is stored. It learns of versions
@@ -40,8 +48,19 @@ type Store interface {
 	// Settle removes what stands in quarantine of objects that landed since.
 	Settle(ctx context.Context, resource string, ids []string) error
 	NoteDrift(ctx context.Context, resource string, seen map[mapping.Drift]int64, at time.Time) error
-	// Want asks for an object that another one refers to.
+	// SetDue keeps when objects are to be read again; a Due of 0 forgets one.
+	SetDue(ctx context.Context, resource string, due []Due) error
+	// Want asks for an object to be read by id: one that another resource,
+	// cause, refers to, or for cause resource itself one that is known and must
+	// be read once more.
 	Want(ctx context.Context, resource string, ids []string, cause string) error
+}
+
+// A Due is an object that will change without an event.
+type Due struct {
+	ID      string
+	Created int64 // unix seconds
+	At      int64 // when it is expected to have changed, unix seconds; 0: not any more
 }
 
 // Counts are objects, except where they say otherwise.
@@ -73,15 +92,20 @@ type Lander struct {
 	// Livemode.
 	Version    dataset.Version
 	Checkpoint extract.Checkpoint // as of the last commit, plus the pages since
+	Seq        int64              // highest seq in the table
 	BatchRows  int                // 0: DefaultBatchRows
 	BatchAge   time.Duration      // 0: DefaultBatchAge
 	// References, if set, returns the ids of objects of another resource that
 	// the record refers to and that no list would show.
 	References func(*dataset.Record) (resource string, ids []string)
+	// Pending, if set, returns when a record is to be read again because it
+	// will change without an event, in unix seconds; 0 if it is not.
+	Pending func(*dataset.Record) int64
 	// Progress, if set, is called after each page and commit.
 	Progress func(Counts)
 
 	counts   Counts
+	open     Counts // inserted and updated in the open batch
 	rec      dataset.Record
 	puts     []idindex.Put
 	batch    map[string]idindex.Entry // what the open batch holds, by id
@@ -90,13 +114,20 @@ type Lander struct {
 	wanted   map[string][]string
 	asked    map[string]bool
 	settled  []string
-	held     map[string]bool // ids in quarantine when the run began
+	due      []Due
+	held     map[string]bool // ids in quarantine
 	dirty    bool            // the checkpoint moved since the last commit
-	lastSeq  int64
+	lastRead time.Time       // start of the latest request whose objects came in
 }
 
-// Counts returns what happened so far.
-func (l *Lander) Counts() Counts { return l.counts }
+// Counts returns what happened so far. What no commit holds has not landed.
+func (l *Lander) Counts() Counts {
+	c := l.counts
+	c.Inserted -= l.open.Inserted
+	c.Updated -= l.open.Updated
+	c.Deleted -= l.open.Deleted
+	return c
+}
 
 // Hold names the ids that stand in quarantine: when one of them lands, it is
 // taken out.
@@ -165,12 +196,18 @@ type Read struct {
 	Version string    // Stripe-Version of the answer
 	Request string    // Stripe's request id
 	Source  string    // "" for that of the Lander's template
+	// Last says that the request began after all reads that have landed so far
+	// had ended, whatever Start says: clocks are set now and then.
+	Last bool
 }
 
 // Object lands one object, unless the table holds the same state or a newer
 // one.
 func (l *Lander) Object(ctx context.Context, it rawjson.Item, read Read) error {
 	l.counts.Read++
+	if read.Start.After(l.lastRead) {
+		l.lastRead = read.Start
+	}
 	if bad := l.Plan.Scan(it.Raw, &l.rec); bad != nil {
 		l.reject(bad, it, read)
 		return nil
@@ -179,6 +216,9 @@ func (l *Lander) Object(ctx context.Context, it rawjson.Item, read Read) error {
 	old, known, err := l.lookup(l.rec.ID)
 	if err != nil {
 		return err
+	}
+	if at := time.UnixMilli(old.ReadAt).UTC(); known && read.Last && read.Start.Before(at) {
+		read.Start = at
 	}
 	entry := idindex.Entry{Hash: l.rec.Hash, Created: l.rec.Created, ReadAt: read.Start.UnixMilli()}
 	switch {
@@ -208,31 +248,98 @@ func (l *Lander) Object(ctx context.Context, it rawjson.Item, read Read) error {
 		return err
 	}
 	entry.Seq = v.Seq
-	l.lastSeq = v.Seq
-	id := string(l.rec.ID)
+	l.Seq = v.Seq
+	l.note(string(l.rec.ID), entry)
+	if known {
+		l.counts.Updated++
+		l.open.Updated++
+	} else {
+		l.counts.Inserted++
+		l.open.Inserted++
+	}
+	l.settle()
+	l.follow()
+	if l.Pending != nil {
+		if at := l.Pending(&l.rec); at > 0 || known {
+			l.due = append(l.due, Due{ID: string(l.rec.ID), Created: l.rec.Created, At: at})
+		}
+	}
+	return nil
+}
+
+// Single lands one object that was read by id. The stub of a deleted object
+// says that it is gone.
+func (l *Lander) Single(ctx context.Context, raw []byte, read Read) error {
+	item, _, err := rawjson.One(raw, rawjson.SkipSpace(raw, 0))
+	if err != nil {
+		return err
+	}
+	if item.Deleted {
+		return l.Gone(ctx, string(item.ID), read)
+	}
+	return l.Object(ctx, item, read)
+}
+
+// Touch commits the checkpoint, also when nothing landed.
+func (l *Lander) Touch(ctx context.Context) error {
+	l.dirty = true
+	return l.Commit(ctx)
+}
+
+// Gone marks an object as deleted: its last state stays, as a tombstone. One
+// that was never stored, or was read again since, is passed over.
+func (l *Lander) Gone(ctx context.Context, id string, read Read) error {
+	old, known, err := l.lookup([]byte(id))
+	if err != nil || !known || old.Deleted {
+		return err
+	}
+	if at := time.UnixMilli(old.ReadAt).UTC(); read.Start.Before(at) {
+		if !read.Last {
+			return nil
+		}
+		read.Start = at
+	}
+	if _, open := l.batch[id]; open {
+		if err := l.Commit(ctx); err != nil {
+			return err
+		}
+	}
+	raw, err := l.Table.Last(ctx, old.Seq)
+	if err != nil {
+		return err
+	}
+	entry := old
+	entry.Deleted, entry.ReadAt = true, read.Start.UnixMilli()
+	if raw == nil {
+		l.Table.Drop(id)
+		l.dirty = true
+	} else {
+		if bad := l.Plan.Scan(raw, &l.rec); bad != nil {
+			return fmt.Errorf("%s %s: the last state can't be read again: %s %s", l.Resource, id, bad.Path, bad.Reason)
+		}
+		v := l.Version
+		v.Op, v.SeenAt, v.APIVersion = dataset.OpDelete, read.Start, read.Version
+		if read.Source != "" {
+			v.Source = read.Source
+		}
+		if err := l.Table.Append(&l.rec, &v, true); err != nil {
+			return err
+		}
+		entry.Seq, l.Seq = v.Seq, v.Seq
+	}
+	l.note(id, entry)
+	l.counts.Deleted++
+	l.open.Deleted++
+	return nil
+}
+
+// note keeps the entry of a version in the open batch.
+func (l *Lander) note(id string, entry idindex.Entry) {
 	if l.batch == nil {
 		l.batch = map[string]idindex.Entry{}
 	}
 	l.batch[id] = entry
 	l.puts = append(l.puts, idindex.Put{ID: []byte(id), Entry: entry})
-	if known {
-		l.counts.Updated++
-	} else {
-		l.counts.Inserted++
-	}
-	l.settle()
-	l.follow()
-	return nil
-}
-
-// Single lands one object that was read by id. A stub of a deleted object is
-// not a state of it and is passed over.
-func (l *Lander) Single(ctx context.Context, raw []byte, read Read) error {
-	item, _, err := rawjson.One(raw, rawjson.SkipSpace(raw, 0))
-	if err != nil || item.Deleted {
-		return err
-	}
-	return l.Object(ctx, item, read)
 }
 
 // lookup returns the newest version of id, the open batch included.
@@ -255,16 +362,25 @@ func (l *Lander) reject(bad *dataset.Rejected, it rawjson.Item, read Read) {
 	if l.refused == nil {
 		l.refused = map[uint64]bool{}
 	}
+	bad.Resource, bad.ID, bad.RunID = l.Resource, string(it.ID), l.Version.RunID
 	key := xxh3.Hash(it.Raw)
-	if l.refused[key] {
+	switch again := l.refused[key]; {
+	case !again:
+		l.refused[key] = true
+		l.counts.Quarantined++
+	case bad.ID == "" || l.held[bad.ID]:
 		return // the same object again, from an overlap
 	}
-	l.refused[key] = true
-	l.counts.Quarantined++
-	bad.Resource, bad.ID, bad.RunID = l.Resource, string(it.ID), l.Version.RunID
 	bad.RequestID, bad.SeenAt = read.Request, read.Start
 	bad.Raw = append([]byte(nil), it.Raw...)
 	l.rejected = append(l.rejected, *bad)
+	if bad.ID != "" {
+		if l.held == nil {
+			l.held = map[string]bool{}
+		}
+		l.held[bad.ID] = true
+		l.settled = slices.DeleteFunc(l.settled, func(id string) bool { return id == bad.ID })
+	}
 }
 
 // follow asks for what the record in hand refers to.
@@ -308,7 +424,7 @@ func (l *Lander) Commit(ctx context.Context) error {
 	if err := l.Table.Commit(ctx, l.Checkpoint.Encode()); err != nil {
 		return err
 	}
-	l.dirty = false
+	l.dirty, l.open = false, Counts{}
 	if len(l.settled) > 0 {
 		if err := l.Store.Settle(ctx, l.Resource, l.settled); err != nil {
 			return err
@@ -316,7 +432,7 @@ func (l *Lander) Commit(ctx context.Context) error {
 		l.settled = l.settled[:0]
 	}
 	if len(l.puts) > 0 {
-		if err := l.Index.Apply(l.lastSeq, l.puts); err != nil {
+		if err := l.Index.Apply(l.Seq, l.puts); err != nil {
 			return err
 		}
 		l.puts = l.puts[:0]
@@ -344,8 +460,14 @@ func (l *Lander) keep(ctx context.Context) error {
 		}
 		delete(l.wanted, resource)
 	}
+	if len(l.due) > 0 {
+		if err := l.Store.SetDue(ctx, l.Resource, l.due); err != nil {
+			return err
+		}
+		l.due = l.due[:0]
+	}
 	if seen := l.Plan.Drift(); len(seen) > 0 {
-		return l.Store.NoteDrift(ctx, l.Resource, seen, time.Now())
+		return l.Store.NoteDrift(ctx, l.Resource, seen, l.lastRead)
 	}
 	return nil
 }

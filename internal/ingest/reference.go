@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"github.com/tributary-data/tributary/internal/dataset"
+	"github.com/tributary-data/tributary/internal/rawjson"
 )
 
 // Prices returns a function that finds the ids of the prices in the items of
@@ -34,5 +35,29 @@ func Prices(l *dataset.Layout) func(*dataset.Record) (string, []string) {
 			at = dataset.NextFrame(f)
 		}
 		return "prices", ids
+	}
+}
+
+// PendingBalance returns a function that says when a pending balance
+// transaction becomes available: no event tells. It returns nil when the layout
+// lacks the fields.
+func PendingBalance(l *dataset.Layout) func(*dataset.Record) int64 {
+	status, at := l.Find("status"), l.Find("available_on")
+	if status == nil || at == nil {
+		return nil
+	}
+	return func(r *dataset.Record) int64 {
+		if s := r.Slots[status.Slot]; s.Kind != dataset.String || string(r.Text(s)) != "pending" {
+			return 0
+		}
+		s := r.Slots[at.Slot]
+		if s.Kind != dataset.Number {
+			return 0
+		}
+		unix, err := rawjson.Int(r.Text(s))
+		if err != nil {
+			return 0
+		}
+		return unix
 	}
 }

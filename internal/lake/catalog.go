@@ -223,10 +223,19 @@ func (c *catalog) create(ctx context.Context, name string, schema *iceberg.Schem
 	if err := c.write(v); err != nil {
 		return nil, err
 	}
+	// As in swap: a row whose metadata file is removed would block the table for
+	// ever, and a statement that ctx interrupts may have done its work.
+	ctx = context.WithoutCancel(ctx)
 	_, err = c.db.ExecContext(ctx, `INSERT INTO iceberg_tables VALUES (?, ?, ?, 'TABLE', ?, NULL)`,
 		catalogName, namespace, name, v.location)
 	if err != nil {
-		return nil, errors.Join(err, c.disk.Remove(v.location))
+		loc, lookErr := c.location(ctx, name)
+		switch {
+		case lookErr != nil:
+			return nil, errors.Join(err, lookErr)
+		case loc != v.location:
+			return nil, errors.Join(err, c.disk.Remove(v.location))
+		}
 	}
 	return c.table(identifier(name), c.remember(name, v)), nil
 }

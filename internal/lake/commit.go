@@ -27,6 +27,7 @@ const (
 	snapshotsMax  = 100
 	snapshotsKept = 20
 	manifestBytes = 1 << 20
+	tidyAge       = time.Minute // of unused metadata, lest another program is about to use it
 )
 
 // A Commit is one atomic change of a table.
@@ -167,7 +168,7 @@ func (t *Table) tidy(ctx context.Context) error {
 	if err := t.expire(ctx, snapshotsKept, 0); err != nil {
 		return err
 	}
-	_, err := t.sweep(ctx, "metadata", 0)
+	_, err := t.sweep(ctx, "metadata", tidyAge)
 	return err
 }
 

@@ -30,7 +30,7 @@ func (m *maintenance) mark(ctx context.Context) error {
 		total += d.Count()
 		newest = max(newest, d.seq)
 	}
-	passes := uint64((total + markIDs - 1) / markIDs)
+	passes := uint64((total + m.ids - 1) / m.ids)
 	for pass := range passes {
 		ids, err := m.deleted(ctx, func(h xxh3.Uint128) bool { return h.Lo%passes == pass })
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"syscall"
 
+	"github.com/apache/iceberg-go/table"
 	"modernc.org/sqlite"
 
 	"github.com/tributary-data/tributary/internal/problem"
@@ -33,6 +34,12 @@ func fault(err error, doing string) error {
 		code = s.Code() & 0xff
 	}
 	switch {
+	case errors.Is(err, table.ErrCommitFailed):
+		return &problem.Error{
+			Kind: problem.Stale, Err: err,
+			Detail: "cannot " + doing + ": another program changed the table at the same time",
+			Advice: "Run again; only one program may write to a lake",
+		}
 	case code == sqliteFull, is(err, syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG):
 		return &problem.Error{
 			Kind: problem.Internal, Err: err,

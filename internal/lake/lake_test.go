@@ -347,7 +347,6 @@ func TestOpenReadOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ro.Close()
 	read := func() []row {
 		t.Helper()
 		tbl, err := ro.Load(t.Context(), "orders")
@@ -367,13 +366,23 @@ func TestOpenReadOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, read(), a, b)
+	if err := ro.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	before := onDisk(t, dir, "")
 	alone, err := OpenReadOnly(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer alone.Close()
 	if names, err := alone.Tables(t.Context()); err != nil || len(names) != 1 {
 		t.Errorf("tables %v, error %v, with no writer", names, err)
+	}
+	if err := alone.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, onDisk(t, dir, "")); diff != "" {
+		t.Errorf("reading changed the directory: %s", diff)
 	}
 }
 

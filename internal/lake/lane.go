@@ -21,7 +21,7 @@ const (
 )
 
 // streamRows is how many rows go to the Parquet encoder at once.
-const streamRows = 2048
+const streamRows = 2500
 
 // A Lane is the one writer of a resource: its history and its dataset. A
 // version goes to the history with the checkpoint first, then to the dataset;
@@ -195,6 +195,48 @@ func (l *Lane) finish(w **Writer, t *Table, r batcher) (Files, error) {
 	files, err := (*w).Close()
 	*w = nil
 	return files, err
+}
+
+// Last returns the object of the version with that seq, nil when no history is
+// kept.
+func (l *Lane) Last(ctx context.Context, seq int64) ([]byte, error) {
+	if l.history == nil {
+		return nil, nil
+	}
+	for row, err := range l.history.ReadHistory(ctx, seq-1) {
+		if err != nil {
+			return nil, err
+		}
+		if row.Seq == seq {
+			return []byte(row.Raw), nil
+		}
+		break
+	}
+	return nil, fmt.Errorf("%s has no version %d", l.history.Name(), seq)
+}
+
+// Drop removes the row of an object from the dataset with the next commit.
+func (l *Lane) Drop(id string) { l.replaced = append(l.replaced, id) }
+
+// Limits above which Tidy acts: readers open every file, and apply every
+// delete file to all the rows before it.
+const (
+	manyDeletes = 32
+	manyFiles   = 500
+)
+
+// Tidy maintains the tables of the lane that have many small files. It must not
+// be called with a batch in hand.
+func (l *Lane) Tidy(ctx context.Context) error {
+	for _, t := range []*Table{l.history, l.data} {
+		if t == nil || t.DeleteFiles() < manyDeletes && t.DataFiles() < manyFiles {
+			continue
+		}
+		if _, err := t.Maintain(ctx, MaintainOptions{}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Abort drops the batch in hand and its files.

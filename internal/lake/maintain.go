@@ -49,7 +49,7 @@ func (t *Table) Maintain(ctx context.Context, opts MaintainOptions) (MaintainRep
 	case keep < 0:
 		keep = 0
 	}
-	m := maintenance{t: t, target: cmp.Or(opts.TargetBytes, targetBytes)}
+	m := maintenance{t: t, target: cmp.Or(opts.TargetBytes, targetBytes), ids: markIDs}
 	m.report.BytesBefore = t.Bytes()
 	if err := m.run(ctx, keep); err != nil {
 		return m.report, fault(err, "maintain "+t.Name())
@@ -61,7 +61,8 @@ func (t *Table) Maintain(ctx context.Context, opts MaintainOptions) (MaintainRep
 // A maintenance is one call of Maintain.
 type maintenance struct {
 	t      *Table
-	target int64
+	target int64 // bytes of a file
+	ids    int64 // deleted ids in memory at once
 	report MaintainReport
 
 	data    []*stored
@@ -81,6 +82,7 @@ func storedFile(e iceberg.ManifestEntry) stored {
 }
 
 func (m *maintenance) run(ctx context.Context, keep time.Duration) error {
+	before := m.t.tbl.Metadata().Snapshots()
 	if err := m.list(ctx); err != nil {
 		return err
 	}
@@ -98,13 +100,16 @@ func (m *maintenance) run(ctx context.Context, keep time.Duration) error {
 	}
 	m.report.FilesAfter = int(m.t.DataFiles())
 
-	before := len(m.t.tbl.Metadata().Snapshots())
-	if before > 0 {
+	if m.t.SnapshotID() != 0 {
 		if err := m.t.expire(ctx, 1, keep); err != nil {
 			return err
 		}
 	}
-	m.report.SnapshotsRemoved = before - len(m.t.tbl.Metadata().Snapshots())
+	for _, s := range before {
+		if m.t.tbl.SnapshotByID(s.SnapshotID) == nil {
+			m.report.SnapshotsRemoved++
+		}
+	}
 	swept, err := m.t.sweep(ctx, "", keep)
 	m.report.FilesRemoved, m.report.BytesRemoved = swept.files, swept.bytes
 	return err

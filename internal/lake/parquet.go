@@ -21,11 +21,14 @@ const (
 	// one needs half as much CPU again and its output is not smaller.
 	zstdLevel = 1
 
-	pageBytes = 256 << 10 // of one column before compression; 130 columns may hold one each
+	// Of a column before compression. A hundred columns and more may each have
+	// a page in memory; its size is looked at once per pageRows.
+	pageBytes = 64 << 10
+	pageRows  = 256
 
 	// A row group ends at whichever comes first.
 	groupRows  = 120 << 10
-	groupBytes = 16 << 20 // compressed, all of it in memory
+	groupBytes = 12 << 20 // compressed, all of it in memory
 )
 
 // An encoding says how a file's rows are turned into Parquet.
@@ -49,6 +52,7 @@ func newEncoding(schema *iceberg.Schema, compact bool) (*encoding, error) {
 		parquet.WithCompressionLevel(zstdLevel),
 		parquet.WithDataPageVersion(parquet.DataPageV1),
 		parquet.WithDataPageSize(pageBytes),
+		parquet.WithBatchSize(pageRows),
 		parquet.WithMaxRowGroupLength(groupRows),
 		parquet.WithDictionaryDefault(compact),
 		parquet.WithStats(false),

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -108,20 +109,19 @@ func (m *machine) remove(rt *rapid.T) {
 }
 
 func (m *machine) maintain(rt *rapid.T) {
-	opts := MaintainOptions{KeepFor: -1}
-	if rapid.Bool().Draw(rt, "keep") {
-		opts.KeepFor = 0
+	run := maintenance{
+		t:      m.tbl,
+		target: rapid.SampledFrom([]int64{1, 10_000, targetBytes}).Draw(rt, "target"),
+		ids:    rapid.SampledFrom([]int64{2, markIDs}).Draw(rt, "ids"),
 	}
-	if rapid.Bool().Draw(rt, "small") {
-		opts.TargetBytes = 1
-	}
-	if _, err := m.tbl.Maintain(m.Context(), opts); err != nil {
+	keep := rapid.SampledFrom([]time.Duration{0, time.Hour}).Draw(rt, "keep")
+	if err := run.run(m.Context(), keep); err != nil {
 		m.Fatal(err)
 	}
 	if n, rows := m.tbl.DeleteFiles(), m.tbl.Rows(); n != 0 || rows != int64(len(m.want)) {
 		m.Fatalf("%d delete files and %d rows after Maintain, want 0 and %d", n, rows, len(m.want))
 	}
-	if opts.KeepFor < 0 {
+	if keep == 0 {
 		m.noLitter()
 	}
 }

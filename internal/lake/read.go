@@ -16,7 +16,7 @@ import (
 )
 
 // readRows is how many rows of a file are in memory at once.
-const readRows = 2048
+const readRows = 1024
 
 // batches yields the rows of a file in their order, with the named top-level
 // columns or, without names, all that the file has. A batch is valid until the

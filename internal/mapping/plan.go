@@ -4,7 +4,6 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"github.com/tributary-data/tributary/internal/dataset"
-	"github.com/tributary-data/tributary/internal/xdm"
 )
 
 // A Plan is a compiled mapping set. It keeps guesses about the order of keys
@@ -106,9 +105,6 @@ func (n *node) child(key []byte) *node {
 
 // isJSON says whether the value is kept as its JSON text.
 func (n *node) isJSON() bool { return n.dst != nil && n.dst.Field.JSON }
-
-// isMap says whether the keys of the object are data.
-func (n *node) isMap() bool { return n.dst != nil && n.dst.Field.Kind == xdm.Map }
 
 // A Drift is something seen that the schema does not describe.
 type Drift struct {

@@ -93,6 +93,7 @@ func (p *Plan) Scan(obj []byte, rec *dataset.Record) *dataset.Rejected {
 			s.reject(n.Field.Name, "is missing")
 		case dataset.Null:
 			s.reject(n.Field.Name, "is null")
+		default:
 		}
 	}
 	binary.BigEndian.PutUint64(rec.Hash[:8], h.a)
@@ -525,9 +526,13 @@ func (p *Plan) system(n *node) bool {
 		if c != '"' {
 			return s.reject(n.path, "is "+article(s.kindName())+", not a string")
 		}
-		end, _, err := rawjson.String(s.src, s.i)
+		end, flags, err := rawjson.String(s.src, s.i)
 		if err != nil {
 			return s.syntax(err)
+		}
+		if flags&rawjson.Surrogate != 0 {
+			// Repaired, ids that differ would be one.
+			return s.reject(n.path, "has half of a surrogate pair")
 		}
 		text := s.src[s.i+1 : end-1]
 		if n.role == roleObject {
@@ -575,8 +580,9 @@ func kindOf(slot dataset.Slot) string {
 		return "boolean"
 	case dataset.Null:
 		return "null"
+	default:
+		return "value"
 	}
-	return "value"
 }
 
 func kindWord(f *xdm.Field) string {

@@ -81,14 +81,22 @@ func (s *Store) Quarantined(ctx context.Context) ([]dataset.Rejected, error) {
 }
 
 // Want asks for objects to be fetched by id; cause names the resource that
-// refers to them. Asking twice does nothing.
+// refers to them. It is the resource itself for objects that are known and
+// must be read once more. Asking twice does nothing.
 func (s *Store) Want(ctx context.Context, resource string, ids []string, cause string) error {
-	return s.each(ctx, "insert into wanted (id, resource, cause) values ($1, $2, $3) on conflict do nothing", ids, resource, cause)
+	return s.each(ctx, `insert into wanted (id, resource, cause) values ($1, $2, $3)
+		on conflict (resource, id) do update set cause = excluded.cause where excluded.cause = excluded.resource`, ids, resource, cause)
 }
 
 // Wanted returns the ids that were asked for and not fetched yet.
 func (s *Store) Wanted(ctx context.Context, resource string) ([]string, error) {
 	return s.texts(ctx, "select id from wanted where resource = $1 order by id", resource)
+}
+
+// Contested returns those of the wanted ids that are known and must be read
+// once more.
+func (s *Store) Contested(ctx context.Context, resource string) ([]string, error) {
+	return s.texts(ctx, "select id from wanted where resource = $1 and cause = $1 order by id", resource)
 }
 
 // Unwant forgets ids that were fetched.

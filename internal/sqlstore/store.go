@@ -9,6 +9,7 @@ import (
 	"embed"
 	"fmt"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 
@@ -38,12 +39,30 @@ func Open(ctx context.Context, path string) (*Store, error) {
 }
 
 // OpenReadOnly opens an existing database, beside its writer if there is one.
+// Where SQLite may not create the file that it shares with a writer, as in a
+// folder that this user can't write to, it takes the database for unchanging:
+// so it is unless a writer left its log there.
 func OpenReadOnly(ctx context.Context, path string) (*Store, error) {
-	s, err := open(path, "mode=ro")
+	s, err := openReadOnly(ctx, path, "mode=ro")
+	if err == nil {
+		return s, nil
+	}
+	if _, logged := os.Stat(path + "-wal"); logged == nil {
+		return nil, err
+	}
+	if s, again := openReadOnly(ctx, path, "mode=ro&immutable=1"); again == nil {
+		return s, nil
+	}
+	return nil, err
+}
+
+func openReadOnly(ctx context.Context, path, options string) (*Store, error) {
+	s, err := open(path, options)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.db.PingContext(ctx); err != nil {
+	// A ping alone reads nothing.
+	if _, err := s.db.ExecContext(ctx, "select 1 from sqlite_schema"); err != nil {
 		_ = s.Close()
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}

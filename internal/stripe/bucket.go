@@ -21,7 +21,6 @@ type bucket struct {
 	ceiling float64 // requests per second; +Inf for none
 	top     float64 // what the rate grows back to before it snaps to the ceiling
 	rate    float64 // requests per second now
-	cap     float64 // share × limit
 	tokens  *rate.Limiter
 	cut     time.Time // of the last halving
 	grown   time.Time // when the rate was last raised

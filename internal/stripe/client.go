@@ -41,8 +41,8 @@ type Client struct {
 	http   *http.Client
 	base   string
 	host   string
-	bad    error // of BaseURL or Account
-	met    atomic.Bool
+	bad    error       // of BaseURL or Account
+	met    atomic.Bool // Stripe answered once, or what stands before it
 	clock  clock
 	bodies bodies
 	sizes  sizes
@@ -142,7 +142,7 @@ func (c *Client) setup() {
 	c.http = &h
 	c.base = cmp.Or(strings.TrimRight(c.BaseURL, "/"), DefaultURL)
 	c.host, c.bad = hostOf(c.base)
-	if c.bad == nil && token(c.Account) != c.Account {
+	if c.bad == nil && accountID.FindString(c.Account) != c.Account {
 		c.bad = &problem.Error{Kind: problem.Invalid, Detail: "the Stripe account is not an account id", Advice: "It should look like acct_1A2b3C."}
 	}
 }
@@ -173,14 +173,19 @@ func (c *Client) attempt(ctx context.Context, r *request) (*Response, *Error) {
 	}
 	call := Call{Endpoint: r.endpoint, Status: status, Duration: got.Sub(sent), Bytes: len(buf.bytes)}
 	if status != 0 {
-		c.met.Store(true)
 		call.RequestID = requestID(c.Key, header)
+		if fail == nil || call.RequestID != "" || status >= http.StatusBadRequest {
+			c.met.Store(true)
+		}
 		if status == http.StatusOK || call.RequestID != "" {
 			c.clock.learn(header, sent, got)
 		}
 	}
 	if status == http.StatusTooManyRequests && fail.Code != "lock_timeout" {
 		call.Reason = cmp.Or(fail.Reason, Unstated)
+	}
+	if fail != nil && !c.met.Load() {
+		fail.doubt()
 	}
 	release(call.Reason)
 	if c.OnCall != nil {

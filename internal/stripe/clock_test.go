@@ -30,7 +30,7 @@ func TestClock(t *testing.T) {
 					if d := resp.Start.Sub(sent); d.Abs() > 600*time.Millisecond {
 						t.Fatalf("start is off by %v", d)
 					}
-					if d := c.StripeNow().Sub(time.Now()); d.Abs() > 600*time.Millisecond {
+					if d := time.Until(c.StripeNow()); d.Abs() > 600*time.Millisecond {
 						t.Fatalf("now is off by %v", d)
 					}
 					if d := c.Offset() + skew; d.Abs() > 600*time.Millisecond {

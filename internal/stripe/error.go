@@ -1,7 +1,9 @@
 package stripe
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -82,6 +84,19 @@ func (e *Error) ProblemKind() problem.Kind { return e.Kind }
 // Global reports whether every other read with this key would fail the same
 // way: the key, the account or the address is wrong.
 func (e *Error) Global() bool { return e.global }
+
+// doubt judges e anew when nothing has come from Stripe yet: what is not its
+// answer may be somebody else's.
+func (e *Error) doubt() {
+	if e.retry != again || e.heavy || e.Status >= http.StatusMultipleChoices {
+		return
+	}
+	e.retry, e.global = connect, true
+	e.Advice = "Check the network and the Stripe URL."
+	if e.Status == http.StatusOK && errors.Is(e.err, errNotJSON) {
+		e.Detail, e.Advice = foreign.detail, foreign.advice
+	}
+}
 
 // CursorGone reports whether the object named by starting_after or
 // ending_before is not there any more.

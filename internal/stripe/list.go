@@ -37,6 +37,12 @@ func (c *Client) List(ctx context.Context, r Resource, v Variant, query url.Valu
 	return c.page(ctx, &request{endpoint: r.Path, path: r.Path, query: all, priority: priority, most: PageSize})
 }
 
+// Events reads one page of /v1/events. query holds the window, the types and
+// the cursor.
+func (c *Client) Events(ctx context.Context, query url.Values) (*Page, error) {
+	return c.page(ctx, &request{endpoint: eventsPath, path: eventsPath, query: query, priority: urgent, most: PageSize})
+}
+
 // ListURL reads a page of the list that an object embeds, by the list's url,
 // after the object startingAfter (or from the start, for ""), of at most limit
 // objects (100 for 0).

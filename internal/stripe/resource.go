@@ -66,6 +66,9 @@ var Resources = []Resource{
 	},
 }
 
+// NoEvents says that Stripe has no event about objects of the resource.
+func (r Resource) NoEvents() bool { return r.Name == "balance_transactions" }
+
 // Lookup returns the resource of that name.
 func Lookup(name string) (Resource, bool) {
 	for _, r := range Resources {

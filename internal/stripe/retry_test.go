@@ -142,6 +142,14 @@ func TestRetriesEnd(t *testing.T) {
 			most: 10 * time.Second, global: true, wantInString: "api.stripe.com cannot be reached: connection refused",
 		},
 		{
+			name: "somebody else there", answers: []answer{{status: 200, body: "<html>"}}, tries: 4,
+			most: 10 * time.Second, global: true, wantInString: "something that is not Stripe's API answered",
+		},
+		{
+			name: "a broken answer of Stripe's", answers: []answer{{status: 200, body: "{", header: map[string]string{"Request-Id": "req_1"}}}, tries: 10,
+			most: 256 * time.Second, wantInString: "not whole",
+		},
+		{
 			name: "gone after an answer", answers: []answer{{status: 500}, {err: nobody}}, tries: 10,
 			most: 256 * time.Second, wantInString: "cannot be reached",
 		},
@@ -199,7 +207,7 @@ func TestWaits(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &script{answers: []answer{{status: 503, header: map[string]string{"Retry-After": tt.after}}, fine}}
 				c := s.client(t)
-				shift := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC).Sub(time.Now())
+				shift := time.Until(time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC))
 				c.Now = func() time.Time { return time.Now().Add(shift) }
 				if _, err := c.Get(t.Context(), "/v1/x", "/v1/x", nil, 0); err != nil {
 					t.Fatal(err)

@@ -67,7 +67,7 @@ func hostOf(base string) (string, error) {
 }
 
 // unanswered turns a failure to get a whole answer into an Error. met tells
-// whether the host ever answered.
+// whether Stripe ever answered.
 func unanswered(key Key, endpoint, host string, err error, met bool) *Error {
 	e := &Error{
 		Kind: problem.Unavailable, Endpoint: endpoint, err: err, retry: again,
@@ -133,8 +133,7 @@ func dialText(key Key, err error) string {
 
 // clean returns the text of a network error without its URL.
 func clean(key Key, err error) string {
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
 	return message(key, err.Error())

@@ -64,6 +64,21 @@ create table reads (
 	primary key (day, endpoint)
 );
 
+-- events that were taken in and may be listed again; created in unix seconds
+create table event_seen (
+	id      text   primary key,
+	created bigint not null
+);
+
+-- objects that will change without an event; times in unix seconds
+create table due (
+	resource text   not null,
+	id       text   not null,
+	created  bigint not null,
+	at       bigint not null,
+	primary key (resource, id)
+);
+
 create table run (
 	id          text   primary key,
 	kind        text   not null,

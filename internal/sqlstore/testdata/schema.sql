@@ -16,9 +16,22 @@ CREATE TABLE drift (
 	primary key (resource, path, kind, seen)
 );
 
+CREATE TABLE due (
+	resource text   not null,
+	id       text   not null,
+	created  bigint not null,
+	at       bigint not null,
+	primary key (resource, id)
+);
+
 CREATE TABLE event_cursor (
 	account text   primary key,
 	at      bigint not null
+);
+
+CREATE TABLE event_seen (
+	id      text   primary key,
+	created bigint not null
 );
 
 CREATE TABLE probe (

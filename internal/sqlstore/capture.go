@@ -1,0 +1,84 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"time"
+)
+
+// EventsSeen returns the ids of the events that were taken in lately.
+func (s *Store) EventsSeen(ctx context.Context) (map[string]bool, error) {
+	ids, err := s.texts(ctx, "select id from event_seen")
+	if err != nil {
+		return nil, err
+	}
+	seen := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		seen[id] = true
+	}
+	return seen, nil
+}
+
+// A SeenEvent is an event that was taken in.
+type SeenEvent struct {
+	ID      string
+	Created int64 // unix seconds
+}
+
+// SeeEvents keeps events that were taken in and forgets those created before
+// the given time, in unix seconds: no list goes back to them.
+func (s *Store) SeeEvents(ctx context.Context, events []SeenEvent, before int64) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		for _, e := range events {
+			if _, err := tx.ExecContext(ctx, "insert into event_seen (id, created) values ($1, $2) on conflict do nothing", e.ID, e.Created); err != nil {
+				return err
+			}
+		}
+		_, err := tx.ExecContext(ctx, "delete from event_seen where created < $1", before)
+		return err
+	})
+}
+
+// A DueObject is one that is to be read again.
+type DueObject struct {
+	ID      string
+	Created int64 // unix seconds
+	At      int64 // unix seconds; 0 in SetDue: not any more
+}
+
+// SetDue keeps when objects of a resource are to be read again.
+func (s *Store) SetDue(ctx context.Context, resource string, due []DueObject) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		for _, d := range due {
+			var err error
+			if d.At == 0 {
+				_, err = tx.ExecContext(ctx, "delete from due where resource = $1 and id = $2", resource, d.ID)
+			} else {
+				_, err = tx.ExecContext(ctx, `insert into due (resource, id, created, at) values ($1, $2, $3, $4)
+					on conflict (resource, id) do update set at = excluded.at`, resource, d.ID, d.Created, d.At)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Due returns the objects of a resource that are due, oldest first.
+func (s *Store) Due(ctx context.Context, resource string, now time.Time) ([]DueObject, error) {
+	rows, err := s.db.QueryContext(ctx, "select id, created, at from due where resource = $1 and at <= $2 order by created", resource, now.Unix())
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []DueObject
+	for rows.Next() {
+		var d DueObject
+		if err := rows.Scan(&d.ID, &d.Created, &d.At); err != nil {
+			return nil, err
+		}
+		out = append(out, d)
+	}
+	return out, rows.Err()
+}
