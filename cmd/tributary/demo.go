@@ -165,7 +165,10 @@ func serveLocally(sim *stripesim.Sim) (url string, stop func(), err error) {
 		defer close(done)
 		_ = server.Serve(listener) // ends with ErrServerClosed
 	}()
-	return "http://" + listener.Addr().String(), func() { server.Close(); <-done }, nil
+	return "http://" + listener.Addr().String(), func() {
+		_ = server.Close() // nothing is in flight any more
+		<-done
+	}, nil
 }
 
 // trade makes the account live on: n orders, and fewer of everything else.

@@ -316,7 +316,8 @@ func TestRestricted(t *testing.T) {
 	}{
 		{
 			"one is missing", one,
-			[]stripesim.Resource{stripesim.Customers, stripesim.Refunds}, []stripesim.Resource{stripesim.Refunds},
+			[]stripesim.Resource{stripesim.Customers, stripesim.Refunds},
+			[]stripesim.Resource{stripesim.Refunds},
 			[]string{"\nrefunds: the key lacks permissions: Refunds ", " (rak_refund_read). Edit the key at "},
 		},
 		{

@@ -51,9 +51,10 @@ func TestClickHouse(t *testing.T) {
 		Expand: []string{"tiers", "currency_options", "currency_options.tiers"},
 	}, nil)
 	complete(t, c.pass(t))
-	change(t, c.sim)
+	young := grow(t, c.sim)
 	complete(t, c.pass(t))
-	for r, ids := range change(t, c.sim) {
+	grow(t, c.sim)
+	for r, ids := range young {
 		for _, id := range ids {
 			if err := c.sim.Mutate(r, id, func(o map[string]any) { o["description"], o["nickname"] = "changed", "changed" }); err != nil {
 				t.Fatal(err)
@@ -62,23 +63,29 @@ func TestClickHouse(t *testing.T) {
 	}
 	updated := complete(t, c.pass(t))
 
-	agree := func(when string) {
+	ours := func(resource string, history bool) string {
+		if history {
+			return "lake." + resource
+		}
+		return "xdm." + resource
+	}
+	theirs := func(resource string, history bool) string {
+		if history {
+			resource += "_history"
+		}
+		return "icebergLocal('" + filepath.Join(c.dir, "lake", "stripe", resource) + "')"
+	}
+	// ClickHouse 26.7 finds no field of a struct by its name in a table with
+	// equality deletes, unless the struct comes out of a subquery.
+	wrapped := func(resource string, history bool) string { return "(select * from " + theirs(resource, history) + ")" }
+	agree := func(when string, from func(string, bool) string) {
 		t.Helper()
-		if d := cmp.Diff(byKey(t, totals(func(resource string, history bool) string {
-			if history {
-				return "lake." + resource
-			}
-			return "xdm." + resource
-		}), func(sql string) []map[string]any { return openCopy(t, c.dir).rows(sql) }), byKey(t, totals(func(resource string, history bool) string {
-			if history {
-				resource += "_history"
-			}
-			return "icebergLocal('" + filepath.Join(c.dir, "lake", "stripe", resource) + "')"
-		}), func(sql string) []map[string]any { return chdbtest.Query(t, c.dir, sql) })); d != "" {
+		want := byKey(t, openCopy(t, c.dir).rows(totals(ours)))
+		if d := cmp.Diff(want, byKey(t, chdbtest.Query(t, c.dir, totals(from)))); d != "" {
 			t.Errorf("%s (-ours +ClickHouse's):\n%s", when, d)
 		}
 	}
-	agree("before maintenance")
+	agree("before maintenance", wrapped)
 	deletes := deleteFiles(t, c.dir)
 	for _, r := range updated.Resources {
 		if (r.Updated > 0) != (deletes[r.Resource] > 0) {
@@ -99,15 +106,15 @@ func TestClickHouse(t *testing.T) {
 			t.Errorf("%s has %d delete files after maintenance", name, n)
 		}
 	}
-	agree("after maintenance")
+	agree("after maintenance", theirs)
 	if d := cmp.Diff(before, c.rows(t)); d != "" {
 		t.Errorf("maintenance changed the rows:\n%s", d)
 	}
 	report(t, differences(t.Context(), c.sim, c.dir))
 }
 
-// change lets the shop do business, and returns the ids of what is new.
-func change(t *testing.T, sim *stripesim.Sim) map[stripesim.Resource][]string {
+// grow lets the shop do business, and returns the ids of what is new.
+func grow(t *testing.T, sim *stripesim.Sim) map[stripesim.Resource][]string {
 	t.Helper()
 	young := map[stripesim.Resource][]string{}
 	for _, r := range []stripesim.Resource{stripesim.Charges, stripesim.Customers, stripesim.Prices, stripesim.Subscriptions} {
@@ -122,11 +129,11 @@ func change(t *testing.T, sim *stripesim.Sim) map[stripesim.Resource][]string {
 	return young
 }
 
-// byKey runs a query of totals, and returns its rows by table and key.
-func byKey(t *testing.T, sql string, run func(sql string) []map[string]any) map[string]map[string]any {
+// byKey returns the rows of a query of totals by table and key.
+func byKey(t *testing.T, rows []map[string]any) map[string]map[string]any {
 	t.Helper()
 	m := map[string]map[string]any{}
-	for _, row := range run(sql) {
+	for _, row := range rows {
 		key := fmt.Sprint(row["tbl"], " ", row["k"])
 		if row["n"] != row["ids"] && !strings.Contains(key, "_history ") {
 			t.Errorf("%s: %v rows of %v objects", key, row["n"], row["ids"])

@@ -311,7 +311,7 @@ func decode(text string) (any, error) {
 	if err := d.Decode(&v); err != nil {
 		return nil, err
 	}
-	if _, err := d.Token(); err != io.EOF { //nolint:errorlint // Token returns it bare
+	if _, err := d.Token(); err != io.EOF {
 		return nil, fmt.Errorf("text after the end of %.100q", text)
 	}
 	return v, nil

@@ -1,3 +1,5 @@
+// Package app opens a directory and wires what a command needs: a pass over an
+// account, a query, maintenance. It has no rules of its own.
 package app
 
 import (
@@ -82,8 +84,7 @@ const budgetFloor = 10_000
 
 func reportError(err error) *ErrorReport {
 	r := &ErrorReport{Message: err.Error()}
-	var e *stripe.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*stripe.Error](err); ok {
 		r.HTTPStatus, r.Code, r.RequestID = e.Status, e.Code, e.RequestID
 	}
 	return r

@@ -24,13 +24,11 @@ func fault(err error, doing string) error {
 	if err == nil {
 		return nil
 	}
-	var p *problem.Error
-	if errors.As(err, &p) {
+	if _, ok := errors.AsType[*problem.Error](err); ok {
 		return err
 	}
 	code := 0
-	var s *sqlite.Error
-	if errors.As(err, &s) {
+	if s, ok := errors.AsType[*sqlite.Error](err); ok {
 		code = s.Code() & 0xff
 	}
 	switch {

@@ -24,7 +24,7 @@ func (t *Table) sweep(ctx context.Context, dir string, age time.Duration) (swept
 		return swept{}, err
 	}
 	root := filepath.Join(localPath(t.Location()), dir)
-	before := time.Now().Add(-age)
+	before := time.Now().Add(-age) //nolint:forbidigo // compared with the times that the file system gives
 	var s swept
 	err = filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {

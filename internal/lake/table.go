@@ -52,8 +52,7 @@ func (l *Lake) ensure(ctx context.Context, name string, schema *iceberg.Schema) 
 		return nil, err
 	}
 	more, err := grown(t.tbl.Schema(), schema)
-	var p *problem.Error
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*problem.Error](err); ok {
 		p.Detail = "table " + name + ": " + p.Detail
 	}
 	if err != nil || !more {

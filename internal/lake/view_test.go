@@ -193,9 +193,7 @@ func (s *shipping) commit() {
 }
 
 func (s *shipping) landed() {
-	for _, v := range slices.SortedFunc(maps.Values(s.batch), func(a, b version) int { return int(a.Seq - b.Seq) }) {
-		s.versions = append(s.versions, v)
-	}
+	s.versions = append(s.versions, slices.SortedFunc(maps.Values(s.batch), func(a, b version) int { return int(a.Seq - b.Seq) })...)
 	clear(s.batch)
 }
 
