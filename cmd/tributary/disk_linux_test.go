@@ -40,10 +40,10 @@ func TestDiskFull(t *testing.T) {
 			t.Parallel()
 			disk := mount(t, bytes*percent/100)
 			dir := filepath.Join(disk, "copy")
-			o := s.sync(dir, args...).run(t)
+			o := s.sync(dir, append(args, "--output", "json")...).run(t)
 			fails(t, o, dir)
 			if percent >= 60 { // there are tables
-				consistent(t, dir, resources)
+				consistent(t, dir, decodeDocument(t, o.stdout))
 			}
 			if err := syscall.Mount("tmpfs", disk, "tmpfs", syscall.MS_REMOUNT, "size=64m"); err != nil {
 				t.Fatal(err)
@@ -100,9 +100,13 @@ func TestFileLimit(t *testing.T) {
 		t.Run(fmt.Sprint(limit), func(t *testing.T) {
 			t.Parallel()
 			dir := filepath.Join(t.TempDir(), "copy")
-			c := s.sync(dir, "--resources", "charges")
+			c := s.sync(dir, "--resources", "charges", "--output", "json")
 			c.env = append(c.env, fmt.Sprint(fileLimit, "=", limit))
-			fails(t, c.run(t), dir)
+			o := c.run(t)
+			fails(t, o, dir)
+			if d := decodeDocument(t, o.stdout); d.Status != "failed" || *d.Resources[0].Inserted != 0 || d.Resources[0].Error == nil {
+				t.Errorf("reported: %s", o.stdout)
+			}
 			complete(t, s.sync(dir, "--resources", "charges"))
 			s.exact(t, dir, stripesim.Charges)
 		})
@@ -126,14 +130,18 @@ func fails(t *testing.T, o outcome, dir string) {
 }
 
 // consistent checks that what can be read has every object at most once, and in
-// the history as well.
-func consistent(t *testing.T, dir string, resources []stripesim.Resource) {
+// the history as well, and that the report tells of these and no more.
+func consistent(t *testing.T, dir string, d document) {
 	t.Helper()
-	for _, r := range resources {
-		for id, n := range ids(t, dir, string(r)) {
+	for _, r := range d.Resources {
+		have := ids(t, dir, r.Resource)
+		for id, n := range have {
 			if n != 1 {
-				t.Errorf("%s %s stands there %d times", r, id, n)
+				t.Errorf("%s %s stands there %d times", r.Resource, id, n)
 			}
+		}
+		if *r.Inserted != int64(len(have)) || r.Status == "complete" != (r.Error == nil) {
+			t.Errorf("%d %s are there, and the report says %d and %s", len(have), r.Resource, *r.Inserted, r.Status)
 		}
 	}
 }

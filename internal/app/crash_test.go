@@ -365,7 +365,7 @@ func (m *mortal) killed(t *testing.T, lives int) {
 		if n > 2*lives {
 			t.Fatalf("%d kills in %d lives: the account is too small", m.kills, n)
 		}
-		if m.long > 0 && n%16 == 9 {
+		if m.long > 0 && n%32 == 9 {
 			m.live(t, atRandom, m.long, "")
 			continue
 		}
@@ -529,10 +529,10 @@ func TestKill(t *testing.T) {
 			lives     int
 			long      int
 		}{
-			{"all", xdm.Resources, stripesim.Counts{Charges: 5000, Customers: 1500, Subscriptions: 400, Prices: 100}, 30, 0},
+			{"all", xdm.Resources, stripesim.Counts{Charges: 5000, Customers: 1500, Subscriptions: 400, Prices: 100}, 18, 0},
 			// Tables of few columns, so that the process gets far in a long life.
-			{"money", []string{"refunds", "balance_transactions"}, stripesim.Counts{Charges: 16000, Customers: 500}, 40, 55},
-			{"shop", []string{"subscriptions", "prices", "customers"}, stripesim.Counts{Customers: 6000, Subscriptions: 1500, Prices: 500}, 32, 0},
+			{"money", []string{"refunds", "balance_transactions"}, stripesim.Counts{Charges: 12000, Customers: 500}, 62, 55},
+			{"shop", []string{"subscriptions", "prices", "customers"}, stripesim.Counts{Customers: 5000, Subscriptions: 1000, Prices: 300}, 22, 0},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
 				t.Parallel()
