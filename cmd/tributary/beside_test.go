@@ -169,6 +169,23 @@ func TestStopped(t *testing.T) {
 	}
 }
 
+// TestStoppedEarly ends a sync before it knows whether its key works.
+func TestStoppedEarly(t *testing.T) {
+	t.Parallel()
+	g := newGate(func(*http.Request) bool { return true })
+	s := openShop(t, small(nil), g.before)
+	dir := filepath.Join(t.TempDir(), "copy")
+	first := s.sync(dir).start(t)
+	g.waitUntilReached(t, first)
+	if err := first.signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if o := first.ended(t); o.status != app.ExitPartial || !strings.Contains(o.stdout, "\nStopped.") || strings.Contains(o.stderr, "tributary: ") {
+		t.Errorf("stopped: %s", o)
+	}
+	absent(t, dir)
+}
+
 // A document is what `sync --output json` prints, field by field.
 type document struct {
 	Account   *string     `json:"account"`

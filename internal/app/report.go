@@ -83,7 +83,7 @@ type Budget struct {
 const budgetFloor = 10_000
 
 func reportError(err error) *ErrorReport {
-	r := &ErrorReport{Message: err.Error()}
+	r := &ErrorReport{Message: strings.ReplaceAll(err.Error(), "\n", "; ")} // joined errors have a line each
 	if e, ok := errors.AsType[*stripe.Error](err); ok {
 		r.HTTPStatus, r.Code, r.RequestID = e.Status, e.Code, e.RequestID
 	}
