@@ -387,6 +387,8 @@ func (p *Plan) value(n *node, base int32) (h sum, ok bool) {
 		slot = dataset.Slot{Kind: dataset.JSON, Start: int32(len(s.rec.Raw))}
 		h, ok = s.free()
 		slot.End = int32(len(s.rec.Raw))
+	case c == '{' && n.expandable():
+		slot, h, ok = p.expanded(n)
 	case c == '{' || c == '[':
 		slot, h, ok = p.container(n, base)
 	default:
@@ -395,6 +397,25 @@ func (p *Plan) value(n *node, base int32) (h sum, ok bool) {
 	}
 	s.rec.Slots[at] = slot
 	return h, ok
+}
+
+// expandable says whether an object may stand in the place of an id. At the top
+// level it may not: nothing is asked for expanded there, so the answer is to
+// another question. Deeper down Stripe's own samples do it.
+func (n *node) expandable() bool { return n.dst.Field.Identifier && strings.Contains(n.path, ".") }
+
+// expanded walks an object that stands in the place of its id, and takes the id.
+func (p *Plan) expanded(n *node) (slot dataset.Slot, h sum, ok bool) {
+	s := &p.scan
+	from := len(s.rec.Raw)
+	if h, ok = s.free(); !ok {
+		return slot, h, false
+	}
+	start, end, found := rawjson.ID(s.rec.Raw[from:])
+	if !found {
+		return slot, h, s.reject(n.path, "is an object without an id, not a string")
+	}
+	return dataset.Slot{Kind: dataset.String, Start: int32(from + start), End: int32(from + end)}, h, true
 }
 
 // container walks an object or array that is mapped.

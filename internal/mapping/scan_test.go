@@ -131,6 +131,24 @@ func TestScanLists(t *testing.T) {
 	}
 }
 
+func TestExpanded(t *testing.T) {
+	t.Parallel()
+	p := plan(t, "charges", "charge")
+	var r dataset.Record
+	obj := edit(t, "transfer_data", `{"amount":5,"destination":{"object":"account","id":"acct_1","x":{"id":"no"}}}`)
+	if bad := p.Scan([]byte(obj), &r); bad != nil {
+		t.Fatalf("%+v", bad)
+	}
+	want := map[string]any{"amount": json.Number("5"), "destination": "acct_1"}
+	if d := cmp.Diff(want, values(&r, p.Layout().Nodes, r.Slots)["transfer_data"]); d != "" {
+		t.Error(d)
+	}
+	bad := p.Scan([]byte(edit(t, "transfer_data", `{"destination":{"object":"account"}}`)), &r)
+	if bad == nil || bad.Path != "transfer_data.destination" {
+		t.Errorf("an object without an id: %+v", bad)
+	}
+}
+
 // edit returns the sample charge with one member replaced; an empty value
 // removes it.
 func edit(t testing.TB, name, value string) string {

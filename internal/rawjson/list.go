@@ -129,6 +129,19 @@ func One(body []byte, at int) (Item, int, error) {
 	return item, end, nil
 }
 
+// ID returns where the contents of the id of the object at the start of obj
+// stand in it; ok is false when it has no id, or none that is a plain string.
+func ID(obj []byte) (start, end int, ok bool) {
+	_, err := eachMember(obj, 0, func(key []byte, at int) (int, error) {
+		stop, err := Skip(obj, at)
+		if err == nil && string(key) == "id" && obj[at] == '"' && bytes.IndexByte(obj[at:stop], '\\') < 0 {
+			start, end, ok = at+1, stop-1, true
+		}
+		return stop, err
+	})
+	return start, end, ok && err == nil
+}
+
 // nestedMore says whether "has_more": true stands somewhere beside the
 // envelope's own. It may be wrong in saying yes.
 func nestedMore(body []byte, outer bool) bool {
