@@ -12,7 +12,6 @@ import (
 // changes are what a pass learned from Stripe's events.
 type changes struct {
 	at   int64                    // Stripe's time when the reading began: the next cursor
-	done int64                    // and when it ended, unix milliseconds
 	refs map[string][]extract.Ref // by resource
 	seen []extract.Event
 }
@@ -98,7 +97,7 @@ func (p *pass) readChanges(ctx context.Context, lanes []*lane) (*changes, error)
 	if err != nil {
 		return nil, err
 	}
-	ch := &changes{at: now, done: p.client.StripeNow().UnixMilli(), refs: map[string][]extract.Ref{}, seen: got.Events}
+	ch := &changes{at: now, refs: map[string][]extract.Ref{}, seen: got.Events}
 	for _, r := range got.Refs {
 		ch.refs[r.Resource] = append(ch.refs[r.Resource], r)
 	}
@@ -114,9 +113,10 @@ func (p *pass) apply(ctx context.Context, l *lane, ch *changes) error {
 		if err != nil {
 			return err
 		}
-		// What was asked for after the event was seen, or well after it happened,
-		// holds what it is about. Clocks agree to a second or two.
-		if known && (e.ReadAt >= ch.done || e.ReadAt >= (r.At+5)*1000) {
+		// What was asked for after the event was seen, which is what landed in
+		// this pass, or well after it happened, holds what it is about. The times
+		// of two passes agree to a second or two.
+		if known && (e.Seq > l.before || e.ReadAt >= (r.At+5)*1000) {
 			continue
 		}
 		ids = append(ids, r.ID)

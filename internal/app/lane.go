@@ -26,6 +26,7 @@ type lane struct {
 	table    *lake.Lane
 	index    *idindex.Resource
 	lander   *ingest.Lander
+	before   int64 // highest seq when the pass began
 }
 
 // openLane opens the tables of a resource, finishes what a crash left undone,
@@ -63,7 +64,7 @@ func (p *pass) openLane(ctx context.Context, r stripe.Resource) (*lane, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.Name, err)
 	}
-	l := &lane{resource: r, table: table, index: index}
+	l := &lane{resource: r, table: table, index: index, before: table.Seq()}
 	l.lander = &ingest.Lander{
 		Resource: r.Name, Plan: plan, Table: table, Index: index, Store: p.home.store,
 		Version: dataset.Version{
