@@ -16,7 +16,7 @@ import (
 // settlements that no event tells of, events that come late.
 func TestCapture(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(4) {
+	for seed := range uint64(2) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			cfg := stripesim.Config{
@@ -27,7 +27,7 @@ func TestCapture(t *testing.T) {
 			c := serve(t, cfg, nil)
 			complete(t, c.pass(t))
 			r := rand.New(rand.NewPCG(seed, 7))
-			for range 12 {
+			for range 8 {
 				for range 1 + r.IntN(12) {
 					live(t, c.sim, r)
 				}

@@ -179,6 +179,9 @@ func (p *pass) open(ctx context.Context) (stripe.Probe, error) {
 			return found, err
 		}
 	}
+	if err := ctx.Err(); err != nil {
+		return found, err
+	}
 	home, err := openHome(ctx, p.Dir)
 	if err != nil {
 		return found, err

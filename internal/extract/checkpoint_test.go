@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -18,11 +19,11 @@ func TestPlan(t *testing.T) {
 	}{
 		{
 			name: "first", since: -1, variants: 2,
-			want: Checkpoint{Upto: now - Lag, Events: now, Open: []Range{{From: 0, To: now + 1}, {Variant: 1, From: 0, To: now + 1}}},
+			want: Checkpoint{Upto: now - Lag, Events: now, Listed: now, Open: []Range{{From: 0, To: now + 1}, {Variant: 1, From: 0, To: now + 1}}},
 		},
 		{
 			name: "first with a bound", since: 1_700_000_000, variants: 1,
-			want: Checkpoint{Upto: now - Lag, Since: 1_700_000_000, Events: now, Open: []Range{{From: 1_700_000_000, To: now + 1}}},
+			want: Checkpoint{Upto: now - Lag, Since: 1_700_000_000, Events: now, Listed: now, Open: []Range{{From: 1_700_000_000, To: now + 1}}},
 		},
 		{
 			name: "next", before: Checkpoint{Upto: now - 5000, Events: 7}, since: -1, variants: 1,
@@ -73,5 +74,61 @@ func TestStoredCheckpoint(t *testing.T) {
 	}
 	if _, err := DecodeCheckpoint(`{"version":2}`); err == nil {
 		t.Error("a newer version was accepted")
+	}
+}
+
+func TestFollow(t *testing.T) {
+	t.Parallel()
+	const now = 1_800_000_000
+	idle := Checkpoint{Upto: now - 900, Events: now - 900, Listed: now - 3600}
+	idle.Follow(now, 2)
+	if d := cmp.Diff(Checkpoint{Upto: now - Lag, Events: now - 900, Listed: now - 3600}, idle); d != "" {
+		t.Errorf("nothing is listed within a day: %s", d)
+	}
+	due := Checkpoint{Upto: now - 900, Events: now - 900, Listed: now - 25*3600}
+	due.Follow(now, 1)
+	want := Checkpoint{Upto: now - Lag, Events: now - 900, Listed: now, Open: []Range{{From: now - 49*3600, To: now + 1}}}
+	if d := cmp.Diff(want, due); d != "" {
+		t.Errorf("once a day: %s", d)
+	}
+	lost := Checkpoint{Upto: now - 40*86400, Events: now - 40*86400, Since: 5}
+	lost.Relist(now, 1)
+	if len(lost.Open) != 1 || lost.Open[0].From != 5 || lost.Open[0].To != now+1 {
+		t.Errorf("everything again: %+v", lost)
+	}
+}
+
+func TestTouched(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[string]string{
+		"charge.succeeded":               "charges",
+		"charge.dispute.created":         "charges",
+		"charge.refund.updated":          "refunds charges",
+		"refund.failed":                  "refunds charges",
+		"review.closed":                  "charges",
+		"customer.updated":               "customers",
+		"customer.deleted":               "customers",
+		"customer.subscription.deleted":  "subscriptions",
+		"customer.discount.created":      "customers subscriptions",
+		"customer.tax_id.updated":        "customers",
+		"invoice.paid":                   "customers subscriptions charges",
+		"subscription_schedule.released": "subscriptions",
+		"price.deleted":                  "prices",
+		"plan.updated":                   "prices",
+		"payout.paid":                    "",
+		"never.heard.of":                 "",
+	} {
+		var got []string
+		for _, touch := range touched(kind) {
+			got = append(got, touch.resource)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s touches %v, want %s", kind, got, want)
+		}
+	}
+	for _, kind := range listed {
+		if touched(kind) == nil {
+			t.Errorf("%s is asked for and touches nothing", kind)
+		}
 	}
 }
