@@ -308,9 +308,10 @@ func (p *pass) one(ctx context.Context, l *lane, i int, referred <-chan struct{}
 	return l.table.Tidy(ctx)
 }
 
-// remembered keeps the events of the pass, once every lane has taken them in.
+// remembered keeps the events of the pass, once every lane has taken them in:
+// those of resources that the pass is not about, too.
 func (p *pass) remembered(ctx context.Context, ch *changes) {
-	if ch == nil {
+	if ch == nil || len(p.resources) < len(stripe.Resources) {
 		return
 	}
 	for i := range p.report.Resources {
