@@ -21,32 +21,17 @@ import (
 
 // differences says how the copy in dir differs from the account, a line each:
 // of every object its id, its JSON in the history, its record in the dataset
-// and its row in the view, and what stands in quarantine. Rows of objects that
-// were deleted since they were read are allowed. It reads nothing but the
+// and its row in the view, and what stands in quarantine. Deleted customers and
+// prices must be tombstones. Other objects can't be deleted at Stripe; of those
+// that were wiped all the same nothing is expected. It reads nothing but the
 // tables and the simulator's own state.
 func differences(ctx context.Context, sim *stripesim.Sim, dir string) []string {
-	return compare(ctx, sim, dir, nil)
-}
-
-// versions are states that objects went through, as JSON, by resource and id.
-type versions map[stripesim.Resource]map[string][]string
-
-func (v versions) add(r stripesim.Resource, id, object string) {
-	if v[r] == nil {
-		v[r] = map[string][]string{}
-	}
-	v[r][id] = append(v[r][id], object)
-}
-
-// compare is differences for a copy that need not know of changes made behind
-// its back: a state in older is as good as the present one.
-func compare(ctx context.Context, sim *stripesim.Sim, dir string, older versions) []string {
 	r, err := app.OpenReader(ctx, dir)
 	if err != nil {
 		return []string{"the copy can't be read: " + err.Error()}
 	}
 	defer r.Close()
-	c := &comparison{sim: sim, reader: r, older: older}
+	c := &comparison{sim: sim, reader: r}
 	for _, resource := range stripesim.Resources() {
 		if err := c.resource(ctx, resource); err != nil {
 			c.say("%s: %v", resource, err)
@@ -61,7 +46,6 @@ func compare(ctx context.Context, sim *stripesim.Sim, dir string, older versions
 type comparison struct {
 	sim      *stripesim.Sim
 	reader   *app.Reader
-	older    versions
 	rejected []verbatim // objects that did not land and must stand in quarantine
 	said     []string
 }
@@ -79,7 +63,7 @@ func (c *comparison) say(format string, args ...any) {
 type wanted struct {
 	json     string
 	verbatim bool
-	fields   map[string]any // of the state that the copy holds, once it was seen
+	fields   map[string]any
 	landed   bool
 	shown    bool
 }
@@ -101,18 +85,20 @@ func (c *comparison) resource(ctx context.Context, r stripesim.Resource) error {
 	seen := map[string]bool{}
 	for rows.Next() {
 		var id string
-		var deleted bool
+		var tombstone bool
 		var version, raw, record *string
-		if err := rows.Scan(&id, &deleted, &version, &raw, &record); err != nil {
+		if err := rows.Scan(&id, &tombstone, &version, &raw, &record); err != nil {
 			return err
 		}
 		o := want[id]
 		switch {
 		case seen[id]:
 			c.say("%s %s stands twice in the dataset", r, id)
-		case o == nil && !gone[id]:
+		case o == nil && gone[id] == unheard:
 			c.say("%s %s is in the dataset and not in the account", r, id)
-		case o != nil && deleted:
+		case gone[id] == removed && !tombstone:
+			c.say("%s %s is deleted and not marked so", r, id)
+		case o != nil && tombstone:
 			c.say("%s %s is marked deleted and is in the account", r, id)
 		case version == nil || *version != id || raw == nil || record == nil:
 			c.say("%s %s has no version of its own in the history", r, id)
@@ -143,10 +129,19 @@ func (c *comparison) resource(ctx context.Context, r stripesim.Resource) error {
 	return nil
 }
 
-// expected returns the objects that the copy of a resource must hold, and the
-// ids of those that it may hold besides.
-func expected(sim *stripesim.Sim, r stripesim.Resource) (want map[string]*wanted, gone map[string]bool) {
-	want, gone = map[string]*wanted{}, map[string]bool{}
+// A fate is what became of an object that is not in the account.
+type fate int
+
+const (
+	unheard fate = iota // it never was, or nobody could know
+	wiped               // without a word
+	removed             // with an event
+)
+
+// expected returns the objects that the copy of a resource must hold, and those
+// that it may hold besides.
+func expected(sim *stripesim.Sim, r stripesim.Resource) (want map[string]*wanted, gone map[string]fate) {
+	want, gone = map[string]*wanted{}, map[string]fate{}
 	take := func(truths iter.Seq[stripesim.Truth]) {
 		for t := range truths {
 			want[t.ID] = &wanted{json: string(t.JSON), verbatim: t.Verbatim}
@@ -154,13 +149,21 @@ func expected(sim *stripesim.Sim, r stripesim.Resource) (want map[string]*wanted
 	}
 	take(sim.Oracle(r))
 	for t := range sim.Deleted(r) {
-		gone[t.ID] = t.Listed
+		switch {
+		case !t.Listed:
+		case r == stripesim.Customers, r == stripesim.Prices:
+			gone[t.ID] = removed
+		default:
+			gone[t.ID] = wiped
+		}
 	}
 	if r == stripesim.Prices {
 		take(sim.InlinePrices())
 		for t := range sim.Deleted(stripesim.Subscriptions) { // they may have been read in time
 			for _, id := range pricesOf(t.JSON) {
-				gone[id] = true
+				if gone[id] == unheard {
+					gone[id] = wiped
+				}
 			}
 		}
 	}
@@ -193,14 +196,6 @@ func (c *comparison) object(r stripesim.Resource, id string, o *wanted, body *xd
 	if !sameText(raw, o.json) {
 		if stored, err = decode(raw); err != nil {
 			return fmt.Errorf("raw: %w", err)
-		}
-	}
-	for _, text := range c.older[r][id] {
-		if same(stored, state) {
-			break
-		}
-		if then, err := decode(text); err == nil && same(stored, then) {
-			state = then
 		}
 	}
 	o.fields, _ = state.(map[string]any)

@@ -24,8 +24,8 @@ const commitAttempts = 10
 // Housekeeping in the writer's lane: when a table has this many snapshots, its
 // small manifests are merged and only the last few snapshots are kept.
 const (
-	snapshotsMax  = 100
-	snapshotsKept = 20
+	snapshotsMax  = 32
+	snapshotsKept = 8
 	manifestBytes = 1 << 20
 	tidyAge       = time.Minute // of unused metadata, lest another program is about to use it
 )
