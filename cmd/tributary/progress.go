@@ -154,6 +154,9 @@ func printText(w io.Writer, r *app.Report) error {
 		quarantined += s.Quarantined
 		warnings += s.Warnings
 	}
+	if err := printProofs(w, r); err != nil {
+		return err
+	}
 	for _, note := range r.Notes {
 		fmt.Fprintln(w, note)
 	}

@@ -21,17 +21,20 @@ import (
 
 type syncCmd struct {
 	dirFlag
-	Resources []string `sep:"," placeholder:"A,B" help:"Resources to read (default: all six)."`
-	KeyFile   string   `placeholder:"FILE" help:"File that holds the Stripe key, - for standard input (default: the environment's STRIPE_API_KEY)."`
-	StripeURL string   `env:"TRIBUTARY_STRIPE_URL" placeholder:"URL" help:"Where Stripe's API is."`
-	Account   string   `env:"TRIBUTARY_ACCOUNT" placeholder:"acct_…" help:"Connected account to read with a platform's key."`
-	Since     string   `placeholder:"DATE" help:"Leave out what was created before this day (2026-01-31, UTC)."`
-	RateShare float64  `default:"0.6" env:"TRIBUTARY_RATE_SHARE" help:"Share of the account's rate limits to use, above 0 and at most 1."`
-	RateLimit string   `env:"TRIBUTARY_RATE_LIMIT" placeholder:"G/E" help:"The account's limits in requests per second, all together / for each endpoint, or none (default: Stripe's own for the key's mode)."`
-	NoHistory bool     `help:"Keep the latest state only: no history, no raw JSON. Decided by the first sync of a directory."`
-	Output    string   `enum:"text,json" default:"text" help:"What to print: ${enum}."`
-	Verbose   bool     `short:"v" help:"Log what happens, to standard error."`
-	Profile   string   `hidden:"" type:"path" help:"Write a CPU profile to this file."`
+	Resources      []string      `sep:"," placeholder:"A,B" help:"Resources to read (default: all six)."`
+	KeyFile        string        `placeholder:"FILE" help:"File that holds the Stripe key, - for standard input (default: the environment's STRIPE_API_KEY)."`
+	StripeURL      string        `env:"TRIBUTARY_STRIPE_URL" placeholder:"URL" help:"Where Stripe's API is."`
+	Account        string        `env:"TRIBUTARY_ACCOUNT" placeholder:"acct_…" help:"Connected account to read with a platform's key."`
+	Since          string        `placeholder:"DATE" help:"Leave out what was created before this day (2026-01-31, UTC)."`
+	RateShare      float64       `default:"0.6" env:"TRIBUTARY_RATE_SHARE" help:"Share of the account's rate limits to use, above 0 and at most 1."`
+	RateLimit      string        `env:"TRIBUTARY_RATE_LIMIT" placeholder:"G/E" help:"The account's limits in requests per second, all together / for each endpoint, or none (default: Stripe's own for the key's mode)."`
+	NoHistory      bool          `help:"Keep the latest state only: no history, no raw JSON. Decided by the first sync of a directory."`
+	Reconcile      bool          `help:"Compare all that is stored with all that Stripe lists, repair the copy and print a proof."`
+	ReconcileEvery time.Duration `placeholder:"168h" env:"TRIBUTARY_RECONCILE_EVERY" help:"Reconcile by itself when the last time was longer ago than this."`
+	AcceptDeletes  bool          `help:"With --reconcile: mark everything deleted that is not in Stripe any more, however much it is."`
+	Output         string        `enum:"text,json" default:"text" help:"What to print: ${enum}."`
+	Verbose        bool          `short:"v" help:"Log what happens, to standard error."`
+	Profile        string        `hidden:"" type:"path" help:"Write a CPU profile to this file."`
 }
 
 // Run does one pass and prints what came of it.
@@ -70,6 +73,10 @@ func (c *syncCmd) Run(ctx context.Context) error {
 func (c *syncCmd) pass() (app.Sync, error) {
 	s := app.Sync{
 		Dir: c.Dir, Account: c.Account, URL: c.StripeURL, Resources: c.Resources, Share: c.RateShare, NoHistory: c.NoHistory,
+		Reconcile: c.Reconcile, ReconcileEvery: c.ReconcileEvery, AcceptDeletes: c.AcceptDeletes,
+	}
+	if c.AcceptDeletes && !c.Reconcile {
+		return s, &problem.Error{Kind: problem.Invalid, Detail: "--accept-deletes is a part of --reconcile", Advice: "Name both."}
 	}
 	var err error
 	if s.Key, err = readKey(c.KeyFile); err != nil {

@@ -33,11 +33,17 @@ func (p *pass) plan(ctx context.Context, lanes []*lane, ch *changes) error {
 		switch {
 		case err != nil:
 			return err
+		case c.Reconciling != nil:
+			if err := p.prepare(l); err != nil {
+				return err
+			}
 		case ch == nil, l.resource.NoEvents(), c.Upto == 0, len(c.Open) > 0, since >= 0 && since < c.Since:
 			c.Plan(now, since, variants)
 		case now-c.Events > extract.Retention:
-			c.Relist(now, variants)
-			p.note("%s: the last sync was more than 29 days ago and Stripe keeps events for 30, so everything was read again; what was deleted meanwhile is not noticed", l.resource.Name)
+			if err := p.begin(l, ReconcileGap); err != nil {
+				return err
+			}
+			p.note("%s: the last sync was %d days ago and Stripe keeps events for 30, so everything is compared with the account", l.resource.Name, (now-c.Events)/86400)
 		case births > variants:
 			c.Plan(now, since, variants) // one page holds a hundred of them
 		default:

@@ -26,7 +26,9 @@ type lane struct {
 	table    *lake.Lane
 	index    *idindex.Resource
 	lander   *ingest.Lander
-	before   int64 // highest seq when the pass began
+	before   int64     // highest seq when the pass began
+	register *register // of a reconcile under way
+	fresh    bool      // the reconcile was begun by this pass
 }
 
 // openLane opens the tables of a resource, finishes what a crash left undone,

@@ -58,6 +58,7 @@ type ResourceReport struct {
 	Refused     int64        `json:"refused"` // answered 429
 	Duration    int64        `json:"duration_ms"`
 	Error       *ErrorReport `json:"error,omitempty"`
+	Proof       *Proof       `json:"reconcile,omitempty"` // of a reconcile that ended in this pass
 
 	err error
 }

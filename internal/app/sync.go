@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,8 +39,16 @@ type Sync struct {
 	// NoHistory keeps the datasets alone. It is decided by a directory's first
 	// pass.
 	NoHistory bool
-	Log       *slog.Logger
-	Progress  func(Progress) // called a few times a second; may be nil
+	// Reconcile compares all that is stored with all that Stripe lists, and
+	// repairs the copy.
+	Reconcile bool
+	// ReconcileEvery is after how long a pass does that by itself; 0 for never.
+	ReconcileEvery time.Duration
+	// AcceptDeletes lets a reconcile mark everything deleted that is not in
+	// Stripe any more, however much it is.
+	AcceptDeletes bool
+	Log           *slog.Logger
+	Progress      func(Progress) // called a few times a second; may be nil
 
 	BatchRows int           // 0: ingest.DefaultBatchRows
 	BatchAge  time.Duration // 0: ingest.DefaultBatchAge
@@ -257,6 +264,9 @@ func (p *pass) all(ctx context.Context) {
 	}
 	wg.Wait()
 	p.remembered(ctx, ch)
+	if err := p.prove(ctx); err != nil {
+		p.note("%v", err)
+	}
 }
 
 // openLanes opens the lanes of all resources that can be read; the others are
@@ -286,6 +296,9 @@ func (p *pass) openLanes(ctx context.Context) []*lane {
 // to.
 func (p *pass) one(ctx context.Context, l *lane, i int, referred <-chan struct{}, ch *changes) error {
 	defer func() {
+		if l.register != nil {
+			_ = l.register.close() // what it needs is synced before each commit
+		}
 		l.table.Abort()
 		p.report.Resources[i].count(l.lander.Counts())
 	}()
@@ -305,7 +318,32 @@ func (p *pass) one(ctx context.Context, l *lane, i int, referred <-chan struct{}
 	if err := p.fetchWanted(ctx, l); err != nil {
 		return err
 	}
+	if err := p.compare(ctx, l, i); err != nil {
+		return err
+	}
 	return l.table.Tidy(ctx)
+}
+
+// compare ends the reconcile of a lane that is under way, or does one that is
+// due.
+func (p *pass) compare(ctx context.Context, l *lane, i int) error {
+	if l.lander.Checkpoint.Reconciling == nil {
+		reason := p.reconcileFor(&l.lander.Checkpoint)
+		if reason == "" {
+			return nil
+		}
+		if err := p.begin(l, reason); err != nil {
+			return err
+		}
+		l.lander.Checkpoint.Number()
+		if err := p.read(ctx, l, i); err != nil {
+			return err
+		}
+		if err := p.fetchWanted(ctx, l); err != nil {
+			return err
+		}
+	}
+	return p.reconcile(ctx, l, i)
 }
 
 // remembered keeps the events of the pass, once every lane has taken them in:
@@ -440,62 +478,27 @@ func (p *pass) fetch(ctx context.Context, l *lane, ids []string, source string) 
 const wantedAtOnce = 1000
 
 func (p *pass) fetchByID(ctx context.Context, l *lane, ids []string, source string) error {
-	type answer struct {
-		id   string
-		resp *stripe.Response
-		err  error
-	}
 	asked := p.client.StripeNow()
-	answers := make(chan answer)
-	next := make(chan string)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() {
-		defer close(next)
-		for _, id := range ids {
-			select {
-			case next <- id:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	var wg sync.WaitGroup
-	for range 8 {
-		wg.Go(func() {
-			for id := range next {
-				resp, err := p.client.Retrieve(ctx, l.resource, id)
-				answers <- answer{id, resp, err}
-			}
-		})
-	}
-	go func() { wg.Wait(); close(answers) }()
-	var failed error
+	after := context.WithoutCancel(ctx)
 	var done []string
-	for a := range answers {
-		if a.err == nil && failed == nil {
-			failed = p.land(ctx, l, a.resp, source)
-		}
-		if a.resp != nil {
-			a.resp.Release()
-		}
+	failed := p.retrieve(ctx, l, ids, func(id string, resp *stripe.Response, err error) error {
 		switch {
-		case problem.KindOf(a.err) == problem.NotFound:
-			done = append(done, a.id)
-			if failed == nil && mayVanish(l.resource) {
-				failed = l.lander.Gone(context.WithoutCancel(ctx), a.id, ingest.Read{Start: asked, Version: stripe.Version, Source: source, Last: true})
-			}
-		case a.err != nil:
-			failed = cmp.Or(failed, a.err)
-			cancel()
-		case failed == nil:
-			done = append(done, a.id)
+		case problem.KindOf(err) == problem.NotFound && mayVanish(l.resource):
+			err = l.lander.Gone(after, id, ingest.Read{Start: asked, Version: stripe.Version, Source: source, Last: true})
+		case problem.KindOf(err) == problem.NotFound:
+			err = nil
+		case err == nil:
+			err = p.land(ctx, l, resp, source)
 		}
-	}
-	if err := l.lander.Commit(context.WithoutCancel(ctx)); err != nil {
+		if err == nil {
+			done = append(done, id)
+		}
+		return err
+	})
+	if err := l.lander.Commit(after); err != nil {
 		return err
 	}
-	if err := p.home.store.Unwant(context.WithoutCancel(ctx), l.resource.Name, done); err != nil {
+	if err := p.home.store.Unwant(after, l.resource.Name, done); err != nil {
 		return err
 	}
 	return failed

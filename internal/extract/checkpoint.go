@@ -49,7 +49,26 @@ type Checkpoint struct {
 	// the events.
 	Listed int64   `json:"listed,omitempty"`
 	Open   []Range `json:"open,omitempty"`
+	// Reconciling is the comparison with the account that is under way, nil for
+	// none: Open then lists all there is.
+	Reconciling *Reconciling `json:"reconciling,omitempty"`
+	// Reconciled is when the last one that ended had begun, or the backfill.
+	Reconciled int64 `json:"reconciled,omitempty"`
 }
+
+// A Reconciling is a comparison of all that is stored with all that Stripe
+// lists. Its counts are of what landed.
+type Reconciling struct {
+	ID      string `json:"id"`     // names its register
+	Reason  string `json:"reason"` // why it was begun: a word for the report
+	Began   int64  `json:"began"`  // Stripe's time
+	Missing int64  `json:"missing,omitempty"`
+	Stale   int64  `json:"stale,omitempty"`
+}
+
+// Bound is the time before which lists are taken to be whole: only what was
+// created before is compared.
+func (r *Reconciling) Bound() int64 { return r.Began - Lag }
 
 const checkpointVersion = 1
 
@@ -97,7 +116,7 @@ func (c *Checkpoint) Plan(now, since int64, variants int) {
 		}
 	}
 	if first {
-		c.Events, c.Listed = now, now
+		c.Events, c.Listed, c.Reconciled = now, now, now
 		c.Since = max(since, 0)
 	} else if since >= 0 {
 		c.Since = min(c.Since, since)
@@ -123,13 +142,30 @@ func (c *Checkpoint) Follow(now int64, variants int) {
 	c.Upto = max(c.Upto, now-Lag)
 }
 
-// Relist plans to read everything again: events were lost.
-func (c *Checkpoint) Relist(now int64, variants int) {
+// Reconcile plans to read everything again, to compare it. One that is under
+// way goes on.
+func (c *Checkpoint) Reconcile(id, reason string, now int64, variants int) {
+	if c.Reconciling != nil {
+		return
+	}
+	c.Reconciling = &Reconciling{ID: id, Reason: reason, Began: now}
 	for v := range variants {
 		c.open(v, c.Since, now+1)
 	}
 	c.Listed = now
 	c.Upto = max(c.Upto, now-Lag)
+}
+
+// Relist begins the reading of a reconcile anew, whose register was lost.
+func (c *Checkpoint) Relist(id string, now int64, variants int) {
+	reason := c.Reconciling.Reason
+	c.Reconciling, c.Open = nil, nil
+	c.Reconcile(id, reason, now, variants)
+}
+
+// Compared ends the reconcile.
+func (c *Checkpoint) Compared() {
+	c.Reconciled, c.Reconciling = c.Reconciling.Began, nil
 }
 
 // Reread plans to read what was created in [from, to) again, in the first of

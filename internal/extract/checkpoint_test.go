@@ -19,11 +19,11 @@ func TestPlan(t *testing.T) {
 	}{
 		{
 			name: "first", since: -1, variants: 2,
-			want: Checkpoint{Upto: now - Lag, Events: now, Listed: now, Open: []Range{{From: 0, To: now + 1}, {Variant: 1, From: 0, To: now + 1}}},
+			want: Checkpoint{Upto: now - Lag, Events: now, Listed: now, Reconciled: now, Open: []Range{{From: 0, To: now + 1}, {Variant: 1, From: 0, To: now + 1}}},
 		},
 		{
 			name: "first with a bound", since: 1_700_000_000, variants: 1,
-			want: Checkpoint{Upto: now - Lag, Since: 1_700_000_000, Events: now, Listed: now, Open: []Range{{From: 1_700_000_000, To: now + 1}}},
+			want: Checkpoint{Upto: now - Lag, Since: 1_700_000_000, Events: now, Listed: now, Reconciled: now, Open: []Range{{From: 1_700_000_000, To: now + 1}}},
 		},
 		{
 			name: "next", before: Checkpoint{Upto: now - 5000, Events: 7}, since: -1, variants: 1,
@@ -92,9 +92,23 @@ func TestFollow(t *testing.T) {
 		t.Errorf("once a day: %s", d)
 	}
 	lost := Checkpoint{Upto: now - 40*86400, Events: now - 40*86400, Since: 5}
-	lost.Relist(now, 1)
-	if len(lost.Open) != 1 || lost.Open[0].From != 5 || lost.Open[0].To != now+1 {
-		t.Errorf("everything again: %+v", lost)
+	lost.Reconcile("a", "events were lost", now, 1)
+	all := []Range{{From: 5, To: now + 1}}
+	if d := cmp.Diff(all, lost.Open); d != "" {
+		t.Errorf("everything again: %s", d)
+	}
+	began := *lost.Reconciling
+	lost.Reconcile("b", "asked for", now+9, 1)
+	if d := cmp.Diff(began, *lost.Reconciling); d != "" {
+		t.Errorf("one at a time: %s", d)
+	}
+	lost.Open[0].After = "x"
+	lost.Relist("a", now+9, 1)
+	if d := cmp.Diff([]Range{{From: 5, To: now + 10}}, lost.Open); d != "" || lost.Reconciling.Reason != "events were lost" {
+		t.Errorf("from the beginning: %+v %s", lost.Reconciling, d)
+	}
+	if lost.Compared(); lost.Reconciled != now+9 || lost.Reconciling != nil {
+		t.Errorf("ended: %+v", lost)
 	}
 }
 

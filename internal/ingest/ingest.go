@@ -56,6 +56,16 @@ type Store interface {
 	Want(ctx context.Context, resource string, ids []string, cause string) error
 }
 
+// A Register keeps what lists showed while a copy is compared with its account.
+type Register interface {
+	// Note keeps an object that was created at that time, in unix seconds, -1 if
+	// unknown; r is nil for one that was rejected.
+	Note(id []byte, created int64, r *dataset.Record) error
+	// Sync makes what was noted durable. It is called before the commit that
+	// moves the checkpoint past it.
+	Sync() error
+}
+
 // A Due is an object that will change without an event.
 type Due struct {
 	ID      string
@@ -101,6 +111,9 @@ type Lander struct {
 	// Pending, if set, returns when a record is to be read again because it
 	// will change without an event, in unix seconds; 0 if it is not.
 	Pending func(*dataset.Record) int64
+	// Register, if set, is told of every object that a list shows. The counts
+	// of the checkpoint's reconcile are kept with it.
+	Register Register
 	// Progress, if set, is called after each page and commit.
 	Progress func(Counts)
 
@@ -170,7 +183,7 @@ func (l *Lander) Run(ctx context.Context, pages <-chan *extract.Page) error {
 func (l *Lander) page(ctx context.Context, p *extract.Page) error {
 	defer p.Release()
 	for i := range p.Items {
-		if err := l.Object(ctx, p.Items[i], Read{Start: p.Start, Version: p.Version, Request: p.Request}); err != nil {
+		if err := l.Object(ctx, p.Items[i], Read{Start: p.Start, Version: p.Version, Request: p.Request, Listed: true}); err != nil {
 			return err
 		}
 	}
@@ -199,6 +212,8 @@ type Read struct {
 	// Last says that the request began after all reads that have landed so far
 	// had ended, whatever Start says: clocks are set now and then.
 	Last bool
+	// Listed says that the register is to hold the object.
+	Listed bool
 }
 
 // Object lands one object, unless the table holds the same state or a newer
@@ -210,7 +225,15 @@ func (l *Lander) Object(ctx context.Context, it rawjson.Item, read Read) error {
 	}
 	if bad := l.Plan.Scan(it.Raw, &l.rec); bad != nil {
 		l.reject(bad, it, read)
+		if read.Listed && l.Register != nil && len(it.ID) > 0 {
+			return l.Register.Note(it.ID, it.Created, nil)
+		}
 		return nil
+	}
+	if read.Listed && l.Register != nil {
+		if err := l.Register.Note(l.rec.ID, l.rec.Created, &l.rec); err != nil {
+			return err
+		}
 	}
 	l.counts.Warnings += int64(l.rec.Warnings)
 	old, known, err := l.lookup(l.rec.ID)
@@ -250,13 +273,7 @@ func (l *Lander) Object(ctx context.Context, it rawjson.Item, read Read) error {
 	entry.Seq = v.Seq
 	l.Seq = v.Seq
 	l.note(string(l.rec.ID), entry)
-	if known {
-		l.counts.Updated++
-		l.open.Updated++
-	} else {
-		l.counts.Inserted++
-		l.open.Inserted++
-	}
+	l.count(known, read.Listed)
 	l.settle()
 	l.follow()
 	if l.Pending != nil {
@@ -265,6 +282,25 @@ func (l *Lander) Object(ctx context.Context, it rawjson.Item, read Read) error {
 		}
 	}
 	return nil
+}
+
+// count counts a version that was appended.
+func (l *Lander) count(known, listed bool) {
+	c := l.Checkpoint.Reconciling
+	compared := listed && l.Register != nil && c != nil && l.rec.Created < c.Bound()
+	if known {
+		l.counts.Updated++
+		l.open.Updated++
+		if compared {
+			c.Stale++
+		}
+		return
+	}
+	l.counts.Inserted++
+	l.open.Inserted++
+	if compared {
+		c.Missing++
+	}
 }
 
 // Single lands one object that was read by id. The stub of a deleted object
@@ -448,6 +484,11 @@ func (l *Lander) Commit(ctx context.Context) error {
 // rejected object, or a failed run; so the quarantine is durable before the
 // checkpoint moves past it.
 func (l *Lander) keep(ctx context.Context) error {
+	if l.Register != nil {
+		if err := l.Register.Sync(); err != nil {
+			return err
+		}
+	}
 	if len(l.rejected) > 0 {
 		if err := l.Store.Quarantine(ctx, l.rejected); err != nil {
 			return err

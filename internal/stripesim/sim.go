@@ -37,6 +37,7 @@ type Sim struct {
 	inline  map[string]*record // prices made by price_data after the start
 	keys    map[string]Key
 	nextKey uint64
+	muted   atomic.Bool // no events are emitted
 }
 
 // New makes an account. It fails on a Config that contradicts itself.
