@@ -154,6 +154,11 @@ func (p *pass) settlePending(ctx context.Context, l *lane) error {
 	if err != nil {
 		return err
 	}
+	ids := make([]string, len(due))
+	for i := range due {
+		ids[i] = due[i].ID
+	}
+	l.lander.Expect(ids)
 	const near = 6 * 3600
 	c := &l.lander.Checkpoint
 	for i := 0; i < len(due); {

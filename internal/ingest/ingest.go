@@ -129,6 +129,7 @@ type Lander struct {
 	settled  []string
 	due      []Due
 	held     map[string]bool // ids in quarantine
+	expected map[string]bool // ids that are due
 	dirty    bool            // the checkpoint moved since the last commit
 	lastRead time.Time       // start of the latest request whose objects came in
 }
@@ -148,6 +149,15 @@ func (l *Lander) Hold(ids []string) {
 	l.held = make(map[string]bool, len(ids))
 	for _, id := range ids {
 		l.held[id] = true
+	}
+}
+
+// Expect names the objects that are read again because they are due: one that
+// turns out to be stored as it is, and not to change any more, is forgotten.
+func (l *Lander) Expect(ids []string) {
+	l.expected = make(map[string]bool, len(ids))
+	for _, id := range ids {
+		l.expected[id] = true
 	}
 }
 
@@ -248,6 +258,9 @@ func (l *Lander) Object(ctx context.Context, it rawjson.Item, read Read) error {
 	case known && old.Hash == entry.Hash && !old.Deleted:
 		l.counts.Unchanged++
 		l.settle()
+		if l.expected[string(l.rec.ID)] && l.Pending(&l.rec) == 0 {
+			l.due = append(l.due, Due{ID: string(l.rec.ID), Created: l.rec.Created})
+		}
 		return nil
 	case known && entry.ReadAt < old.ReadAt:
 		// Older never overwrites newer. Which of two requests that overlapped
@@ -467,6 +480,12 @@ func (l *Lander) Commit(ctx context.Context) error {
 		}
 		l.settled = l.settled[:0]
 	}
+	if len(l.due) > 0 {
+		if err := l.Store.SetDue(ctx, l.Resource, l.due); err != nil {
+			return err
+		}
+		l.due = l.due[:0]
+	}
 	if len(l.puts) > 0 {
 		if err := l.Index.Apply(l.Seq, l.puts); err != nil {
 			return err
@@ -501,12 +520,23 @@ func (l *Lander) keep(ctx context.Context) error {
 		}
 		delete(l.wanted, resource)
 	}
-	if len(l.due) > 0 {
-		if err := l.Store.SetDue(ctx, l.Resource, l.due); err != nil {
+	// What is to be read again is known before its row is; what is not any more
+	// is forgotten after, or a crash in between would leave it as it is for ever.
+	later := l.due[:0:0]
+	var now []Due
+	for _, d := range l.due {
+		if d.At == 0 {
+			later = append(later, d)
+		} else {
+			now = append(now, d)
+		}
+	}
+	if len(now) > 0 {
+		if err := l.Store.SetDue(ctx, l.Resource, now); err != nil {
 			return err
 		}
-		l.due = l.due[:0]
 	}
+	l.due = later
 	if seen := l.Plan.Drift(); len(seen) > 0 {
 		return l.Store.NoteDrift(ctx, l.Resource, seen, l.lastRead)
 	}
