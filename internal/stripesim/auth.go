@@ -20,7 +20,21 @@ var permissions = map[string]permission{
 	"customers":            {"Customers Read", "customer_read"},
 	"prices":               {"Prices Read", "plan_read"},
 	"events":               {"Events Read", "event_read"},
+	"webhook_endpoints":    {"Webhook Endpoints Read", "webhook_read"},
 	"account":              {"Connected accounts Read", "connected_account_read"},
+}
+
+// permissionFor returns what a key needs, any of have. Only webhook endpoints
+// can be written.
+func permissionFor(method, collection string) (have []string, p permission) {
+	p = permissions[collection]
+	switch {
+	case collection != "webhook_endpoints":
+		return []string{p.id}, p
+	case method != http.MethodGet:
+		return []string{"webhook_write"}, permission{"Webhook Endpoints Write", "webhook_write"}
+	}
+	return []string{p.id, "webhook_write"}, p
 }
 
 // authenticate returns the mode of the request's key, or Stripe's refusal.
@@ -49,9 +63,9 @@ func (s *Sim) authenticate(r *http.Request, collection string) (Mode, *apiError)
 	if err := s.accountAllowed(r, name); err != nil {
 		return "", s.refuse(name, err)
 	}
-	p := permissions[collection]
+	enough, p := permissionFor(r.Method, collection)
 	if key.Permissions != nil && p.id != "" && !slices.ContainsFunc(key.Permissions, func(have string) bool {
-		return strings.TrimPrefix(have, "rak_") == p.id
+		return slices.Contains(enough, strings.TrimPrefix(have, "rak_"))
 	}) {
 		return "", s.refuse(name, &apiError{
 			status: 403, code: "more_permissions_required",

@@ -15,6 +15,7 @@ const (
 	balanceOfDispute = 3 << 44 // key of the charge
 	balanceOfPayout  = 4 << 44 // index into world.payouts
 	balanceOfFee     = 5 << 44 // index into world.fees
+	balanceOfReturn  = 6 << 44 // of a dispute that was won; key of the charge
 
 	balanceKind = 7 << 44
 )

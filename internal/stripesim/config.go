@@ -73,6 +73,8 @@ type Config struct {
 	// EventDelay is the longest time after which an event becomes visible in
 	// /v1/events, with its older `created`. Default 0.
 	EventDelay time.Duration
+	// Twins is the share of events that are told twice, under two ids.
+	Twins float64
 	// Novelty sprinkles what a connector has never heard of over a thousandth
 	// of the charges: a payment method, a type without its sub-object, unknown
 	// fields and enum values.
@@ -178,6 +180,8 @@ func (c *Config) check() error {
 		return errors.New("a count is negative")
 	case max(n.Charges, n.Customers, n.Subscriptions, n.Prices) > 1<<30:
 		return errors.New("a count is above 2^30")
+	case c.Twins < 0 || c.Twins > 1:
+		return errors.New("twins: want a share between 0 and 1")
 	case c.Shape.HeavyDay < 0 || c.Shape.HeavyDay > 0.9:
 		return errors.New("heavy day: want a share between 0 and 0.9")
 	case versionErr != nil:

@@ -17,14 +17,15 @@ type Draft struct {
 	Charge   string    // id; of refunds, required
 	Items    int       // of subscriptions, at most 60
 	Async    bool      // a charge whose balance transaction comes later, by SettleCharge
+
+	invoice string // id; of charges that pay one
 }
 
 // Create makes an object with everything that belongs to it (balance
 // transaction, inline prices, sums of the charge) and its events, and returns
 // its id. Balance transactions follow from charges and refunds.
 func (s *Sim) Create(r Resource, d Draft) (id string, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.begin()()
 	return s.create(r, d)
 }
 
@@ -66,9 +67,12 @@ func (s *Sim) add(r Resource, e *enc, event string) (string, error) {
 func (s *Sim) addTree(r Resource, tree *node, event string) string {
 	id := tree.at("id").value()
 	created, _ := tree.at("created").integer()
-	s.shelves[r].put(&record{id: id, created: created, tree: tree, pos: -1})
+	if s.novelty {
+		tree = withNovelty(tree)
+	}
+	s.put(s.shelves[r], &record{id: id, created: created, tree: tree, pos: -1})
 	if event != "" {
-		s.emit(event, s.shown(r, tree, view{}), nil)
+		s.emit(event, r, tree, nil)
 	}
 	return id
 }
@@ -77,6 +81,9 @@ func (s *Sim) createCharge(key uint64, d Draft) (string, error) {
 	w := s.world
 	c := w.drawCharge(key, d.Created.Unix())
 	c.disputed = false
+	if s.novelty && d.Method == "" && key%3 == 0 {
+		d.Method = novelMethod
+	}
 	if err := c.shape(d); err != nil {
 		return "", err
 	}
@@ -91,6 +98,9 @@ func (s *Sim) createCharge(key uint64, d Draft) (string, error) {
 	}
 	if d.Customer != "" {
 		tree = tree.with("customer", stringNode(d.Customer))
+	}
+	if d.invoice != "" {
+		tree = tree.with("invoice", stringNode(d.invoice)).with("description", stringNode("Subscription update"))
 	}
 	if c.ledger && d.Async {
 		tree = tree.with("balance_transaction", nullNode)
@@ -187,6 +197,8 @@ func (s *Sim) addInline(p *price) error {
 		return err
 	}
 	id := tree.at("id").value()
-	s.inline[id] = &record{id: id, created: p.created, tree: tree, pos: -1}
+	rec := &record{id: id, created: p.created, tree: tree, pos: -1}
+	s.inline[id] = rec
+	s.note(subject{Prices, id}, Created, rec)
 	return nil
 }

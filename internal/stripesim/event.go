@@ -8,46 +8,105 @@ import (
 // retention is how long Stripe's API returns events.
 const retention = 30 * daySeconds
 
-// emit records that something happened to an object: data is its state now,
-// previous the old values of what changed, or nil.
-func (s *Sim) emit(kind string, data, previous *node) {
+// A subject is an object of a resource.
+type subject struct {
+	resource Resource
+	id       string
+}
+
+// A notice is an event before it is written.
+type notice struct {
+	kind    string
+	now     *node     // data.object, in acacia's shape
+	before  *node     // the same before the change; nil: without previous_attributes
+	about   []subject // whose latest state it tells of
+	created int64     // 0: now
+	visible int64     // when the list shows it; 0: as Config.EventDelay says
+	version string    // empty: the account's
+	account string    // empty: none, as in an account's own events
+	foreign bool      // of the other mode
+}
+
+// emit records that something happened to an object of a resource: now is its
+// state, whole, before what it was, or nil. A recurring price has a twin.
+func (s *Sim) emit(kind string, r Resource, now, before *node) {
+	n := notice{kind: kind, now: s.shown(r, now, view{}), about: []subject{{r, now.at("id").value()}}}
+	if before != nil {
+		n.before = s.shown(r, before, view{})
+	}
+	s.announce(n)
+	if verb, ok := strings.CutPrefix(kind, "price."); ok && now.at("recurring", "interval") != nil {
+		n.kind, n.now = "plan."+verb, planOf(now)
+		if before != nil {
+			n.before = planOf(before)
+		}
+		if before == nil || !n.before.equal(n.now) {
+			s.announce(n)
+		}
+	}
+}
+
+// report records an event whose object is none of the six resources'; about
+// are the objects that it tells of.
+func (s *Sim) report(kind string, now, before *node, about ...subject) {
+	s.announce(notice{kind: kind, now: now, before: before, about: about})
+}
+
+// announce writes an event, shows it in /v1/events and queues it for the
+// webhook endpoints. Some are told twice, under two ids.
+func (s *Sim) announce(n notice) string {
 	if s.muted.Load() {
-		return
+		return ""
 	}
+	id := s.publish(&n)
+	if share := s.cfg.Twins; share > 0 && float64(hash(id)%1000) < share*1000 {
+		s.publish(&n)
+	}
+	return id
+}
+
+func (s *Sim) publish(n *notice) string {
 	now := s.clock.unix()
-	key := s.nextKey
+	id := string(s.world.long(nil, idEvent, "evt_", s.nextKey))
 	s.nextKey++
-	id := string(s.world.long(nil, idEvent, "evt_", key))
-	e := &enc{}
-	e.open('{')
-	e.str("id", id)
-	e.str("object", "event")
-	e.str("api_version", s.cfg.APIVersion)
-	e.int("created", now)
-	e.obj("data")
-	e.key("object")
-	e.node(data)
-	if previous != nil {
-		e.key("previous_attributes")
-		e.node(previous)
+	if n.created == 0 {
+		n.created = now
 	}
-	e.close('}')
-	e.bool("livemode", s.cfg.Mode == Live)
-	e.int("pending_webhooks", 0)
-	e.obj("request")
-	e.nulls("id", "idempotency_key")
-	e.close('}')
-	e.str("type", kind)
-	e.close('}')
-	tree, err := parse(e.b)
-	if err != nil {
-		panic("stripesim: event is not JSON: " + err.Error()) // it was printed just above
+	version := n.version
+	if version == "" {
+		version = s.apiVersion()
 	}
-	r := &record{id: id, created: now, tree: tree, pos: -1}
-	if d := int64(s.cfg.EventDelay.Seconds()); d > 0 {
+	to := s.subscribed(n)
+	r := &record{id: id, created: n.created, tree: s.event(id, n, version, len(to)), pos: -1, visible: n.visible}
+	if d := int64(s.cfg.EventDelay.Seconds()); d > 0 && r.visible == 0 {
 		r.visible = now + int64(hash(id)%uint64(d+1))
 	}
-	s.events.put(r)
+	if s.late > 0 {
+		r.visible = now + s.late
+	}
+	if n.account == "" && !n.foreign {
+		s.events.put(r)
+	}
+	s.books.tell(n, s.op)
+	s.enqueue(id, n, to)
+	return id
+}
+
+// event is the event's JSON, rendered in a version.
+func (s *Sim) event(id string, n *notice, version string, endpoints int) *node {
+	data := fields("object", s.inVersion(n.now, version))
+	if n.before != nil {
+		if d := difference(s.inVersion(n.before, version), data.at("object")); d != nil {
+			data = data.with("previous_attributes", d)
+		}
+	}
+	e := fields("id", id, "object", "event")
+	if n.account != "" {
+		e = e.with("account", stringNode(n.account))
+	}
+	return join(e, fields(
+		"api_version", version, "created", n.created, "data", data, "livemode", (s.cfg.Mode == Live) != n.foreign,
+		"pending_webhooks", endpoints, "request", fields("id", nil, "idempotency_key", nil), "type", n.kind))
 }
 
 // Silently does something to the account of which no event tells. Nothing else
@@ -75,7 +134,7 @@ func (s *Sim) listEvents(values url.Values, empty bool) (*page, *apiError) {
 			kind = v[len(v)-1]
 		case base == "types":
 			types = append(types, v...)
-		case name == "delivery_success": // nothing was delivered, so nothing failed
+		case name == "delivery_success": // what was not delivered is not kept apart
 		default:
 			return nil, unknownParameter(name)
 		}

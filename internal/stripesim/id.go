@@ -23,6 +23,11 @@ const (
 	idDispute
 	idDiscount
 	idRequest
+	idReview
+	idTaxID
+	idSource
+	idEndpoint
+	idSecret
 	idPerson // not an id: separates the random numbers of a person from those of the customer object
 	idTimeline
 )

@@ -16,7 +16,7 @@ type page struct {
 
 // list answers GET /v1/<resource>. The caller holds the lock until the page is
 // written.
-func (s *Sim) list(r Resource, values url.Values, empty bool) (*page, *apiError) {
+func (s *Sim) list(r Resource, values url.Values, empty bool, version string) (*page, *apiError) {
 	q, err := parseQuery(values)
 	if err != nil {
 		return nil, err
@@ -25,6 +25,7 @@ func (s *Sim) list(r Resource, values url.Values, empty bool) (*page, *apiError)
 		return nil, err
 	}
 	sh := s.shelves[r]
+	q.view.version = version
 	p := &page{shelf: sh, url: "/v1/" + string(r), view: q.view}
 	if empty {
 		return p, q.noCursor(r)

@@ -61,6 +61,9 @@ type method struct {
 	later   bool  // buy now, pay later
 }
 
+// novelMethod is a way to pay that nobody has heard of.
+const novelMethod = "nimbus_split"
+
 var (
 	card     = &method{"card", "ch_", "re_", 48, 0.75, 2, 0.075, 0.045, 0.60, 290, 30, 2, false}
 	klarna   = &method{"klarna", "py_", "pyr_", 96, 0.60, 4, 0.13, 0.12, 0.85, 599, 30, 3, true}
@@ -71,7 +74,7 @@ var (
 	link     = &method{"link", "py_", "pyr_", 52, 0.70, 2, 0.03, 0.04, 0.75, 290, 30, 2, false}
 	ideal    = &method{"ideal", "py_", "pyr_", 61, 0.60, 2, 0.06, 0.035, 0.70, 0, 80, 3, false}
 	sepa     = &method{"sepa_debit", "py_", "pyr_", 44, 0.40, 1, 0.04, 0.02, 0.80, 0, 35, 6, false}
-	novel    = &method{"nimbus_split", "py_", "pyr_", 120, 0.50, 3, 0.10, 0.08, 0.50, 550, 30, 3, true}
+	novel    = &method{novelMethod, "py_", "pyr_", 120, 0.50, 3, 0.10, 0.08, 0.50, 550, 30, 3, true}
 
 	methods = []*method{card, klarna, afterpay, affirm, zipPay, paypal, link, ideal, sepa, novel}
 )

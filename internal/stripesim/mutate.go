@@ -20,16 +20,14 @@ var updated = map[Resource]string{
 // changes it in place. The event that Stripe would send is recorded; Quiet
 // changes have none.
 func (s *Sim) Mutate(r Resource, id string, change func(map[string]any)) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.begin()()
 	return s.mutate(r, id, change, updated[r])
 }
 
 // Quiet is Mutate without an event, as when a discount of a customer or the
 // dispute of a charge changes.
 func (s *Sim) Quiet(r Resource, id string, change func(map[string]any)) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.begin()()
 	return s.mutate(r, id, change, "")
 }
 
@@ -47,13 +45,12 @@ func (s *Sim) mutate(r Resource, id string, change func(map[string]any), event s
 	if err != nil {
 		return fmt.Errorf("change %s %s: %w", r.noun(), id, err)
 	}
-	previous := difference(old, now)
-	if previous == nil {
+	if difference(old, now) == nil {
 		return nil
 	}
 	s.replace(sh, o, id, now)
 	if event != "" {
-		s.emit(event, s.shown(r, now, view{}), previous)
+		s.emit(event, r, now, old)
 	}
 	return nil
 }
@@ -77,7 +74,7 @@ func (s *Sim) existing(r Resource, id string) (*shelf, object, *node, error) {
 
 // replace puts a new state in the place of the old one.
 func (s *Sim) replace(sh *shelf, o object, id string, tree *node) {
-	sh.put(&record{id: id, created: sh.createdAt(o), tree: tree, pos: o.pos})
+	s.put(sh, &record{id: id, created: sh.createdAt(o), tree: tree, pos: o.pos})
 }
 
 // set changes one field of an object quietly and returns the whole new state.
@@ -112,8 +109,7 @@ func (s *Sim) Put(r Resource, raw []byte) error {
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.begin()()
 	sh := s.shelves[r]
 	if sh == nil {
 		return fmt.Errorf("no resource %q", r)
@@ -129,7 +125,7 @@ func (s *Sim) Put(r Resource, raw []byte) error {
 		rec.id = fmt.Sprintf("\x00%d", s.nextKey)
 		s.nextKey++
 	}
-	sh.put(rec)
+	s.put(sh, rec)
 	return nil
 }
 
@@ -137,8 +133,7 @@ func (s *Sim) Put(r Resource, raw []byte) error {
 // the events and what follows from it; anything else as when test data is
 // wiped, without a word.
 func (s *Sim) Delete(r Resource, id string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.begin()()
 	return s.delete(r, id)
 }
 
@@ -147,13 +142,13 @@ func (s *Sim) delete(r Resource, id string) error {
 	if err != nil {
 		return err
 	}
-	sh.put(&record{id: id, created: sh.createdAt(o), tree: tree, pos: o.pos, removed: true})
+	s.put(sh, &record{id: id, created: sh.createdAt(o), tree: tree, pos: o.pos, removed: true})
 	switch r {
 	case Customers:
-		s.emit("customer.deleted", tree, nil)
+		s.emit("customer.deleted", Customers, tree, nil)
 		return s.endSubscriptions(id)
 	case Prices:
-		s.emit("price.deleted", shownPrice(tree, view{}), nil)
+		s.emit("price.deleted", Prices, tree, nil)
 	}
 	return nil
 }
@@ -178,8 +173,7 @@ func (s *Sim) endSubscriptions(customer string) error {
 
 // CancelSubscription ends a subscription now.
 func (s *Sim) CancelSubscription(id string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.begin()()
 	return s.cancel(id)
 }
 
@@ -195,6 +189,6 @@ func (s *Sim) cancel(id string) error {
 		tree = tree.with("cancellation_details", details.with("reason", stringNode("cancellation_requested")))
 	}
 	s.replace(sh, o, id, tree)
-	s.emit("customer.subscription.deleted", s.shown(Subscriptions, tree, view{}), nil)
+	s.emit("customer.subscription.deleted", Subscriptions, tree, nil)
 	return nil
 }

@@ -111,7 +111,7 @@ func TestEventsOfChanges(t *testing.T) {
 	check(t, s.Delete(Customers, customer))
 
 	want := []string{
-		"charge.refunded", "charge.succeeded", "customer.created", "customer.deleted", "customer.subscription.created",
+		"charge.refund.updated", "charge.refunded", "charge.succeeded", "customer.created", "customer.deleted", "customer.subscription.created",
 		"customer.subscription.deleted", "customer.updated", "refund.created", "refund.updated",
 	}
 	all := events(t, s, "")

@@ -63,7 +63,7 @@ func (s *Sim) Deleted(r Resource) iter.Seq[Truth] {
 			}
 			e.b = e.b[:0]
 			s.object(e, sh, o, v)
-			if !yield(Truth{ID: sh.id(o), Created: sh.createdAt(o), JSON: e.b, Listed: o.rec != nil}) {
+			if !yield(Truth{ID: sh.id(o), Created: sh.createdAt(o), JSON: e.b, Listed: o.rec != nil || sh.hidden == nil || !sh.hidden(o.pos)}) {
 				return
 			}
 		}

@@ -71,16 +71,24 @@ var actions = []Action{
 
 // A Step changes the account between two requests.
 type Step struct {
-	Do       string   `json:"do"` // insert, update, delete, refund, cancel, advance
-	Resource Resource `json:"resource,omitempty"`
+	// Do is insert, update, delete; refund, dispute, evidence, close (a dispute),
+	// review (opened or closed) of a charge; cancel, item, renew of a
+	// subscription; discount (given or taken), tax-id, source of a customer;
+	// settle (a refund, or a charge), fail (a refund); payout; event (of Type:
+	// about Resource, or of something that nobody knows); advance; wipe.
+	Do       string   `json:"do"`
+	Resource Resource `json:"resource,omitempty"` // where Do leaves a choice
 	// Target is the object to change: an id, "cursor" (the last object of the
 	// page just rendered), "newest", "oldest" or "random" (the default).
 	Target string   `json:"target,omitempty"`
 	Count  int      `json:"count,omitempty"` // default 1
-	Age    Duration `json:"age,omitempty"`   // of inserted objects; the time of advance
+	Age    Duration `json:"age,omitempty"`   // of inserted objects and of events; the time of advance
+	// Late is after what time /v1/events shows what the step tells.
+	Late   Duration `json:"late,omitempty"`
+	Silent bool     `json:"silent,omitempty"` // an update without an event
+	Type   string   `json:"type,omitempty"`   // of an event; default: one that nobody knows
+	Won    bool     `json:"won,omitempty"`    // how a dispute is closed
 }
-
-var verbs = []string{"insert", "update", "delete", "refund", "cancel", "advance"}
 
 // A Duration is written in JSON as "1.5s".
 type Duration time.Duration
@@ -122,11 +130,8 @@ func (r *Rule) check() error {
 		return fmt.Errorf("%s without a delay", r.Action)
 	}
 	for _, step := range r.Then {
-		switch {
-		case !slices.Contains(verbs, step.Do):
-			return fmt.Errorf("unknown step %q", step.Do)
-		case step.Do != "advance" && !slices.Contains(Resources(), step.Resource):
-			return fmt.Errorf("step %s: unknown resource %q", step.Do, step.Resource)
+		if err := step.check(); err != nil {
+			return err
 		}
 	}
 	return nil

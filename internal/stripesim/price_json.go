@@ -7,8 +7,9 @@ import (
 
 // view says which expansions an answer shows.
 type view struct {
-	tiers, options, optionTiers bool // of prices
-	allItems                    bool // of subscriptions: every item instead of the first ten
+	tiers, options, optionTiers bool   // of prices
+	allItems                    bool   // of subscriptions: every item instead of the first ten
+	version                     string // whose shape; "": acacia's
 }
 
 func (w *world) price(e *enc, p *price, v view) {

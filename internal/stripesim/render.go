@@ -5,6 +5,10 @@ var full = view{tiers: true, options: true, optionTiers: true, allItems: true}
 
 // object appends o as an answer with this view shows it.
 func (s *Sim) object(e *enc, sh *shelf, o object, v view) {
+	if reshaped(v.version) && (o.rec == nil || o.rec.raw == nil) {
+		s.objectIn(e, sh, o, v)
+		return
+	}
 	switch {
 	case o.rec == nil:
 		sh.render(e, o.pos, v)
@@ -15,16 +19,30 @@ func (s *Sim) object(e *enc, sh *shelf, o object, v view) {
 	}
 }
 
+// objectIn is object in the shape of another version than acacia's.
+func (s *Sim) objectIn(e *enc, sh *shelf, o object, v view) {
+	version := v.version
+	v.version = ""
+	plain := &enc{}
+	s.object(plain, sh, o, v)
+	e.node(s.inVersion(mustParse(plain.b), version))
+}
+
 // shown returns the part of a recorded object that a view shows.
 func (s *Sim) shown(r Resource, n *node, v view) *node {
+	return s.shownAt(r, n, v, s.clock.unix(), s.livePrice)
+}
+
+// shownAt is shown at another time; price says what the prices were then.
+func (s *Sim) shownAt(r Resource, n *node, v view, now int64, price func(id string) *node) *node {
 	switch r {
 	case Prices:
 		return shownPrice(n, v)
 	case Subscriptions:
-		return s.shownSubscription(n, v)
+		return shownSubscription(n, v, price)
 	case BalanceTransactions:
 		if on, ok := n.at("available_on").integer(); ok {
-			return n.with("status", stringNode(availability(on, s.clock.unix())))
+			return n.with("status", stringNode(availability(on, now)))
 		}
 	}
 	return n
@@ -50,7 +68,7 @@ func shownPrice(n *node, v view) *node {
 
 // shownSubscription cuts the embedded list of items and shows its prices as
 // they are now.
-func (s *Sim) shownSubscription(n *node, v view) *node {
+func shownSubscription(n *node, v view, price func(id string) *node) *node {
 	list := n.at("items")
 	data := list.at("data")
 	if data == nil || data.kind != '[' {
@@ -60,7 +78,7 @@ func (s *Sim) shownSubscription(n *node, v view) *node {
 	if !v.allItems && len(shown.items) > shownItems {
 		shown.items = shown.items[:shownItems]
 	}
-	shown = &node{kind: '[', items: s.liveItems(shown.items)}
+	shown = &node{kind: '[', items: liveItems(shown.items, price)}
 	n = n.with("items", list.with("data", shown).with("has_more", boolNode(len(shown.items) < len(data.items))))
 	if plan := n.at("plan"); plan != nil && plan.kind == '{' && len(shown.items) == 1 && shown.items[0].at("plan") != nil {
 		n = n.with("plan", shown.items[0].at("plan"))
@@ -68,21 +86,29 @@ func (s *Sim) shownSubscription(n *node, v view) *node {
 	return n
 }
 
-func (s *Sim) liveItems(items []*node) []*node {
+func liveItems(items []*node, price func(id string) *node) []*node {
 	out := make([]*node, len(items))
 	for i, item := range items {
 		out[i] = item
-		o, ok := s.shelves[Prices].get(item.at("price", "id").value())
-		if !ok || o.rec == nil || o.rec.tree == nil || o.rec.removed {
+		p := price(item.at("price", "id").value())
+		if p == nil {
 			continue
 		}
-		price := o.rec.tree
-		out[i] = item.with("price", price.without("tiers", "currency_options"))
+		out[i] = item.with("price", p.without("tiers", "currency_options"))
 		if item.at("plan") != nil {
-			out[i] = out[i].with("plan", planOf(price))
+			out[i] = out[i].with("plan", planOf(p))
 		}
 	}
 	return out
+}
+
+// livePrice returns a listed price as it is now, or was when it was deleted;
+// nil if it was never changed.
+func (s *Sim) livePrice(id string) *node {
+	if o, ok := s.shelves[Prices].get(id); ok && o.rec != nil {
+		return o.rec.tree
+	}
+	return nil
 }
 
 // tree returns the whole object as it is now.

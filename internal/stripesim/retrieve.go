@@ -6,8 +6,8 @@ import (
 )
 
 // retrieve answers GET /v1/<resource>/<id>.
-func (s *Sim) retrieve(e *enc, r Resource, id string, values url.Values, mode Mode) *apiError {
-	q := &query{rest: values}
+func (s *Sim) retrieve(e *enc, r Resource, id string, values url.Values, mode Mode, version string) *apiError {
+	q := &query{rest: values, view: view{version: version}}
 	if err := q.expand(r, ""); err != nil {
 		return err
 	}
@@ -20,7 +20,7 @@ func (s *Sim) retrieve(e *enc, r Resource, id string, values url.Values, mode Mo
 		return s.otherMode(r, id)
 	}
 	switch {
-	case ok && sh.gone(o) && r == Customers:
+	case ok && sh.gone(o) && r == Customers && !sh.wipedAway(o):
 		deletedStub(e, id)
 		return nil
 	case ok && !sh.gone(o):
@@ -54,19 +54,29 @@ func deletedStub(e *enc, id string) {
 
 // inlinePrice appends a price that no list shows.
 func (s *Sim) inlinePrice(e *enc, id string, v view) bool {
+	if reshaped(v.version) {
+		plain, in := &enc{}, v.version
+		v.version = ""
+		ok := s.inlinePrice(plain, id, v)
+		if ok {
+			e.node(s.inVersion(mustParse(plain.b), in))
+		}
+		return ok
+	}
 	if r, ok := s.inline[id]; ok {
 		e.node(shownPrice(r.tree, v))
 		return true
 	}
 	p, ok := s.world.inline(id)
-	if ok {
-		s.world.price(e, &p, v)
+	if !ok || s.shelves[Prices].wiped {
+		return false
 	}
-	return ok
+	s.world.price(e, &p, v)
+	return true
 }
 
 // listItems answers GET /v1/subscription_items.
-func (s *Sim) listItems(e *enc, values url.Values, mode Mode) *apiError {
+func (s *Sim) listItems(e *enc, values url.Values, mode Mode, version string) *apiError {
 	q, err := parseQuery(values)
 	if err != nil {
 		return err
@@ -90,7 +100,7 @@ func (s *Sim) listItems(e *enc, values url.Values, mode Mode) *apiError {
 	if parseErr != nil {
 		return &apiError{status: 500, message: parseErr.Error()}
 	}
-	from, to, err := q.cut(all)
+	from, to, err := q.cut("subscription_item", all)
 	if err != nil {
 		return err
 	}
@@ -99,7 +109,7 @@ func (s *Sim) listItems(e *enc, values url.Values, mode Mode) *apiError {
 	e.arr("data")
 	for _, item := range all[from:to] {
 		e.line()
-		e.node(item)
+		e.node(s.itemIn(o, item, version))
 	}
 	e.close(']')
 	e.bool("has_more", q.before == "" && to < len(all) || q.before != "" && from > 0)
@@ -108,12 +118,25 @@ func (s *Sim) listItems(e *enc, values url.Values, mode Mode) *apiError {
 	return nil
 }
 
+// itemIn is an item of a subscription in the shape of a version.
+func (s *Sim) itemIn(o object, item *node, version string) *node {
+	if version < vBasil {
+		return s.inVersion(item, version)
+	}
+	sub, err := s.tree(s.shelves[Subscriptions], o)
+	if err != nil {
+		return item
+	}
+	whole := s.inVersion(sub.with("items", fields("data", array(item))), version)
+	return whole.at("items", "data").items[0]
+}
+
 // cut returns the part of the items that the page shows.
-func (q *query) cut(all []*node) (from, to int, err *apiError) {
+func (q *query) cut(noun string, all []*node) (from, to int, err *apiError) {
 	index := func(id, param string) int {
 		i := slices.IndexFunc(all, func(n *node) bool { return n.at("id").value() == id })
 		if i < 0 {
-			err = missing(400, "subscription_item", id, param)
+			err = missing(400, noun, id, param)
 		}
 		return i
 	}
@@ -131,7 +154,7 @@ func (q *query) cut(all []*node) (from, to int, err *apiError) {
 }
 
 // retrieveItem answers GET /v1/subscription_items/<id>.
-func (s *Sim) retrieveItem(e *enc, id string, mode Mode) *apiError {
+func (s *Sim) retrieveItem(e *enc, id string, mode Mode, version string) *apiError {
 	if mode != s.cfg.Mode {
 		return missing(404, "subscription_item", id, "id")
 	}
@@ -142,7 +165,7 @@ func (s *Sim) retrieveItem(e *enc, id string, mode Mode) *apiError {
 		}
 		for _, item := range items {
 			if item.at("id").value() == id {
-				e.node(item)
+				e.node(s.itemIn(o, item, version))
 				return nil
 			}
 		}
@@ -154,12 +177,19 @@ func (s *Sim) retrieveItem(e *enc, id string, mode Mode) *apiError {
 func (s *Sim) holder(itemID string) (object, bool) {
 	sh := s.shelves[Subscriptions]
 	if sub, _, ok := s.world.findItem(itemID); ok {
-		return object{sub.pos, sh.changed[sub.pos]}, true
+		o := object{sub.pos, sh.changed[sub.pos]}
+		return o, !sh.gone(o)
 	}
-	for _, r := range sh.added {
-		if slices.Contains(r.tree.values([]string{"items", "data", "id"}), itemID) {
-			return object{-1, r}, true
+	has := func(r *record) bool {
+		return !r.removed && slices.Contains(r.tree.values([]string{"items", "data", "id"}), itemID)
+	}
+	for pos, r := range sh.changed {
+		if has(r) {
+			return object{pos, r}, true
 		}
+	}
+	if i := slices.IndexFunc(sh.added, has); i >= 0 {
+		return object{-1, sh.added[i]}, true
 	}
 	return object{}, false
 }

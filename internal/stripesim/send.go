@@ -39,7 +39,7 @@ func (s *Sim) send(w http.ResponseWriter, r *http.Request, a *answer, rule *Rule
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Date", s.clock.now().Format(http.TimeFormat))
-	if v, err := s.version(r); err == nil && !a.silent {
+	if v, err := s.versionOf(r); err == nil && !a.silent {
 		h.Set("Stripe-Version", v)
 	}
 	if id != "" {

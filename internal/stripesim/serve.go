@@ -25,6 +25,12 @@ func (a *apiError) answer() *answer {
 	return out
 }
 
+// A caller is what a request's headers say.
+type caller struct {
+	mode    Mode
+	version string
+}
+
 // A route is what a path asks for.
 type route struct {
 	endpoint   string // method and path template
@@ -43,10 +49,24 @@ func routeOf(method, path string) (route, bool) {
 	if one {
 		r.endpoint += "/{id}"
 	}
-	if !known || one && (id == "" || collection == "account") || method != http.MethodGet {
+	if !known || one && (id == "" || collection == "account") || !allowed(method, collection, one) {
 		return route{endpoint: method + " ?"}, false
 	}
 	return r, true
+}
+
+// allowed says whether a method can be used: everything is read only but
+// webhook endpoints, which can be created and deleted.
+func allowed(method, collection string, one bool) bool {
+	switch method {
+	case http.MethodGet:
+		return true
+	case http.MethodPost:
+		return collection == "webhook_endpoints" && !one
+	case http.MethodDelete:
+		return collection == "webhook_endpoints" && one
+	}
+	return false
 }
 
 // ServeHTTP answers like api.stripe.com. Paths under /sim/ are the
@@ -80,9 +100,10 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // handle makes the answer, or what a rule of the plan puts in its place.
 func (s *Sim) handle(r *http.Request, rt route, known bool) (*answer, *Rule) {
+	var version string
 	mode, refused := s.authenticate(r, rt.collection)
 	if refused == nil {
-		_, refused = s.version(r)
+		version, refused = s.versionOf(r)
 	}
 	if refused != nil {
 		wait(r.Context(), s.latency())
@@ -99,7 +120,7 @@ func (s *Sim) handle(r *http.Request, rt route, known bool) (*answer, *Rule) {
 	}
 	latency := s.latency()
 	wait(r.Context(), latency/2)
-	a := s.answer(r, rt, known, mode, rule)
+	a := s.answer(r, rt, known, caller{mode, version}, rule)
 	s.take(steps, a.cursor)
 	if rule != nil {
 		if instead, ok := rule.instead(); ok {
@@ -117,21 +138,23 @@ func (s *Sim) take(steps []Step, cursor string) {
 	if len(steps) == 0 {
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.begin()()
 	for _, step := range steps {
 		_ = s.do(step, cursor)
 	}
 }
 
 // answer makes the right answer, bent by the rules that change a page.
-func (s *Sim) answer(r *http.Request, rt route, known bool, mode Mode, rule *Rule) *answer {
+func (s *Sim) answer(r *http.Request, rt route, known bool, by caller, rule *Rule) *answer {
 	if !known {
 		return unknownURL(r.Method, r.URL.Path).answer()
 	}
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return badRequest("", "", "Invalid query string: %s", err).answer()
+	}
+	if rt.collection == "webhook_endpoints" {
+		return s.answerEndpoint(r, rt, values, by)
 	}
 	e := s.pages.Get().(*enc)
 	e.b, e.depth, e.first = e.b[:0], 0, false
@@ -146,7 +169,7 @@ func (s *Sim) answer(r *http.Request, rt route, known bool, mode Mode, rule *Rul
 			return a
 		}
 	}
-	if refused := s.write(a, rt, values, mode, rule); refused != nil {
+	if refused := s.write(a, rt, values, by, rule); refused != nil {
 		s.pages.Put(e)
 		return refused.answer()
 	}
@@ -169,26 +192,26 @@ func walkOf(values url.Values) string {
 }
 
 // write renders the answer's body.
-func (s *Sim) write(a *answer, rt route, values url.Values, mode Mode, rule *Rule) *apiError {
-	e, none := a.enc, mode != s.cfg.Mode
+func (s *Sim) write(a *answer, rt route, values url.Values, by caller, rule *Rule) *apiError {
+	e, none := a.enc, by.mode != s.cfg.Mode
 	switch {
 	case rt.collection == "account":
 		s.account(e)
 	case rt.collection == "subscription_items" && rt.id == "":
-		return s.listItems(e, values, mode)
+		return s.listItems(e, values, by.mode, by.version)
 	case rt.collection == "subscription_items":
-		return s.retrieveItem(e, rt.id, mode)
+		return s.retrieveItem(e, rt.id, by.mode, by.version)
 	case rt.collection == "events" && rt.id != "":
-		return s.retrieveEvent(e, rt.id, mode)
+		return s.retrieveEvent(e, rt.id, by.mode)
 	case rt.id != "":
-		return s.retrieve(e, Resource(rt.collection), rt.id, values, mode)
+		return s.retrieve(e, Resource(rt.collection), rt.id, values, by.mode, by.version)
 	default:
 		var p *page
 		var err *apiError
 		if rt.collection == "events" {
 			p, err = s.listEvents(values, none)
 		} else {
-			p, err = s.list(Resource(rt.collection), values, none)
+			p, err = s.list(Resource(rt.collection), values, none, by.version)
 		}
 		if err != nil {
 			return err
@@ -214,10 +237,10 @@ func (p *page) bend(rule *Rule) {
 }
 
 // version returns the version that renders the answer.
-func (s *Sim) version(r *http.Request) (string, *apiError) {
+func (s *Sim) versionOf(r *http.Request) (string, *apiError) {
 	v := r.Header.Get("Stripe-Version")
-	if v == "" || v == s.cfg.APIVersion {
-		return s.cfg.APIVersion, nil
+	if v == "" {
+		return s.apiVersion(), nil
 	}
 	return checkVersion(v)
 }

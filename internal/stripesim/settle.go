@@ -62,7 +62,7 @@ func (s *Sim) createRefund(key uint64, d Draft) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s.emit("refund.created", tree, nil)
+	s.emit("refund.created", Refunds, tree, nil)
 	return id, nil
 }
 
@@ -96,15 +96,18 @@ func (s *Sim) refundCharge(id string, amount int64) error {
 	if amount < 0 {
 		event = "charge.updated"
 	}
-	s.emit(event, now, difference(old, now))
+	s.emit(event, Charges, now, old)
 	return nil
 }
 
 // SettleRefund ends a pending refund: with its balance transaction, or, failed,
 // without one and with the charge as it was before.
 func (s *Sim) SettleRefund(id string, succeeded bool) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.begin()()
+	return s.settleRefund(id, succeeded)
+}
+
+func (s *Sim) settleRefund(id string, succeeded bool) error {
 	_, _, tree, err := s.existing(Refunds, id)
 	if err != nil {
 		return err
@@ -136,6 +139,45 @@ func (s *Sim) SettleRefund(id string, succeeded bool) error {
 	})
 }
 
+// FailRefund lets a refund that had succeeded fail after all, as banks do up to
+// 30 days later: another balance transaction gives the money back.
+func (s *Sim) FailRefund(id string) error {
+	defer s.begin()()
+	return s.returnRefund(id)
+}
+
+func (s *Sim) returnRefund(id string) error {
+	_, _, tree, err := s.existing(Refunds, id)
+	if err != nil {
+		return err
+	}
+	chargeID := tree.at("charge").value()
+	_, _, chargeTree, err := s.existing(Charges, chargeID)
+	if err != nil {
+		return err
+	}
+	c, err := s.chargeOf(chargeID, chargeTree)
+	if err != nil {
+		return err
+	}
+	if tree.at("status").value() != "succeeded" {
+		return fmt.Errorf("refund %s has not succeeded", id)
+	}
+	key, _ := s.world.key(idRefund, id)
+	f := refund{key: key}
+	f.created, _ = tree.at("created").integer()
+	f.amount, _ = tree.at("amount").integer()
+	if err := s.postRefund(&f, &c, true); err != nil {
+		return err
+	}
+	row := s.world.long(nil, idBalance, "txn_", balanceOfFailure|f.key)
+	err = s.tell(Refunds, id, "refund.failed", map[string]*node{
+		"status": stringNode("failed"), "failure_reason": stringNode("expired_or_canceled_card"),
+		"failure_balance_transaction": stringNode(string(row)),
+	})
+	return errors.Join(err, s.refundCharge(chargeID, -f.amount))
+}
+
 func (s *Sim) failRefund(id, charge string, amount int64) error {
 	err := s.tell(Refunds, id, "refund.failed", map[string]*node{
 		"status": stringNode("failed"), "failure_reason": stringNode("declined"),
@@ -149,15 +191,21 @@ func (s *Sim) tell(r Resource, id, event string, fields map[string]*node) error 
 	if err != nil {
 		return err
 	}
-	s.emit(event, now, difference(old, now))
+	s.emit(event, r, now, old)
+	if r == Refunds && now.at("charge").value() != "" {
+		s.emit("charge.refund.updated", r, now, old) // the deprecated twin
+	}
 	return nil
 }
 
 // SettleCharge gives a pending or asynchronously captured charge its balance
 // transaction.
 func (s *Sim) SettleCharge(id string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.begin()()
+	return s.settleCharge(id)
+}
+
+func (s *Sim) settleCharge(id string) error {
 	_, _, tree, err := s.existing(Charges, id)
 	if err != nil {
 		return err

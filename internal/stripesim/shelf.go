@@ -12,6 +12,7 @@ type record struct {
 	tree    *node  // the whole object, with all expansions and all items
 	raw     []byte // served as it is, when not nil: an object that Put placed
 	removed bool
+	wiped   bool   // removed without a trace
 	pos     int    // the generated object that it replaces; -1 = none
 	rank    int    // so many generated objects are older
 	tie     uint64 // orders records of one second
@@ -39,6 +40,7 @@ type shelf struct {
 	// rendered object knows it.
 	field  func(pos int, path string) (string, bool)
 	hidden func(pos int) bool // nil: none is
+	wiped  bool               // the generated objects are gone, see Sim.Wipe
 
 	changed map[int]*record
 	added   []*record // by (rank, created, tie)
@@ -157,7 +159,7 @@ func (s *shelf) gone(o object) bool {
 	if o.rec != nil {
 		return o.rec.removed
 	}
-	return s.hidden != nil && s.hidden(o.pos)
+	return s.wiped || s.hidden != nil && s.hidden(o.pos)
 }
 
 func (s *shelf) createdAt(o object) int64 {

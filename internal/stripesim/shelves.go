@@ -169,9 +169,10 @@ func (s *Sim) subscriptionShelf() *shelf {
 }
 
 // changedPrice returns the present state of the listed price at pos, if it was
-// changed: subscriptions show their prices as they are now.
+// changed: subscriptions show their prices as they are now. A deleted one is
+// shown as it was at last.
 func (s *Sim) changedPrice(pos int) *node {
-	if r := s.shelves[Prices].changed[pos]; r != nil && !r.removed {
+	if r := s.shelves[Prices].changed[pos]; r != nil {
 		return r.tree
 	}
 	return nil

@@ -5,8 +5,8 @@
 // Sim.Oracle. What it says about Stripe is a re-implementation from the
 // outside; it never shares code with the programs it tests.
 //
-// Every version header that Stripe knows is accepted and echoed, but objects
-// always have acacia's shape.
+// Objects are kept in acacia's shape and shown in that of the version asked
+// for, as far as it differs in the six resources; see reshape.
 package stripesim
 
 import (
@@ -29,7 +29,8 @@ type Sim struct {
 	faults  faults
 	pages   sync.Pool // *enc
 
-	requests atomic.Uint64 // names requests
+	requests atomic.Uint64          // names requests
+	shape    atomic.Pointer[string] // the account's API version
 
 	mu      sync.RWMutex // guards what follows
 	shelves map[Resource]*shelf
@@ -37,7 +38,19 @@ type Sim struct {
 	inline  map[string]*record // prices made by price_data after the start
 	keys    map[string]Key
 	nextKey uint64
-	muted   atomic.Bool // no events are emitted
+	books   books
+	order   uint64 // of the latest state
+	late    int64  // seconds until the list shows what the step under way tells
+	op      uint64 // number of the operation under way, see begin
+	wipes   []wipe
+	novelty bool
+	muted   atomic.Bool // no events are told
+
+	disputes  disputes
+	endpoints []*endpoint // oldest first
+	pending   []*delivery // oldest first
+	news      chan struct{}
+	sending   sync.Mutex // held while deliveries are made
 }
 
 // New makes an account. It fails on a Config that contradicts itself.
@@ -55,6 +68,9 @@ func New(cfg Config) (*Sim, error) {
 		nextKey: addedKey,
 	}
 	maps.Copy(s.keys, cfg.Keys)
+	s.shape.Store(&cfg.APIVersion)
+	s.books.init()
+	s.news = make(chan struct{}, 1)
 	s.journal.init(cfg.Log)
 	s.limiter.init(cfg.Limits, cfg.RealTime)
 	s.faults.init(cfg.Plan)
@@ -76,6 +92,10 @@ func (s *Sim) stack() {
 	add(customerShelf(w))
 	add(priceShelf(w))
 	add(s.subscriptionShelf())
+	s.stackEvents()
+}
+
+func (s *Sim) stackEvents() {
 	s.events = &shelf{
 		resource: "events",
 		created:  func(int) int64 { return 0 },
