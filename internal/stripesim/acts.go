@@ -28,7 +28,7 @@ var acts = map[string]func(*Life) (string, error){
 	"review": func(l *Life) (string, error) { return l.about(Charges, "review", l.sim.review) },
 
 	"cancel": func(l *Life) (string, error) { return l.about(Subscriptions, "cancel", l.sim.cancel) },
-	"item": (*Life).item,
+	"item":   (*Life).item,
 	"renew": func(l *Life) (string, error) {
 		paid := l.r.chance(0.9)
 		return l.about(Subscriptions, "renew", func(id string) error { return l.sim.renew(id, paid) })
