@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/tributary-data/tributary/internal/problem"
 	"github.com/tributary-data/tributary/internal/stripesim"
 )
@@ -44,6 +46,7 @@ type SimulateCmd struct {
 	LatencySkew float64       `placeholder:"SIGMA" help:"Make the latency lognormal with this standard deviation of the logarithm."`
 	Faults      string        `placeholder:"FILE" type:"existingfile" help:"Fault plan, as JSON."`
 	Gzip        bool          `help:"Compress answers for clients that accept it."`
+	Webhooks    bool          `help:"Deliver events, as they happen, to the account's webhook endpoints on this machine."`
 }
 
 // Run serves until ctx is done.
@@ -71,7 +74,12 @@ func (c *SimulateCmd) serve(ctx context.Context, out io.Writer) error {
 		}
 	}
 	describe(out, sim, l.Addr())
-	return serveUntil(ctx, l, sim)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return serveUntil(ctx, l, sim) })
+	if c.Webhooks {
+		group.Go(func() error { return sim.KeepDelivering(ctx, stripesim.DeliverOptions{Parallel: 8}) })
+	}
+	return group.Wait()
 }
 
 func (c *SimulateCmd) config() (stripesim.Config, error) {

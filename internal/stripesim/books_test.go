@@ -272,6 +272,22 @@ func TestLifeIsSound(t *testing.T) {
 	}
 }
 
+// A day takes a day, whether anything happens on it or not.
+func TestQuietDays(t *testing.T) {
+	t.Parallel()
+	for _, rate := range []float64{0, 0.2, 1, 40} {
+		s := frozen(t)
+		life := must[*Life](t)(s.Live(9, Rates{"customer": rate}))
+		for range 5 {
+			before := s.Now()
+			must[[]Happening](t)(life.Day())
+			if d := s.Now().Sub(before); d != 24*time.Hour {
+				t.Errorf("at %v a day, a day takes %v", rate, d)
+			}
+		}
+	}
+}
+
 func TestLiveRefuses(t *testing.T) {
 	t.Parallel()
 	s := newSim(t, small(1))

@@ -62,6 +62,45 @@ func TestControl(t *testing.T) {
 	if s.Stats().Requests != 0 {
 		t.Error("not reset")
 	}
+	for _, order := range []struct{ path, body, answer string }{
+		{"advance", `{"days": 1.5}`, ""},
+		{"live", `{"days": 2, "seed": 3, "rates": {"customer": 2}}`, `{"customer":`},
+		{"version", `{"version": "2026-08-26.dahlia"}`, ""},
+		{"novelty", `{"on": true}`, ""},
+		{"deliver", `{"as": ["genuine"]}`, "[]"},
+		{"deliver", "", "[]"},
+	} {
+		if w := ask(http.MethodPost, order.path, order.body); w.Code != 200 || !strings.HasPrefix(w.Body.String(), order.answer) {
+			t.Errorf("%s: %d %s", order.path, w.Code, w.Body)
+		}
+	}
+	if got := s.Now().Sub(before); got.Hours() < 1+36+48 || got.Hours() > 86 {
+		t.Errorf("%v went by", got)
+	}
+	var changed []string
+	check(t, json.Unmarshal(ask(http.MethodGet, "changed/customers", "").Body.Bytes(), &changed))
+	if len(changed) == 0 {
+		t.Fatal("no customer was made in two days")
+	}
+	var v struct {
+		Change string
+		Events []string
+		Object struct{ ID string }
+	}
+	w := ask(http.MethodGet, "versions/customers/"+changed[0], "")
+	if err := json.Unmarshal(w.Body.Bytes(), &v); err != nil || v.Change != "created" || len(v.Events) != 1 || v.Object.ID != changed[0] {
+		t.Errorf("versions: %+v %v", v, err)
+	}
+	if ask(http.MethodPost, "wipe", ""); s.Count(Charges) != 0 {
+		t.Errorf("%d charges after a wipe", s.Count(Charges))
+	}
+	for path, body := range map[string]string{
+		"advance": `{"days": -1}`, "live": `{"rates": {"comets": 1}}`, "version": `{"version": "x"}`, "deliver": `{"as": ["by-pigeon"]}`, "novelty": "",
+	} {
+		if w := ask(http.MethodPost, path, body); w.Code != 400 {
+			t.Errorf("%s %s: %d", path, body, w.Code)
+		}
+	}
 	for path, want := range map[string]int{"oracle/pets": 404, "nothing": 404} {
 		if w := ask(http.MethodGet, path, ""); w.Code != want {
 			t.Errorf("%s: %d", path, w.Code)

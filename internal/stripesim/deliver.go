@@ -170,10 +170,7 @@ func (s *Sim) Pending() int {
 func (s *Sim) KeepDelivering(ctx context.Context, o DeliverOptions) error {
 	for {
 		results, err := s.Deliver(ctx, o)
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
+		if err != nil && ctx.Err() == nil {
 			return err
 		}
 		var again <-chan time.Time

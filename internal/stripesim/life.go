@@ -113,12 +113,13 @@ func (l *Life) Step() (Happening, error) {
 		l.sim.until(l.ends)
 		l.plan()
 	}
-	left := l.ends.Sub(l.sim.Now())
-	if share := left / time.Duration(len(l.agenda)+1); share > 0 {
-		l.sim.Advance(time.Duration(l.r.between(0, int64(2*share))) / time.Second * time.Second)
-	}
-	if len(l.agenda) == 0 {
+	if len(l.agenda) == 0 { // a day without anything
+		l.sim.until(l.ends)
 		return Happening{}, nil
+	}
+	if left := l.ends.Sub(l.sim.Now()); left > 0 {
+		share := int64(left) / int64(len(l.agenda)+1)
+		l.sim.Advance(time.Duration(l.r.between(0, 2*share)).Truncate(time.Second))
 	}
 	what := l.agenda[0]
 	l.agenda = l.agenda[1:]

@@ -1,6 +1,7 @@
 package stripesim
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"testing"
@@ -68,26 +69,34 @@ func TestShapes(t *testing.T) {
 				if got, want := has(one, tt.path...), tt.in[i] == 'y'; got != want {
 					t.Errorf("%s: %v, want %v", version, got, want)
 				}
-				for _, raw := range listIn(t, s, tt.r, header) {
-					if head(raw).ID == ids[tt.r] && !cmp.Equal(decoded(t, raw), one) {
-						t.Errorf("%s: the list shows another shape", version)
-					}
+				if !cmp.Equal(listed(t, s, tt.r, ids[tt.r], header), one) {
+					t.Errorf("%s: the list shows another shape", version)
 				}
 			}
 		})
 	}
 }
 
-func listIn(t *testing.T, s *Sim, r Resource, header map[string]string) [][]byte {
+// listed returns an object as its list shows it.
+func listed(t *testing.T, s *Sim, r Resource, id string, header map[string]string) map[string]any {
 	t.Helper()
-	w := request(s, "/v1/"+string(r)+"?limit=100", header)
-	var out [][]byte
-	for _, raw := range must[*node](t)(parse(w.Body.Bytes())).at("data").items {
-		e := &enc{}
-		e.node(raw)
-		out = append(out, e.b)
+	o, _ := s.shelves[r].get(id)
+	path := fmt.Sprintf("/v1/%s?limit=100&created=%d", r, s.shelves[r].createdAt(o))
+	switch r {
+	case Subscriptions:
+		path += "&status=all"
+	case Prices:
+		path += "&active=" + fmt.Sprint(s.world.prices[o.pos].active)
 	}
-	return out
+	w := request(s, path, header)
+	var l listJSON
+	check(t, json.Unmarshal(w.Body.Bytes(), &l))
+	for _, raw := range l.Data {
+		if head(raw).ID == id {
+			return decoded(t, raw)
+		}
+	}
+	return nil
 }
 
 // The account's version renders its events; what is asked for by name does not

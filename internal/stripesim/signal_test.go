@@ -100,8 +100,16 @@ func TestEventsNameTheWhole(t *testing.T) {
 	t.Parallel()
 	s := newSim(t, small(1))
 	for _, step := range []Step{
-		{Do: "dispute"}, {Do: "evidence"}, {Do: "close", Won: true}, {Do: "review"}, {Do: "discount"}, {Do: "discount", Resource: Subscriptions},
-		{Do: "tax-id"}, {Do: "source"}, {Do: "renew"}, {Do: "refund"},
+		{Do: "dispute"},
+		{Do: "evidence"},
+		{Do: "close", Won: true},
+		{Do: "review"},
+		{Do: "discount"},
+		{Do: "discount", Resource: Subscriptions},
+		{Do: "tax-id"},
+		{Do: "source"},
+		{Do: "renew"},
+		{Do: "refund"},
 	} {
 		check(t, s.Do(step))
 	}
