@@ -14,10 +14,10 @@ import (
 type store struct{ *sqlstore.Store }
 
 // NoteDrift implements ingest.Store.
-func (s *store) NoteDrift(ctx context.Context, resource string, seen map[mapping.Drift]int64, at time.Time) error {
+func (s *store) NoteDrift(ctx context.Context, resource string, seen map[mapping.Drift]mapping.Noted, at time.Time) error {
 	var rows []sqlstore.Drift
 	for d, n := range seen {
-		rows = append(rows, sqlstore.Drift{Resource: resource, Path: d.Path, Kind: d.Kind, Seen: d.Seen, Count: n})
+		rows = append(rows, sqlstore.Drift{Resource: resource, Path: d.Path, Kind: d.Kind, Seen: d.Seen, Count: n.Count, Example: n.Example})
 	}
 	return s.Store.NoteDrift(ctx, rows, at)
 }
