@@ -83,6 +83,9 @@ func (l *Lane) Rebuild(ctx context.Context, how Rebuild) (Rebuilt, error) {
 		}
 		return done, errors.Join(err, files.remove(l.data.cat.disk))
 	}
+	if l.Between != nil {
+		l.Between()
+	}
 	return done, l.data.Replace(ctx, files, map[string]string{
 		propApplied: strconv.FormatInt(l.seq, 10), propMade: how.Made,
 	})

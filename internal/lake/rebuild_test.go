@@ -181,7 +181,7 @@ func TestRebuildFails(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
 	for _, tt := range []struct {
-		name   string
+		name  string
 		spoil func(d *depot, how *Rebuild)
 	}{
 		{"commit", func(d *depot, _ *Rebuild) {

@@ -193,18 +193,18 @@ const maxValue = 64
 // What else stands there may be about a person.
 func shownValue(text []byte) string {
 	if len(text) == 0 || len(text) > maxValue {
-		return otherText
+		return OtherText
 	}
 	for _, c := range text {
 		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '-' && c != '.' {
-			return otherText
+			return OtherText
 		}
 	}
 	if text[0] >= '0' && text[0] <= '9' {
-		return otherText
+		return OtherText
 	}
 	return string(text)
 }
 
-// otherText stands for a value that is not shown.
-const otherText = "(text)"
+// OtherText stands for a value that is not shown.
+const OtherText = "(text)"

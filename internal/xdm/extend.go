@@ -44,6 +44,30 @@ func ParseExtension(data []byte, s *Schema) (*Extension, error) {
 	return e, nil
 }
 
+// ExtensionOf returns the resource that the field group of an extension is for:
+// that of the object under the tenant namespace.
+func ExtensionOf(data []byte) (resource string, err error) {
+	invalid := func(why string) error {
+		return &problem.Error{
+			Kind: problem.Invalid, Detail: "the field group can't be used: " + why,
+			Advice: `"tributary drift --suggest RESOURCE" prints one to begin with`,
+		}
+	}
+	g, err := parse(data)
+	if err != nil {
+		return "", invalid(err.Error())
+	}
+	tenants := g.Definitions.CustomFields.Properties
+	if len(tenants) != 1 || len(tenants[0].node.Properties) != 1 {
+		return "", invalid("not one object under " + tenantPlaceholder)
+	}
+	resource, ok := strings.CutSuffix(tenants[0].node.Properties[0].name, "_data")
+	if !ok || !slices.Contains(Resources, resource) {
+		return "", invalid("the object under the tenant namespace is " + tenants[0].node.Properties[0].name + ", and not that of a resource, such as charges_data")
+	}
+	return resource, nil
+}
+
 func parseExtension(data []byte, s *Schema) (*Extension, error) {
 	g, err := parse(data)
 	if err != nil {
