@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -121,8 +122,15 @@ func (c *driftCmd) Run(ctx context.Context) error {
 	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "resource\twhat\tpath\tseen\tcount\tfirst seen\tlast seen\texample")
 	for _, d := range list {
-		fmt.Fprintf(t, "%s\t%s\t%q\t%s\t%s\t%s\t%s\t%s\n", d.Resource, strings.TrimPrefix(d.Kind, "unknown_"), d.Path, d.Seen, count(d.Count),
-			d.FirstSeen.Format(time.DateOnly), d.LastSeen.Format(time.DateOnly), d.Example)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", d.Resource, strings.TrimPrefix(d.Kind, "unknown_"), plain(d.Path), plain(d.Seen), count(d.Count),
+			d.FirstSeen.Format(time.DateOnly), d.LastSeen.Format(time.DateOnly), plain(d.Example))
 	}
 	return t.Flush()
+}
+
+// plain writes text from outside so that it can't move the cursor: with escapes
+// where there is something to escape.
+func plain(text string) string {
+	quoted := strconv.Quote(text)
+	return quoted[1 : len(quoted)-1]
 }

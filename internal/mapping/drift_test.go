@@ -28,7 +28,9 @@ func scanned(t *testing.T, p *Plan, objects ...string) (map[string]any, dataset.
 func TestUnknownValues(t *testing.T) {
 	t.Parallel()
 	schema := &xdm.Schema{Tenant: "acme", Group: "data", Fields: []*xdm.Field{
-		{Name: "id"}, {Name: "object"}, {Name: "created", Kind: xdm.Long},
+		{Name: "id"},
+		{Name: "object"},
+		{Name: "created", Kind: xdm.Long},
 		{Name: "status", Enum: []string{"done", "open"}},
 		{Name: "list", Kind: xdm.Array, Elem: &xdm.Field{Enum: []string{"a"}}},
 	}}

@@ -51,7 +51,8 @@ func TestExtend(t *testing.T) {
 		{Name: "id", Required: true},
 		{Name: "status", Enum: []string{"disputed", "failed", "succeeded"}},
 		{Name: "details", Kind: Object, Fields: []*Field{
-			{Name: "card", JSON: true}, {Name: "n", Kind: Long},
+			{Name: "card", JSON: true},
+			{Name: "n", Kind: Long},
 			{Name: "zipzap", Kind: Object, Added: true, Fields: []*Field{{Name: "plan", Added: true}}},
 		}},
 		{Name: "items", Kind: Array, Elem: &Field{Kind: Object, Fields: []*Field{{Name: "sku"}, {Name: "size", Kind: Long, Added: true}}}},
