@@ -25,6 +25,9 @@ type cli struct {
 	Query    queryCmd    `cmd:"" help:"Run one SQL query over the copy."`
 	Datasets datasetsCmd `cmd:"" help:"List the tables of the lake."`
 	Maintain maintainCmd `cmd:"" help:"Compact tables, apply deletes, expire snapshots, remove leftovers."`
+	Replay   replayCmd   `cmd:"" help:"Rebuild datasets from the history under the schema in force, and try the quarantine again; asks nothing of Stripe."`
+	Drift    driftCmd    `cmd:"" help:"List what Stripe sent and the schemas do not know."`
+	Schema   schemaCmd   `cmd:"" help:"Show and extend the schemas of the datasets."`
 	Simulate SimulateCmd `cmd:"" help:"Serve a simulated Stripe account."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }

@@ -169,6 +169,21 @@ func printText(w io.Writer, r *app.Report) error {
 	if warnings > 0 {
 		fmt.Fprintf(w, "Null in the dataset, for a type that the schema does not have there: %s; the history has them as they came.\n", count(warnings))
 	}
+	if d := r.Drift; d != nil {
+		var parts []string
+		for _, part := range []struct {
+			n    int
+			what string
+		}{{d.Fields, "new field"}, {d.Types, "new type"}, {d.Values, "new value"}} {
+			switch {
+			case part.n == 1:
+				parts = append(parts, "1 "+part.what)
+			case part.n > 1:
+				parts = append(parts, count(int64(part.n))+" "+part.what+"s")
+			}
+		}
+		fmt.Fprintf(w, "Stripe sent what the schemas do not know, %s: tributary drift\n", strings.Join(parts, ", "))
+	}
 	if r.Stopped {
 		fmt.Fprintln(w, "Stopped. What was read is kept; the next sync goes on from there.")
 	}

@@ -66,11 +66,16 @@ const (
 	quarantine place = "once the quarantine is written" // and before the commit
 	atRandom   place = "at random"
 	early      place = "while starting"
+	inReplay   place = "before the commit of a replay"
 )
 
 const done = "the pass is done"
 
 func (l life) live() {
+	if l.End == inReplay {
+		l.replay()
+		return
+	}
 	key, err := stripe.ParseKey(l.Key)
 	if err != nil {
 		panic(err)
@@ -96,10 +101,21 @@ func (l life) live() {
 		s.Hooks.OnCall = func(stripe.Call) { end() }
 	case quarantine:
 		go l.watchQuarantine(end)
-	case atRandom, early:
+	case atRandom, early, inReplay:
 	}
 	report, err := s.Run(context.Background())
 	fmt.Println(done, marshal(report), err)
+}
+
+func (l life) replay() {
+	r := app.Replay{Dir: l.Dir, Between: func(resource string) {
+		if resource == l.Only {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {}
+		}
+	}}
+	_, err := r.Run(context.Background())
+	fmt.Println(done, err)
 }
 
 // watchQuarantine calls end once there is more in quarantine than when the
@@ -318,6 +334,7 @@ func (m *mortal) live(t *testing.T, end place, n int, only string) bool {
 	case between, atPage, atCall, quarantine:
 		wait(met, 0)
 		m.startup = time.Since(began)
+	case inReplay:
 	}
 	err = <-ended
 	served := m.tally.end()

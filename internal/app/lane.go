@@ -11,7 +11,6 @@ import (
 	"github.com/tributary-data/tributary/internal/lake"
 	"github.com/tributary-data/tributary/internal/mapping"
 	"github.com/tributary-data/tributary/internal/stripe"
-	"github.com/tributary-data/tributary/internal/xdm"
 )
 
 // volatile names the fields, per resource, that change without the object
@@ -34,32 +33,15 @@ type lane struct {
 // openLane opens the tables of a resource, finishes what a crash left undone,
 // and brings the index up to date.
 func (p *pass) openLane(ctx context.Context, r stripe.Resource) (*lane, error) {
-	schema, err := xdm.Stripe(r.Name, DefaultTenant)
+	opened, err := p.home.openTables(ctx, r, !p.NoHistory)
 	if err != nil {
 		return nil, err
 	}
-	plan, err := mapping.Compile(mapping.Default(schema), schema, r.Object, volatile[r.Name]...)
-	if err != nil {
-		return nil, err
-	}
-	table, err := p.home.lake.Lane(ctx, schema, plan.Layout(), !p.NoHistory)
-	if err != nil {
-		return nil, err
-	}
+	table, plan, index := opened.table, opened.plan, opened.index
 	if p.Hooks.Between != nil {
 		table.Between = func() { p.Hooks.Between(r.Name) }
 	}
-	err = table.Recover(ctx, func(raw []byte, rec *dataset.Record) error {
-		if bad := plan.Scan(raw, rec); bad != nil {
-			return fmt.Errorf("%s %s", bad.Path, bad.Reason)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	index := p.home.index.Resource(r.Name)
-	if err := catchUp(ctx, table, index); err != nil {
+	if err := opened.recover(ctx); err != nil {
 		return nil, err
 	}
 	checkpoint, err := extract.DecodeCheckpoint(table.Checkpoint())
@@ -86,6 +68,50 @@ func (p *pass) openLane(ctx context.Context, r stripe.Resource) (*lane, error) {
 	}
 	l.lander.Hold(held)
 	return l, nil
+}
+
+// tables are those of one resource, open for writing in its present schema.
+type tables struct {
+	plan    *mapping.Plan
+	table   *lake.Lane
+	index   *idindex.Resource
+	history bool   // one is kept
+	made    string // names the schema
+}
+
+// openTables opens the tables of a resource, creating and extending what need
+// be. history says whether one is kept, where the tables do not yet say it.
+func (h *home) openTables(ctx context.Context, r stripe.Resource, history bool) (*tables, error) {
+	schema, err := schemaOf(ctx, h.store.Store, r.Name)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := planOf(r, schema)
+	if err != nil {
+		return nil, err
+	}
+	if history, err = h.lake.KeepsHistory(ctx, r.Name, history); err != nil {
+		return nil, err
+	}
+	table, err := h.lake.Lane(ctx, schema, plan.Layout(), history)
+	if err != nil {
+		return nil, err
+	}
+	return &tables{plan: plan, table: table, index: h.index.Resource(r.Name), history: history, made: fingerprint(schema)}, nil
+}
+
+// recover finishes what a crash left undone, and brings the index up to date.
+func (t *tables) recover(ctx context.Context) error {
+	err := t.table.Recover(ctx, func(raw []byte, rec *dataset.Record) error {
+		if bad := t.plan.Scan(raw, rec); bad != nil {
+			return fmt.Errorf("%s %s", bad.Path, bad.Reason)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return catchUp(ctx, t.table, t.index)
 }
 
 // catchUp brings the index to the state of the tables. It falls behind when a

@@ -52,7 +52,11 @@ func OpenReader(ctx context.Context, dir string) (*Reader, error) {
 		return nil, err
 	}
 	for _, name := range xdm.Resources {
-		r, err := resourceView(ctx, l, tables, name, drifts)
+		schema, err := schemaOf(ctx, store, name)
+		if err != nil {
+			return nil, err
+		}
+		r, err := resourceView(ctx, l, tables, schema, drifts)
 		if err != nil {
 			return nil, err
 		}
@@ -93,11 +97,8 @@ func openReadOnly(ctx context.Context, dir string) (*lake.Lake, *sqlstore.Store,
 
 // resourceView says how the tables of a resource are read. A resource that was
 // never synced has empty ones.
-func resourceView(ctx context.Context, l *lake.Lake, tables []string, name string, drifts []sqlstore.Drift) (duck.Resource, error) {
-	schema, err := xdm.Stripe(name, DefaultTenant)
-	if err != nil {
-		return duck.Resource{}, err
-	}
+func resourceView(ctx context.Context, l *lake.Lake, tables []string, schema *xdm.Schema, drifts []sqlstore.Drift) (duck.Resource, error) {
+	name := schema.Resource
 	r := duck.Resource{Name: name, Body: []string{"_" + schema.Tenant, schema.Group}}
 	for _, f := range schema.Fields {
 		r.Fields = append(r.Fields, duck.Field{Name: f.Name, Kind: kindOf(f)})
@@ -110,6 +111,7 @@ func resourceView(ctx context.Context, l *lake.Lake, tables []string, name strin
 			}
 		}
 	}
+	var err error
 	if r.Dataset, err = tableView(ctx, l, tables, name); err != nil {
 		return r, err
 	}

@@ -39,6 +39,9 @@ type Report struct {
 	Dir     string `json:"-"`
 	// Notes say what the pass did that is not usual.
 	Notes []string `json:"notes,omitempty"`
+	// Drift counts what Stripe sent that the schemas do not know and that no
+	// pass before saw; nil for nothing.
+	Drift *DriftNews `json:"drift,omitempty"`
 	// Missing names all permissions that the key lacks; nil for none.
 	Missing error `json:"-"`
 }

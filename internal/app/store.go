@@ -14,10 +14,10 @@ import (
 type store struct{ *sqlstore.Store }
 
 // NoteDrift implements ingest.Store.
-func (s *store) NoteDrift(ctx context.Context, resource string, seen map[mapping.Drift]int64, at time.Time) error {
+func (s *store) NoteDrift(ctx context.Context, resource string, seen map[mapping.Drift]mapping.Noted, at time.Time) error {
 	var rows []sqlstore.Drift
 	for d, n := range seen {
-		rows = append(rows, sqlstore.Drift{Resource: resource, Path: d.Path, Kind: d.Kind, Seen: d.Seen, Count: n})
+		rows = append(rows, sqlstore.Drift{Resource: resource, Path: d.Path, Kind: d.Kind, Seen: d.Seen, Count: n.Count, Example: n.Example})
 	}
 	return s.Store.NoteDrift(ctx, rows, at)
 }
@@ -39,11 +39,15 @@ func (h *home) reads(ctx context.Context, now time.Time) (int64, error) {
 }
 
 func (h *home) recordRun(ctx context.Context, r *Report, began time.Time) error {
-	summary, err := json.Marshal(r)
+	return h.recordWork(ctx, sqlstore.Run{ID: r.RunID, Kind: "sync", Status: string(r.Status), Started: began}, r)
+}
+
+// recordWork keeps what a piece of work came to, with summary as JSON.
+func (h *home) recordWork(ctx context.Context, r sqlstore.Run, summary any) error {
+	text, err := json.Marshal(summary)
 	if err != nil {
 		return err
 	}
-	return h.store.RecordRun(ctx, sqlstore.Run{
-		ID: r.RunID, Kind: "sync", Status: string(r.Status), Started: began, Finished: time.Now(), Summary: string(summary),
-	})
+	r.Finished, r.Summary = time.Now(), string(text)
+	return h.store.RecordRun(ctx, r)
 }

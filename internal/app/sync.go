@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -78,6 +77,7 @@ type pass struct {
 	resources []stripe.Resource
 	report    *Report
 	began     time.Time
+	drifted   []Drift // before the pass
 
 	mu       sync.Mutex
 	progress []ResourceProgress
@@ -121,6 +121,10 @@ func (s Sync) Run(ctx context.Context) (*Report, error) {
 		return p.report, err
 	}
 	defer p.home.Close()
+	if p.drifted, err = drifts(context.WithoutCancel(ctx), p.home.store.Store); err != nil {
+		p.conclude()
+		return p.report, unusable(p.Dir, err)
+	}
 	stop := p.tick()
 	p.all(ctx)
 	stop()
@@ -128,21 +132,9 @@ func (s Sync) Run(ctx context.Context) (*Report, error) {
 }
 
 func (p *pass) choose() error {
-	for _, name := range p.Resources {
-		r, ok := stripe.Lookup(name)
-		if !ok {
-			var names []string
-			for _, r := range stripe.Resources {
-				names = append(names, r.Name)
-			}
-			return &problem.Error{Kind: problem.Invalid, Detail: fmt.Sprintf("there is no resource %q", name), Advice: "The resources are " + strings.Join(names, ", ") + "."}
-		}
-		if !slices.ContainsFunc(p.resources, func(o stripe.Resource) bool { return o.Name == r.Name }) {
-			p.resources = append(p.resources, r)
-		}
-	}
-	if len(p.resources) == 0 {
-		p.resources = stripe.Resources
+	var err error
+	if p.resources, err = chosen(p.Resources); err != nil {
+		return err
 	}
 	if p.Dir == "" {
 		return &problem.Error{Kind: problem.Invalid, Detail: "the name of the directory is empty", Advice: "Name one with --dir."}
@@ -537,6 +529,11 @@ func (p *pass) finish(ctx context.Context) error {
 	err := p.flushCalls(after)
 	if err == nil {
 		p.report.Budget.Used, err = p.home.reads(after, p.began)
+	}
+	if err == nil {
+		var drifted []Drift
+		drifted, err = drifts(after, p.home.store.Store)
+		p.report.Drift = driftNews(p.drifted, drifted)
 	}
 	p.conclude()
 	if err == nil {

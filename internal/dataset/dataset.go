@@ -43,4 +43,5 @@ const (
 	SourceWebhook   = "webhook"
 	SourceReconcile = "reconcile"
 	SourceReference = "reference" // fetched because another object refers to it
+	SourceReplay    = "replay"    // stood in quarantine and could be mapped later
 )

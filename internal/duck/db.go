@@ -193,7 +193,7 @@ func (d *DB) fill(c Catalog) error {
 		rejected = append(rejected, []any{q.Resource, q.ID, q.Path, q.Reason, q.Raw, q.RequestID, q.RunID, q.SeenAt})
 	}
 	for _, x := range c.Drift {
-		drift = append(drift, []any{x.Resource, x.Path, x.Kind, x.Seen, x.Count, x.FirstSeen, x.LastSeen})
+		drift = append(drift, []any{x.Resource, x.Path, x.Kind, x.Seen, x.Count, x.FirstSeen, x.LastSeen, x.Example})
 	}
 	for _, t := range []struct {
 		table, columns, values string
@@ -206,8 +206,8 @@ func (d *DB) fill(c Catalog) error {
 		},
 		{
 			"drift",
-			"resource VARCHAR, path VARCHAR, kind VARCHAR, seen VARCHAR, count BIGINT, first_seen TIMESTAMP, last_seen TIMESTAMP",
-			"?, ?, ?, ?, ?, " + timestamp + ", " + timestamp, drift,
+			"resource VARCHAR, path VARCHAR, kind VARCHAR, seen VARCHAR, count BIGINT, first_seen TIMESTAMP, last_seen TIMESTAMP, example VARCHAR",
+			"?, ?, ?, ?, ?, " + timestamp + ", " + timestamp + ", ?", drift,
 		},
 	} {
 		if err := d.exec("CREATE TABLE " + t.table + " (" + t.columns + ")"); err != nil {

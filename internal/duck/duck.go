@@ -103,4 +103,5 @@ type Drift struct {
 	Count     int64
 	FirstSeen time.Time
 	LastSeen  time.Time
+	Example   string // id of an object
 }

@@ -32,7 +32,7 @@ func small(t *testing.T) (*DB, *parquet, File) {
 			{"charges", "ch_1", "amount", "is a string", "{\"amount\":\"x\x00\xff\"}", "req_1", "run_1", time.Date(2026, 1, 31, 12, 0, 0, 123456789, time.UTC)},
 			{Resource: "refunds", SeenAt: time.Date(1969, 1, 1, 0, 0, 0, 0, time.UTC)},
 		},
-		Drift: []Drift{{"charges", "news", "unknown_field", "object", 7, time.Unix(0, 0), time.Unix(1, 0)}},
+		Drift: []Drift{{"charges", "news", "unknown_field", "object", 7, time.Unix(0, 0), time.Unix(1, 0), "ch_1"}},
 	}), p, f
 }
 
@@ -42,7 +42,7 @@ func TestSmallTables(t *testing.T) {
 	ask(t, d, []question{
 		{"FROM quarantine ORDER BY resource", `{"resource":"charges","id":"ch_1","path":"amount","reason":"is a string","raw":"{\"amount\":\"x\u0000` + "\ufffd" + `\"}","request_id":"req_1","run_id":"run_1","seen_at":"2026-01-31T12:00:00.123456Z"}
 {"resource":"refunds","id":"","path":"","reason":"","raw":"","request_id":"","run_id":"","seen_at":"1969-01-01T00:00:00Z"}`},
-		{"FROM drift", `{"resource":"charges","path":"news","kind":"unknown_field","seen":"object","count":7,"first_seen":"1970-01-01T00:00:00Z","last_seen":"1970-01-01T00:00:01Z"}`},
+		{"FROM drift", `{"resource":"charges","path":"news","kind":"unknown_field","seen":"object","count":7,"first_seen":"1970-01-01T00:00:00Z","last_seen":"1970-01-01T00:00:01Z","example":"ch_1"}`},
 	})
 }
 

@@ -47,7 +47,7 @@ type Store interface {
 	Quarantine(ctx context.Context, rejected []dataset.Rejected) error
 	// Settle removes what stands in quarantine of objects that landed since.
 	Settle(ctx context.Context, resource string, ids []string) error
-	NoteDrift(ctx context.Context, resource string, seen map[mapping.Drift]int64, at time.Time) error
+	NoteDrift(ctx context.Context, resource string, seen map[mapping.Drift]mapping.Noted, at time.Time) error
 	// SetDue keeps when objects are to be read again; a Due of 0 forgets one.
 	SetDue(ctx context.Context, resource string, due []Due) error
 	// Want asks for an object to be read by id: one that another resource,
@@ -255,7 +255,8 @@ func (l *Lander) Object(ctx context.Context, it rawjson.Item, read Read) error {
 	}
 	entry := idindex.Entry{Hash: l.rec.Hash, Created: l.rec.Created, ReadAt: read.Start.UnixMilli()}
 	switch {
-	case known && old.Hash == entry.Hash && !old.Deleted:
+	// What stands in quarantine may have no row in the dataset: it lands anew.
+	case known && old.Hash == entry.Hash && !old.Deleted && !l.held[string(l.rec.ID)]:
 		l.counts.Unchanged++
 		l.settle()
 		if l.expected[string(l.rec.ID)] && l.Pending(&l.rec) == 0 {

@@ -28,7 +28,7 @@ const streamRows = 2500
 // what a crash leaves between the two is applied by Recover.
 type Lane struct {
 	// Between, if set, is called after the history's commit and before the
-	// dataset's: tests stop there.
+	// dataset's, and before that of a rebuild: tests stop there.
 	Between func()
 
 	history *Table // nil: the dataset is kept alone and carries the checkpoint

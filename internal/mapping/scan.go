@@ -73,6 +73,9 @@ func (p *Plan) Scan(obj []byte, rec *dataset.Record) *dataset.Rejected {
 	}
 	base := s.frame(p.layout.Size)
 	h, ok := p.fields(p.root, base)
+	if len(p.fresh) > 0 {
+		p.exemplify()
+	}
 	if ok && rawjson.SkipSpace(obj, s.i) != len(obj) {
 		ok = s.reject("", "has text after its end")
 	}
@@ -151,6 +154,17 @@ func (s *scan) kindName() string {
 		return "null"
 	}
 	return "number"
+}
+
+// typeName is kindName with integers told from other numbers.
+func (s *scan) typeName() string {
+	name := s.kindName()
+	if name == "number" {
+		if _, integer, err := rawjson.Number(s.src, s.i); err == nil && integer {
+			return "integer"
+		}
+	}
+	return name
 }
 
 // str copies the string at the current place and returns the span of its
@@ -340,7 +354,7 @@ func (p *Plan) fields(n *node, base int32) (h sum, ok bool) {
 	ok = s.members(func(key []byte, _, _ int32) bool {
 		k := n.child(key)
 		if k == nil {
-			p.noteDrift(join(n.path, string(key)), DriftField, s.kindName())
+			p.noteDrift(join(n.path, string(key)), DriftField, s.typeName())
 			kh := xxh3.Hash(key)
 			v, ok := s.free()
 			h.member(kh, v)
@@ -379,6 +393,10 @@ func (p *Plan) value(n *node, base int32) (h sum, ok bool) {
 	}
 	at := base + int32(n.dst.Slot)
 	if s.rec.Slots[at].Kind != dataset.Absent {
+		if n.dst.Field.Added {
+			s.rec.Warnings++
+			return s.free()
+		}
 		return h, s.reject(n.path, "stands twice in the object")
 	}
 	var slot dataset.Slot
@@ -412,6 +430,11 @@ func (p *Plan) expanded(n *node) (slot dataset.Slot, h sum, ok bool) {
 		return slot, h, false
 	}
 	start, end, found := rawjson.ID(s.rec.Raw[from:])
+	if !found && n.dst.Field.Added {
+		p.noteDrift(n.path, DriftType, "object")
+		s.rec.Warnings++
+		return dataset.Slot{Kind: dataset.Invalid}, h, true
+	}
 	if !found {
 		return slot, h, s.reject(n.path, "is an object without an id, not a string")
 	}
@@ -423,6 +446,12 @@ func (p *Plan) container(n *node, base int32) (slot dataset.Slot, h sum, ok bool
 	s := &p.scan
 	f := n.dst.Field
 	if s.src[s.i] != opening(f.Kind) {
+		if f.Added {
+			p.noteDrift(n.path, DriftType, s.kindName())
+			s.rec.Warnings++
+			h, ok = s.free()
+			return dataset.Slot{Kind: dataset.Invalid}, h, ok
+		}
 		return slot, h, s.reject(n.path, "is "+article(s.kindName())+", not "+article(kindWord(f)))
 	}
 	if f.Kind == xdm.Object {
@@ -455,6 +484,13 @@ func (p *Plan) container(n *node, base int32) (slot dataset.Slot, h sum, ok bool
 	}
 	ok = s.members(func(key []byte, start, end int32) bool {
 		if p.repeated(slot, n.dst.Elem.Size, key) {
+			if f.Added {
+				kh := xxh3.Hash(key)
+				s.rec.Warnings++
+				v, ok := s.free()
+				h.member(kh, v)
+				return ok
+			}
 			return s.reject(join(n.path, string(key)), "stands twice in the object")
 		}
 		kh := xxh3.Hash(key)
@@ -518,18 +554,23 @@ func (p *Plan) check(n *node, slot *dataset.Slot) bool {
 	case xdm.Long:
 		if slot.Kind == dataset.Number {
 			_, err := rawjson.Int(s.rec.Text(*slot))
-			if errors.Is(err, rawjson.ErrRange) {
+			if errors.Is(err, rawjson.ErrRange) && !f.Added {
 				return s.reject(n.path, "does not fit a 64-bit integer")
 			}
 			good = err == nil
 		}
 	case xdm.Object, xdm.Array, xdm.Map:
-		return s.reject(n.path, "is "+article(kindOf(*slot))+", not "+article(kindWord(f)))
+		if !f.Added {
+			return s.reject(n.path, "is "+article(kindOf(*slot))+", not "+article(kindWord(f)))
+		}
 	}
 	if good {
+		if n.known != nil && string(s.rec.Text(*slot)) != n.usual {
+			p.noteValue(n, s.plain(slot.Start, slot.End, slot.Escaped))
+		}
 		return true
 	}
-	if f.Money || f.Required {
+	if (f.Money || f.Required) && !f.Added {
 		return s.reject(n.path, "is "+article(kindOf(*slot))+", not "+article(kindWord(f)))
 	}
 	p.noteDrift(n.path, DriftType, kindOf(*slot))

@@ -223,14 +223,17 @@ func TestDrift(t *testing.T) {
 	tests := []struct {
 		name, obj string
 		warnings  int
-		want      map[Drift]int64
+		want      map[Drift]Noted
 	}{
-		{"new field", edit(t, "surprise", `{"x":[1]}`), 0, map[Drift]int64{{"surprise", DriftField, "object"}: 1}},
-		{"new method", edit(t, "payment_method_details", `{"type":"newpay","newpay":{"id":"x"}}`), 0, map[Drift]int64{{"payment_method_details.newpay", DriftField, "object"}: 1}},
-		{"optional of another type", edit(t, "description", `5`), 1, map[Drift]int64{{"description", DriftType, "number"}: 1}},
+		{"new field", edit(t, "surprise", `{"x":[1]}`), 0, map[Drift]Noted{{"surprise", DriftField, "object"}: {1, "ch_1"}}},
+		{"new method", edit(t, "payment_method_details", `{"type":"newpay","newpay":{"id":"x"}}`), 0, map[Drift]Noted{
+			{"payment_method_details.newpay", DriftField, "object"}: {1, "ch_1"},
+			{"payment_method_details.type", DriftValue, "newpay"}:   {1, "ch_1"},
+		}},
+		{"optional of another type", edit(t, "description", `5`), 1, map[Drift]Noted{{"description", DriftType, "number"}: {1, "ch_1"}}},
 		{"lone surrogate", edit(t, "description", `"a\ud800"`), 1, nil},
 		{"NUL", edit(t, "description", `"a\u0000b"`), 0, nil},
-		{"new value", edit(t, "status", `"paused"`), 0, nil},
+		{"new value", edit(t, "status", `"paused"`), 0, map[Drift]Noted{{"status", DriftValue, "paused"}: {1, "ch_1"}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

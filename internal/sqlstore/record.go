@@ -9,27 +9,37 @@ import (
 type Drift struct {
 	Resource  string
 	Path      string // dotted, [] for list elements
-	Kind      string // unknown_field, unknown_type
-	Seen      string // JSON type of the value
+	Kind      string // unknown_field, unknown_type, unknown_value
+	Seen      string // JSON type of the value; of an unknown value, the value
 	Count     int64
 	FirstSeen time.Time
 	LastSeen  time.Time
+	Example   string // id of an object that had it, "" where none is known
 }
 
 // NoteDrift adds to the counts of what was seen. FirstSeen and LastSeen are
 // ignored in favour of at.
 func (s *Store) NoteDrift(ctx context.Context, seen []Drift, at time.Time) error {
-	const query = `insert into drift (resource, path, kind, seen, count, first_seen, last_seen) values ($1, $2, $3, $4, $5, $6, $6)
-		on conflict (resource, path, kind, seen) do update set count = drift.count + excluded.count, last_seen = excluded.last_seen`
+	const query = `insert into drift (resource, path, kind, seen, count, first_seen, last_seen, example) values ($1, $2, $3, $4, $5, $6, $6, $7)
+		on conflict (resource, path, kind, seen) do update set count = drift.count + excluded.count, last_seen = excluded.last_seen,
+			example = case drift.example when '' then excluded.example else drift.example end`
 	return s.repeat(ctx, query, len(seen), func(i int) []any {
 		d := &seen[i]
-		return []any{d.Resource, valid(d.Path), d.Kind, d.Seen, d.Count, at.UnixMilli()}
+		return []any{d.Resource, valid(d.Path), d.Kind, d.Seen, d.Count, at.UnixMilli(), valid(d.Example)}
 	})
 }
 
 // Drifts returns what was seen, the most often first.
 func (s *Store) Drifts(ctx context.Context) ([]Drift, error) {
-	rows, err := s.db.QueryContext(ctx, "select resource, path, kind, seen, count, first_seen, last_seen from drift order by count desc, resource, path, kind, seen")
+	have, err := s.version(ctx)
+	if err != nil {
+		return nil, err
+	}
+	example := "example"
+	if have < schemaVersion {
+		example = "''"
+	}
+	rows, err := s.db.QueryContext(ctx, "select resource, path, kind, seen, count, first_seen, last_seen, "+example+" from drift order by count desc, resource, path, kind, seen")
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +48,7 @@ func (s *Store) Drifts(ctx context.Context) ([]Drift, error) {
 	for rows.Next() {
 		var d Drift
 		var first, last int64
-		if err := rows.Scan(&d.Resource, &d.Path, &d.Kind, &d.Seen, &d.Count, &first, &last); err != nil {
+		if err := rows.Scan(&d.Resource, &d.Path, &d.Kind, &d.Seen, &d.Count, &first, &last, &d.Example); err != nil {
 			return nil, err
 		}
 		d.FirstSeen, d.LastSeen = time.UnixMilli(first).UTC(), time.UnixMilli(last).UTC()

@@ -96,10 +96,12 @@ func TestDrift(t *testing.T) {
 	t.Parallel()
 	s, _ := openT(t)
 	ctx := t.Context()
-	field := Drift{Resource: "charges", Path: "new_field", Kind: "unknown_field", Seen: "string", Count: 3}
+	field := Drift{Resource: "charges", Path: "new_field", Kind: "unknown_field", Seen: "string", Count: 3, Example: "ch_1"}
 	kind := Drift{Resource: "charges", Path: "amount", Kind: "unknown_type", Seen: "object", Count: 1}
 	must(t, s.NoteDrift(ctx, []Drift{field, kind}, noon))
-	must(t, s.NoteDrift(ctx, []Drift{field}, noon.Add(time.Hour)))
+	later := field
+	later.Example = "ch_2"
+	must(t, s.NoteDrift(ctx, []Drift{later}, noon.Add(time.Hour)))
 	got, err := s.Drifts(ctx)
 	must(t, err)
 	field.Count, field.FirstSeen, field.LastSeen = 6, noon, noon.Add(time.Hour)

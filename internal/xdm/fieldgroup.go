@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 )
 
 // A fieldGroup is an XDM field group as it is written in JSON. It is a
@@ -41,10 +43,15 @@ type node struct {
 	Minimum     int64      `json:"minimum"` // the bounds of an integer make it a long
 	Maximum     int64      `json:"maximum"`
 	Markers     []string   `json:"meta:tributary"`
+	Enum        enum       `json:"meta:enum"`
 	Properties  properties `json:"properties"`
 	Items       *node      `json:"items"`
 	Values      *node      `json:"additionalProperties"`
 }
+
+// An enum has the values that a string is known to take, by value with a title.
+// It is open: XDM closes one by "enum", which Stripe's never are.
+type enum map[string]string
 
 // properties are the fields of an object in the order of the document, which
 // is the order in which they are stored.
@@ -94,10 +101,12 @@ func parse(data []byte) (*fieldGroup, error) {
 	return g, nil
 }
 
-// custom returns the one object below the tenant namespace.
-func (g *fieldGroup) custom() (*Field, error) {
+// custom returns the one object below the tenant namespace, which may be
+// written as it is for one of the tenants given.
+func (g *fieldGroup) custom(tenants ...string) (*Field, error) {
 	namespace := g.Definitions.CustomFields.Properties
-	if len(namespace) != 1 || namespace[0].name != tenantPlaceholder || len(namespace[0].node.Properties) != 1 {
+	if len(namespace) != 1 || len(namespace[0].node.Properties) != 1 ||
+		namespace[0].name != tenantPlaceholder && !slices.Contains(tenants, strings.TrimPrefix(namespace[0].name, "_")) {
 		return nil, fmt.Errorf("not one object under %s", tenantPlaceholder)
 	}
 	p := namespace[0].node.Properties[0]
@@ -125,6 +134,12 @@ func (n *node) field(name string) (*Field, error) {
 		return nil, fmt.Errorf("%s: no such type: %s with meta:xdmType %s", name, n.Type, n.XDMType)
 	}
 	f := &Field{Name: name, Title: n.Title, Description: n.Description, Kind: kind}
+	if len(n.Enum) > 0 {
+		if kind != String {
+			return nil, fmt.Errorf("%s: a %s with meta:enum", name, kind)
+		}
+		f.Enum = slices.Sorted(maps.Keys(n.Enum))
+	}
 	if kind == Long && (n.Minimum != -maxLong || n.Maximum != maxLong) {
 		return nil, fmt.Errorf("%s: the bounds are not those of a long", name)
 	}

@@ -45,6 +45,12 @@ type Field struct {
 	// Identifier fields hold the id of another object; an object in its
 	// place refuses the record.
 	Identifier bool
+	// Enum has the values that a String is known to take, sorted; nil where no
+	// list is known. Others are kept all the same, and reported as drift.
+	Enum []string
+	// Added fields come from a user's extension: a value that does not fit lands
+	// as null and never refuses the record.
+	Added bool
 	// JSON fields are Strings that hold the compact JSON text of whatever
 	// stands at their place, for values too deep or too rare for columns.
 	JSON bool

@@ -12,7 +12,7 @@ CREATE TABLE drift (
 	seen       text   not null,
 	count      bigint not null,
 	first_seen bigint not null,
-	last_seen  bigint not null,
+	last_seen  bigint not null, example text not null default '',
 	primary key (resource, path, kind, seen)
 );
 
@@ -32,6 +32,16 @@ CREATE TABLE event_cursor (
 CREATE TABLE event_seen (
 	id      text   primary key,
 	created bigint not null
+);
+
+CREATE TABLE field_group (
+	number     integer primary key,
+	resource   text    not null,
+	title      text    not null,
+	version    integer not null,
+	document   text    not null,
+	created_at bigint  not null,
+	unique (resource, title, version)
 );
 
 CREATE TABLE probe (
