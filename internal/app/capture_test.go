@@ -95,14 +95,18 @@ func deleted(t *testing.T, c *copied) {
 	for _, id := range gone {
 		rows, err := r.Query(context.Background(), `select (select count(*) from customers where id = '`+id+`'),
 			(select count(*) from xdm.customers where _id = '`+id+`' and _deleted and _deleted_at is not null),
-			(select count(*) from customers_history where id = '`+id+`' and op = 'delete')`)
+			(select count(*) from customers_history where id = '`+id+`' and op = 'delete'),
+			(select count(*) from customers_history where id = '`+id+`')`)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for rows.Next() {
-			var live, tombs, versions int64
-			if err := rows.Scan(&live, &tombs, &versions); err != nil {
+			var live, tombs, versions, all int64
+			if err := rows.Scan(&live, &tombs, &versions, &all); err != nil {
 				t.Fatal(err)
+			}
+			if all == 0 && len(c.sim.Versions(stripesim.Customers, id)) == 2 {
+				continue // it came and went between two passes: nobody can have read it
 			}
 			if live != 0 || tombs != 1 || versions != 1 {
 				t.Errorf("deleted customer %s: %d in the view, %d tombstones, %d delete versions", id, live, tombs, versions)

@@ -36,17 +36,21 @@ func TestVersions(t *testing.T) {
 	check(t, s.Do(Step{Do: "event", Resource: Customers, Target: old, Type: "customer.updated"})) // of no change
 	price := s.shelves[Prices].id(object{pos: 11})
 	row := decoded(t, request(s, "/v1/charges/"+charge, nil).Body.Bytes())["balance_transaction"].(string)
+	check(t, s.FailRefund(s.shelves[Refunds].id(object{pos: 0})))
+	rows := s.Changed(BalanceTransactions)
+	atOnce := rows[len(rows)-1] // as the rows of refunds are
 	s.Advance(10 * 24 * time.Hour)
 
 	want := map[string][]string{
-		"charges/" + charge:           {"created[charge.succeeded]", "changed[charge.refunded]", "changed[charge.updated]"},
-		"refunds/" + refund:           {"created[refund.created]", "changed[refund.failed charge.refund.updated]"},
-		"customers/" + customer:       {"created[customer.created]", "changed[]", "deleted[customer.deleted]"},
-		"customers/" + old:            {"began[]", "changed[customer.updated]"},
-		"prices/" + price:             {"began[]"},
-		"balance_transactions/" + row: {"created[]", "changed[]"},
-		"charges/ch_nope":             nil,
-		"pets/" + customer:            nil,
+		"charges/" + charge:              {"created[charge.succeeded]", "changed[charge.refunded]", "changed[charge.updated]"},
+		"refunds/" + refund:              {"created[refund.created]", "changed[refund.failed charge.refund.updated]"},
+		"customers/" + customer:          {"created[customer.created]", "changed[]", "deleted[customer.deleted]"},
+		"customers/" + old:               {"began[]", "changed[customer.updated]"},
+		"prices/" + price:                {"began[]"},
+		"balance_transactions/" + row:    {"created[]", "changed[]"},
+		"balance_transactions/" + atOnce: {"created[]"},
+		"charges/ch_nope":                nil,
+		"pets/" + customer:               nil,
 	}
 	got := map[string][]string{}
 	for name := range want {
@@ -66,8 +70,8 @@ func TestVersions(t *testing.T) {
 	if v := versions[2]; v.At != end.Add(time.Hour).Unix() || v.Order <= versions[1].Order || decoded(t, v.JSON)["balance"] != -100.0 {
 		t.Errorf("deleted: %+v", v)
 	}
-	rows := s.Versions(BalanceTransactions, row)
-	if a, b := head(rows[0].JSON).Status, head(rows[1].JSON).Status; a != "pending" || b != "available" || rows[1].At <= rows[0].At {
+	settled := s.Versions(BalanceTransactions, row)
+	if a, b := head(settled[0].JSON).Status, head(settled[1].JSON).Status; a != "pending" || b != "available" || settled[1].At <= settled[0].At {
 		t.Errorf("balance transaction %s, then %s", a, b)
 	}
 	if diff := cmp.Diff([]string{customer, old}, s.Changed(Customers)); diff != "" {

@@ -31,6 +31,9 @@ type Sim struct {
 
 	requests atomic.Uint64          // names requests
 	shape    atomic.Pointer[string] // the account's API version
+	muted    atomic.Bool            // no events are told
+	news     chan struct{}          // something waits for delivery
+	sending  sync.Mutex             // held while deliveries are made
 
 	mu      sync.RWMutex // guards what follows
 	shelves map[Resource]*shelf
@@ -44,13 +47,10 @@ type Sim struct {
 	op      uint64 // number of the operation under way, see begin
 	wipes   []wipe
 	novelty bool
-	muted   atomic.Bool // no events are told
 
 	disputes  disputes
 	endpoints []*endpoint // oldest first
 	pending   []*delivery // oldest first
-	news      chan struct{}
-	sending   sync.Mutex // held while deliveries are made
 }
 
 // New makes an account. It fails on a Config that contradicts itself.
