@@ -198,10 +198,9 @@ func (m *maintenance) replace(ctx context.Context, old []*stored, added Files) e
 	m.t.tbl = next
 	m.t.cat.disk.release(added)
 	for _, f := range old {
-		// Readers in flight have it for KeepFor from now on.
-		if err := m.t.cat.disk.touch(f.FilePath()); err != nil {
-			return err
-		}
+		// Readers in flight have it for KeepFor from now on. An error here would
+		// have the caller remove files that are part of the table.
+		_ = m.t.cat.disk.touch(f.FilePath())
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/tributary-data/tributary/internal/duck"
 	"github.com/tributary-data/tributary/internal/lake"
 	"github.com/tributary-data/tributary/internal/mapping"
+	"github.com/tributary-data/tributary/internal/problem"
 	"github.com/tributary-data/tributary/internal/xdm"
 )
 
@@ -86,11 +87,13 @@ func TestViewsAreAMap(t *testing.T) {
 		}
 		s.open()
 		for range rapid.IntRange(3, 14).Draw(rt, "steps") {
-			rapid.SampledFrom([]func(){s.put, s.put, s.put, s.remove, s.remove, s.commit, s.commit, s.maintain, s.crash, s.reopen, s.look}).Draw(rt, "step")()
+			rapid.SampledFrom([]func(){s.put, s.put, s.put, s.remove, s.remove, s.commit, s.commit, s.maintain, s.rebuild, s.crash, s.reopen, s.look}).Draw(rt, "step")()
 		}
 		s.commit()
 		s.look()
 		s.maintain()
+		s.look()
+		s.rebuild()
 		s.look()
 		s.close()
 		if err := os.RemoveAll(dir); err != nil {
@@ -237,6 +240,32 @@ func (s *shipping) maintain() {
 	}
 	s.must(s.lake.Close())
 	s.open()
+}
+
+// rebuild makes the dataset anew, which changes nothing.
+func (s *shipping) rebuild() {
+	s.commit()
+	newest := s.newest()
+	done, err := s.lane.Rebuild(s.Context(), lake.Rebuild{
+		Latest: func(id string) (int64, bool, error) {
+			v, ok := newest[id]
+			return v.Seq, ok, nil
+		},
+		Scan: s.plan.Scan, Made: "test",
+	})
+	if !s.keep {
+		if problem.KindOf(err) != problem.Conflict {
+			s.Fatalf("a rebuild without history: %v", err)
+		}
+		return
+	}
+	s.must(err)
+	if n := int64(len(newest)); done.After != n || done.Rejected != 0 || done.Before > n {
+		s.Fatalf("rebuilt %+v, want %d rows", done, n)
+	}
+	if s.lane.Made() != "test" {
+		s.Fatalf("made with %q", s.lane.Made())
+	}
 }
 
 // look compares the views with what was committed.

@@ -57,6 +57,7 @@ type Writer struct {
 	ctx     context.Context // of the goroutine, which NewWriter's caller bounds
 	tbl     *table.Table
 	out     *disk
+	compact bool                   // as Maintain would write it
 	batches chan arrow.RecordBatch // closed by Close and Abort
 	done    chan struct{}          // closed by the goroutine, after files and err are set
 	files   Files
@@ -65,9 +66,11 @@ type Writer struct {
 
 // NewWriter returns a writer for batches with t's ArrowSchema. Its files are
 // removed if ctx ends before Close.
-func (t *Table) NewWriter(ctx context.Context) *Writer {
+func (t *Table) NewWriter(ctx context.Context) *Writer { return t.newWriter(ctx, false) }
+
+func (t *Table) newWriter(ctx context.Context, compact bool) *Writer {
 	w := &Writer{
-		ctx: ctx, tbl: t.tbl, out: t.cat.disk,
+		ctx: ctx, tbl: t.tbl, out: t.cat.disk, compact: compact,
 		batches: make(chan arrow.RecordBatch, 1), done: make(chan struct{}),
 	}
 	go w.run()
@@ -118,7 +121,7 @@ func (w *Writer) run() {
 }
 
 func (w *Writer) encode() (err error) {
-	enc, err := newEncoding(w.tbl.Schema(), false)
+	enc, err := newEncoding(w.tbl.Schema(), w.compact)
 	if err != nil {
 		return err
 	}
