@@ -83,9 +83,9 @@ func (l *Lane) Rebuild(ctx context.Context, how Rebuild) (Rebuilt, error) {
 		}
 		return done, errors.Join(err, files.remove(l.data.cat.disk))
 	}
-	return done, l.data.Replace(ctx, files, map[string]string{
+	return done, l.data.Replace(ctx, files, l.stamped(map[string]string{
 		propApplied: strconv.FormatInt(l.seq, 10), propMade: how.Made,
-	})
+	}))
 }
 
 // Made returns what Rebuild.Made said at the last rebuild, "" if there was none.
