@@ -25,6 +25,7 @@ type cli struct {
 	Query    queryCmd    `cmd:"" help:"Run one SQL query over the copy."`
 	Datasets datasetsCmd `cmd:"" help:"List the tables of the lake."`
 	Maintain maintainCmd `cmd:"" help:"Compact tables, apply deletes, expire snapshots, remove leftovers."`
+	Privacy  privacyCmd  `cmd:"" help:"Drop, hash or mask fields before anything of them is stored."`
 	Simulate SimulateCmd `cmd:"" help:"Serve a simulated Stripe account."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }

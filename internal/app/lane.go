@@ -34,15 +34,7 @@ type lane struct {
 // openLane opens the tables of a resource, finishes what a crash left undone,
 // and brings the index up to date.
 func (p *pass) openLane(ctx context.Context, r stripe.Resource) (*lane, error) {
-	schema, err := xdm.Stripe(r.Name, DefaultTenant)
-	if err != nil {
-		return nil, err
-	}
-	plan, err := mapping.Compile(mapping.Default(schema), schema, r.Object, volatile[r.Name]...)
-	if err != nil {
-		return nil, err
-	}
-	table, err := p.home.lake.Lane(ctx, schema, plan.Layout(), !p.NoHistory)
+	table, plan, err := p.home.tables(ctx, r, !p.NoHistory)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +60,7 @@ func (p *pass) openLane(ctx context.Context, r stripe.Resource) (*lane, error) {
 	}
 	l := &lane{resource: r, table: table, index: index, before: table.Seq()}
 	l.lander = &ingest.Lander{
-		Resource: r.Name, Plan: plan, Table: table, Index: index, Store: p.home.store,
+		Resource: r.Name, Plan: plan, Table: table, Index: index, Store: p.home.store, Privacy: p.home.rules.For(r.Name),
 		Version: dataset.Version{
 			Source: dataset.SourceBackfill, RunID: p.report.RunID, Account: p.report.Account, Livemode: p.report.Livemode,
 		},
@@ -86,6 +78,24 @@ func (p *pass) openLane(ctx context.Context, r stripe.Resource) (*lane, error) {
 	}
 	l.lander.Hold(held)
 	return l, nil
+}
+
+// tables opens the tables of a resource, and the plan that fills them.
+func (h *home) tables(ctx context.Context, r stripe.Resource, history bool) (*lake.Lane, *mapping.Plan, error) {
+	schema, err := xdm.Stripe(r.Name, DefaultTenant)
+	if err != nil {
+		return nil, nil, err
+	}
+	plan, err := mapping.Compile(mapping.Default(schema), schema, r.Object, volatile[r.Name]...)
+	if err != nil {
+		return nil, nil, err
+	}
+	table, err := h.lake.Lane(ctx, schema, plan.Layout(), history)
+	if err != nil {
+		return nil, nil, err
+	}
+	table.Rules = h.rules.stamp
+	return table, plan, nil
 }
 
 // catchUp brings the index to the state of the tables. It falls behind when a

@@ -22,6 +22,9 @@ type Filter struct {
 // maxDepth is where a document is no object of Stripe's any more.
 const maxDepth = 1000
 
+// Withheld says why an object that Apply refused is kept without its text.
+const Withheld = "its text is withheld, since privacy rules can't be applied to it"
+
 // What takes the place of text.
 const (
 	masked     = `***`

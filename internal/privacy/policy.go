@@ -60,7 +60,7 @@ func (p *Policy) For(resource string) *Filter {
 // Steps of a path given to Hit that are no names.
 const (
 	Element = "[]" // any element of an array
-	AnyName = "{}" // any name
+	AnyName = "{}" // a name that no rule names
 )
 
 // Hit returns the number, counted from zero, of a rule that acts on the value
@@ -78,7 +78,7 @@ func (p *Policy) Hit(resource string, path ...string) (rule int, ok bool) {
 			case Element:
 				set = m.element(set)
 			case AnyName:
-				set = m.advance(set, func(step) bool { return true })
+				set = m.advance(set, func(step) bool { return false })
 			default:
 				set = m.advance(set, func(s step) bool { return s.name == name })
 			}
