@@ -54,6 +54,7 @@ type life struct {
 	End           place
 	Nth           int    // time that the place is reached, from 1
 	Only          string // the resource whose commits count
+	Rules         string // privacy rules to set, instead of a pass
 }
 
 type place string
@@ -71,6 +72,11 @@ const (
 const done = "the pass is done"
 
 func (l life) live() {
+	if l.Rules != "" {
+		_, err := app.SetPrivacy(context.Background(), l.Dir, []byte(l.Rules))
+		fmt.Println(done, err)
+		return
+	}
 	key, err := stripe.ParseKey(l.Key)
 	if err != nil {
 		panic(err)

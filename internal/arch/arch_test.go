@@ -71,12 +71,13 @@ var rules = rulebook{
 		"cmd/tributary":    {"internal/dataset", "internal/lake", "internal/sqlstore", "internal/xdm"},
 	},
 	testOnly: map[string][]string{
-		"internal/need":     {},
-		"internal/chdbtest": {"internal/need"},
+		"internal/need":        {},
+		"internal/chdbtest":    {"internal/need"},
+		"internal/parquettest": {},
 	},
 	libraries: map[string][]string{
 		"github.com/apache/iceberg-go":  {"internal/lake"},
-		"github.com/apache/arrow-go":    {"internal/lake"},
+		"github.com/apache/arrow-go":    {"internal/lake", "internal/parquettest"},
 		"github.com/uptrace/bun":        {"internal/lake"},
 		"modernc.org/sqlite":            {"internal/lake", "internal/sqlstore"},
 		"github.com/cockroachdb/pebble": {"internal/idindex"},
