@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"github.com/tributary-data/tributary/internal/app"
+	"github.com/tributary-data/tributary/internal/dataset"
 	"github.com/tributary-data/tributary/internal/extract"
 	"github.com/tributary-data/tributary/internal/parquettest"
 	"github.com/tributary-data/tributary/internal/problem"
@@ -630,6 +632,30 @@ func TestPrivacyOfOlderTables(t *testing.T) {
 	report := h.run(t)
 	if len(report.Notes) == 0 || !strings.Contains(report.Notes[0], "privacy rules") {
 		t.Errorf("notes %v", report.Notes)
+	}
+	h.mid = newSearch()
+	h.clean(t)
+}
+
+// A crash between the tables and the quarantine leaves the quarantine to the
+// next pass.
+func TestPrivacyReachesQuarantineAfterCrash(t *testing.T) {
+	t.Parallel()
+	h := openHousehold(t)
+	if _, err := app.SetPrivacy(t.Context(), h.dir, []byte(mailRules)); err != nil {
+		t.Fatal(err)
+	}
+	h.run(t)
+	db, err := sqlstore.Open(t.Context(), filepath.Join(h.dir, "tributary.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := dataset.Rejected{Resource: "customers", ID: "cus_late", Raw: []byte(`{"email":"late@example.com"}`)}
+	if err := errors.Join(db.Quarantine(t.Context(), []dataset.Rejected{bad}), db.PrivacyDone(t.Context(), 0), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if notes := h.run(t).Notes; len(notes) == 0 || !strings.Contains(notes[0], "privacy rules") {
+		t.Errorf("notes %v", notes)
 	}
 	h.mid = newSearch()
 	h.clean(t)
