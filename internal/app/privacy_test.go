@@ -306,6 +306,9 @@ func TestPrivacyBeforeFirstPass(t *testing.T) {
 	}
 	h.clean(t)
 	h.stored(t)
+	if strings.Contains(strings.Join(h.ended, ""), "had not gone through") {
+		t.Error("a pass found what did not go through the rules")
+	}
 	for _, r := range first.Resources {
 		if want := map[string]int64{"customers": 4, "charges": 2, "refunds": 1}[r.Resource]; r.Quarantined != want {
 			t.Errorf("%s: %d in quarantine, want %d", r.Resource, r.Quarantined, want)

@@ -296,7 +296,8 @@ func FuzzApply(f *testing.F) {
 			}
 			return
 		}
-		if strings.Count(text, "[")+strings.Count(text, "{") > 500 {
+		// The naive way tries every way that stars can be meant.
+		if strings.Count(path, "**") > 3 || strings.Count(path, ".") > 8 || strings.Count(text, "[")+strings.Count(text, "{") > 100 {
 			t.Skip()
 		}
 		compare(t, p.For("charges"), rules, []byte(text))
