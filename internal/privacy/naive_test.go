@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/tributary-data/tributary/internal/privacy"
@@ -100,7 +101,7 @@ func (n naive) apply(v any, path []place, do string) any {
 	case []member:
 		object := []member{}
 		for _, m := range v {
-			below := append(path[:len(path):len(path)], place{name: m.key})
+			below := append(slices.Clip(path), place{name: m.key})
 			if do := n.at(below, do); do != "drop" {
 				object = append(object, member{m.key, n.apply(m.value, below, do)})
 			}
@@ -108,7 +109,7 @@ func (n naive) apply(v any, path []place, do string) any {
 		return object
 	case []any:
 		array := []any{}
-		below := append(path[:len(path):len(path)], place{element: true})
+		below := append(slices.Clip(path), place{element: true})
 		for _, e := range v {
 			if do := n.at(below, do); do != "drop" {
 				array = append(array, n.apply(e, below, do))
