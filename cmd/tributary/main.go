@@ -28,6 +28,7 @@ type cli struct {
 	Replay   replayCmd   `cmd:"" help:"Rebuild datasets from the history under the schema in force, and try the quarantine again; asks nothing of Stripe."`
 	Drift    driftCmd    `cmd:"" help:"List what Stripe sent and the schemas do not know."`
 	Schema   schemaCmd   `cmd:"" help:"Show and extend the schemas of the datasets."`
+	Privacy  privacyCmd  `cmd:"" help:"Drop, hash or mask fields before anything of them is stored."`
 	Simulate SimulateCmd `cmd:"" help:"Serve a simulated Stripe account."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }

@@ -54,6 +54,7 @@ type life struct {
 	End           place
 	Nth           int    // time that the place is reached, from 1
 	Only          string // the resource whose commits count
+	Rules         string // privacy rules to set, instead of a pass
 }
 
 type place string
@@ -74,6 +75,11 @@ const done = "the pass is done"
 func (l life) live() {
 	if l.End == inReplay {
 		l.replay()
+		return
+	}
+	if l.Rules != "" {
+		_, err := app.SetPrivacy(context.Background(), l.Dir, []byte(l.Rules))
+		fmt.Println(done, err)
 		return
 	}
 	key, err := stripe.ParseKey(l.Key)

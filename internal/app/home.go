@@ -26,7 +26,8 @@ import (
 // A home is a directory of the embedded mode, open for writing.
 //
 //	lock            held by the one writer
-//	tributary.db    account, quarantine, drift, reads
+//	tributary.db    account, quarantine, drift, reads, privacy rules
+//	privacy.key     of the rules that hash
 //	index/          id → version, rebuildable
 //	lake/           the Iceberg catalog and the tables
 type home struct {
@@ -35,6 +36,10 @@ type home struct {
 	store  *store
 	index  *idindex.Index
 	lake   *lake.Lake
+	rules  rules
+	// rewrote is what went through the privacy rules when the directory was
+	// opened: they are newer than what was stored.
+	rewrote Rewrote
 }
 
 func databasePath(dir string) string { return filepath.Join(dir, "tributary.db") }
@@ -68,11 +73,27 @@ func (h *home) open(ctx context.Context) (err error) {
 		return err
 	}
 	h.store = &store{db}
-	if h.index, err = idindex.Open(filepath.Join(h.dir, "index")); err != nil {
+	if h.lake, err = lake.Open(ctx, h.dir); err != nil {
 		return err
 	}
-	h.lake, err = lake.Open(ctx, h.dir)
-	return err
+	if h.rules, err = loadRules(ctx, h.dir, h.store); err != nil {
+		return err
+	}
+	behind, err := h.behind(ctx)
+	if err != nil {
+		return err
+	}
+	index := filepath.Join(h.dir, "index")
+	if behind {
+		// It has hashes of what is about to change.
+		if err := os.RemoveAll(index); err != nil {
+			return err
+		}
+	}
+	if h.index, err = idindex.Open(index); err != nil || !behind {
+		return err
+	}
+	return h.rewrite(ctx)
 }
 
 // unusable explains why the directory can't be written, where err is the

@@ -50,7 +50,7 @@ func (p *pass) openLane(ctx context.Context, r stripe.Resource) (*lane, error) {
 	}
 	l := &lane{resource: r, table: table, index: index, before: table.Seq()}
 	l.lander = &ingest.Lander{
-		Resource: r.Name, Plan: plan, Table: table, Index: index, Store: p.home.store,
+		Resource: r.Name, Plan: plan, Table: table, Index: index, Store: p.home.store, Privacy: p.home.rules.For(r.Name),
 		Version: dataset.Version{
 			Source: dataset.SourceBackfill, RunID: p.report.RunID, Account: p.report.Account, Livemode: p.report.Livemode,
 		},
@@ -97,6 +97,7 @@ func (h *home) openTables(ctx context.Context, r stripe.Resource, history bool) 
 	if err != nil {
 		return nil, err
 	}
+	table.Rules = h.rules.stamp
 	return &tables{plan: plan, table: table, index: h.index.Resource(r.Name), history: history, made: fingerprint(schema)}, nil
 }
 

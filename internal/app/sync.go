@@ -186,6 +186,9 @@ func (p *pass) open(ctx context.Context) (stripe.Probe, error) {
 		return found, err
 	}
 	p.home = home
+	if len(home.rewrote.Tables)+int(home.rewrote.Quarantine) > 0 {
+		p.note("what was stored had not gone through the privacy rules of version %d, and has now", home.rules.version)
+	}
 	asked := true
 	if !fresh {
 		found, asked, err = p.probeOnce(ctx)

@@ -27,8 +27,9 @@ var rules = rulebook{
 		"internal/money":   {},
 		"internal/rawjson": {"internal/problem"},
 		// Vocabularies.
-		"internal/xdm":    {"internal/problem"},
-		"internal/stripe": {"internal/problem", "internal/rawjson"},
+		"internal/xdm":     {"internal/problem"},
+		"internal/privacy": {"internal/problem", "internal/rawjson"},
+		"internal/stripe":  {"internal/problem", "internal/rawjson"},
 		// What to make, where it lands, what to read.
 		"internal/dataset": {"internal/rawjson", "internal/xdm"},
 		"internal/mapping": {"internal/dataset", "internal/problem", "internal/rawjson", "internal/xdm"},
@@ -36,7 +37,7 @@ var rules = rulebook{
 		// The data plane.
 		"internal/ingest": {
 			"internal/dataset", "internal/extract", "internal/idindex", "internal/mapping",
-			"internal/problem", "internal/rawjson", "internal/stripe", "internal/xdm",
+			"internal/privacy", "internal/problem", "internal/rawjson", "internal/stripe", "internal/xdm",
 		},
 		// The rim: one technology each.
 		"internal/lake":     {"internal/dataset", "internal/problem", "internal/rawjson", "internal/xdm"},
@@ -48,7 +49,7 @@ var rules = rulebook{
 		// What ties it together, and the edges.
 		"internal/app": {
 			"internal/dataset", "internal/duck", "internal/extract", "internal/idindex", "internal/ingest",
-			"internal/lake", "internal/mapping", "internal/money", "internal/problem", "internal/rawjson",
+			"internal/lake", "internal/mapping", "internal/money", "internal/privacy", "internal/problem", "internal/rawjson",
 			"internal/sqlstore", "internal/stripe", "internal/xdm",
 		},
 		"cmd/tributary": {
@@ -70,12 +71,13 @@ var rules = rulebook{
 		"cmd/tributary":    {"internal/dataset", "internal/lake", "internal/sqlstore", "internal/xdm"},
 	},
 	testOnly: map[string][]string{
-		"internal/need":     {},
-		"internal/chdbtest": {"internal/need"},
+		"internal/need":        {},
+		"internal/chdbtest":    {"internal/need"},
+		"internal/parquettest": {},
 	},
 	libraries: map[string][]string{
 		"github.com/apache/iceberg-go":  {"internal/lake"},
-		"github.com/apache/arrow-go":    {"internal/lake"},
+		"github.com/apache/arrow-go":    {"internal/lake", "internal/parquettest"},
 		"github.com/uptrace/bun":        {"internal/lake"},
 		"modernc.org/sqlite":            {"internal/lake", "internal/sqlstore"},
 		"github.com/cockroachdb/pebble": {"internal/idindex"},

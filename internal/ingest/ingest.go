@@ -15,6 +15,7 @@ import (
 	"github.com/tributary-data/tributary/internal/extract"
 	"github.com/tributary-data/tributary/internal/idindex"
 	"github.com/tributary-data/tributary/internal/mapping"
+	"github.com/tributary-data/tributary/internal/privacy"
 	"github.com/tributary-data/tributary/internal/rawjson"
 )
 
@@ -114,12 +115,17 @@ type Lander struct {
 	// Register, if set, is told of every object that a list shows. The counts
 	// of the checkpoint's reconcile are kept with it.
 	Register Register
+	// Privacy, if set, is what objects go through before anything else looks
+	// at them: the record, its hash, the history and the quarantine have what it
+	// leaves.
+	Privacy *privacy.Filter
 	// Progress, if set, is called after each page and commit.
 	Progress func(Counts)
 
 	counts   Counts
 	open     Counts // inserted and updated in the open batch
 	rec      dataset.Record
+	filtered []byte // the object in hand, after Privacy
 	puts     []idindex.Put
 	batch    map[string]idindex.Entry // what the open batch holds, by id
 	rejected []dataset.Rejected
@@ -233,8 +239,12 @@ func (l *Lander) Object(ctx context.Context, it rawjson.Item, read Read) error {
 	if read.Start.After(l.lastRead) {
 		l.lastRead = read.Start
 	}
-	if bad := l.Plan.Scan(it.Raw, &l.rec); bad != nil {
-		l.reject(bad, it, read)
+	raw, bad := l.filter(it.Raw)
+	if bad == nil {
+		bad = l.Plan.Scan(raw, &l.rec)
+	}
+	if bad != nil {
+		l.reject(bad, it, raw, read)
 		if read.Listed && l.Register != nil && len(it.ID) > 0 {
 			return l.Register.Note(it.ID, it.Created, nil)
 		}
@@ -315,6 +325,20 @@ func (l *Lander) count(known, listed bool) {
 	if compared {
 		c.Missing++
 	}
+}
+
+// filter applies the privacy rules. What they can't be applied to is rejected,
+// without its text.
+func (l *Lander) filter(raw []byte) ([]byte, *dataset.Rejected) {
+	if l.Privacy == nil {
+		return raw, nil
+	}
+	out, err := l.Privacy.Apply(l.filtered[:0], raw)
+	if err != nil {
+		return nil, &dataset.Rejected{Reason: fmt.Sprintf("is not valid JSON: %v; %s (%d bytes)", err, privacy.Withheld, len(raw))}
+	}
+	l.filtered = out
+	return out, nil
 }
 
 // Single lands one object that was read by id. The stub of a deleted object
@@ -408,7 +432,8 @@ func (l *Lander) settle() {
 	}
 }
 
-func (l *Lander) reject(bad *dataset.Rejected, it rawjson.Item, read Read) {
+// reject keeps why an object is no record, and raw, what may be kept of it.
+func (l *Lander) reject(bad *dataset.Rejected, it rawjson.Item, raw []byte, read Read) {
 	if l.refused == nil {
 		l.refused = map[uint64]bool{}
 	}
@@ -422,7 +447,7 @@ func (l *Lander) reject(bad *dataset.Rejected, it rawjson.Item, read Read) {
 		return // the same object again, from an overlap
 	}
 	bad.RequestID, bad.SeenAt = read.Request, read.Start
-	bad.Raw = append([]byte(nil), it.Raw...)
+	bad.Raw = append([]byte(nil), raw...)
 	l.rejected = append(l.rejected, *bad)
 	if bad.ID != "" {
 		if l.held == nil {

@@ -30,6 +30,9 @@ type Lane struct {
 	// Between, if set, is called after the history's commit and before the
 	// dataset's, and before that of a rebuild: tests stop there.
 	Between func()
+	// Rules, if set, is the version of the privacy rules that objects went
+	// through before Append. Every commit says so on its table.
+	Rules string
 
 	history *Table // nil: the dataset is kept alone and carries the checkpoint
 	data    *Table
@@ -167,7 +170,7 @@ func (l *Lane) Commit(ctx context.Context, checkpoint string) error {
 		return l.commitData(ctx, newFiles, props)
 	}
 	// Invariant 2: rows and checkpoint commit together or not at all.
-	if err := l.history.Commit(ctx, Commit{Files: oldFiles, Properties: props}); err != nil {
+	if err := l.history.Commit(ctx, Commit{Files: oldFiles, Properties: l.stamped(props)}); err != nil {
 		return err
 	}
 	if l.Between != nil {
@@ -180,7 +183,7 @@ func (l *Lane) Commit(ctx context.Context, checkpoint string) error {
 }
 
 func (l *Lane) commitData(ctx context.Context, files Files, props map[string]string) error {
-	err := l.data.Commit(ctx, Commit{Files: files, DeleteIDs: l.replaced, Properties: props})
+	err := l.data.Commit(ctx, Commit{Files: files, DeleteIDs: l.replaced, Properties: l.stamped(props)})
 	l.replaced = l.replaced[:0]
 	return err
 }

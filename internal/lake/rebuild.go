@@ -86,9 +86,9 @@ func (l *Lane) Rebuild(ctx context.Context, how Rebuild) (Rebuilt, error) {
 	if l.Between != nil {
 		l.Between()
 	}
-	return done, l.data.Replace(ctx, files, map[string]string{
+	return done, l.data.Replace(ctx, files, l.stamped(map[string]string{
 		propApplied: strconv.FormatInt(l.seq, 10), propMade: how.Made,
-	})
+	}))
 }
 
 // Made returns what Rebuild.Made said at the last rebuild, "" if there was none.

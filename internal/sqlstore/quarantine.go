@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/hex"
 	"strings"
 	"time"
@@ -10,21 +11,40 @@ import (
 	"github.com/tributary-data/tributary/internal/dataset"
 )
 
-// Quarantine keeps objects that could not be ingested. An object that stands
-// there already, with the same text, is noted again with the newer run.
-func (s *Store) Quarantine(ctx context.Context, rejected []dataset.Rejected) error {
-	const query = `insert into quarantine (resource, id, digest, path, reason, raw, request_id, run_id, seen_at)
+const (
+	putQuarantine = `insert into quarantine (resource, id, digest, path, reason, raw, request_id, run_id, seen_at)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 		on conflict (resource, id, digest) do update set path = excluded.path, reason = excluded.reason,
 			request_id = excluded.request_id, run_id = excluded.run_id, seen_at = excluded.seen_at`
-	return s.repeat(ctx, query, len(rejected), func(i int) []any {
-		r := &rejected[i]
-		sum := sha256.Sum256(r.Raw)
-		return []any{
-			r.Resource, valid(r.ID), hex.EncodeToString(sum[:16]), valid(r.Path), valid(r.Reason),
-			valid(string(r.Raw)), r.RequestID, r.RunID, r.SeenAt.UnixMilli(),
-		}
-	})
+	quarantineColumns = "resource, id, path, reason, raw, request_id, run_id, seen_at"
+)
+
+// Quarantine keeps objects that could not be ingested. An object that stands
+// there already, with the same text, is noted again with the newer run.
+func (s *Store) Quarantine(ctx context.Context, rejected []dataset.Rejected) error {
+	return s.repeat(ctx, putQuarantine, len(rejected), func(i int) []any { return quarantineRow(&rejected[i]) })
+}
+
+func quarantineRow(r *dataset.Rejected) []any {
+	text := r.Raw
+	if len(text) == 0 { // withheld: tell it from others by what is known
+		text = []byte(r.Path + "\x00" + r.Reason)
+	}
+	sum := sha256.Sum256(text)
+	return []any{
+		r.Resource, valid(r.ID), hex.EncodeToString(sum[:16]), valid(r.Path), valid(r.Reason),
+		valid(string(r.Raw)), r.RequestID, r.RunID, r.SeenAt.UnixMilli(),
+	}
+}
+
+// scanQuarantine reads the quarantineColumns of a row, behind those that first
+// takes.
+func scanQuarantine(rows *sql.Rows, first ...any) (dataset.Rejected, error) {
+	var r dataset.Rejected
+	var ms int64
+	err := rows.Scan(append(first, &r.Resource, &r.ID, &r.Path, &r.Reason, &r.Raw, &r.RequestID, &r.RunID, &ms)...)
+	r.SeenAt = time.UnixMilli(ms).UTC()
+	return r, err
 }
 
 // valid makes text fit for readers that take UTF-8 at its word.
@@ -62,19 +82,17 @@ func (s *Store) QuarantineCounts(ctx context.Context) (map[string]int64, error) 
 
 // Quarantined returns what stands in quarantine, oldest first.
 func (s *Store) Quarantined(ctx context.Context) ([]dataset.Rejected, error) {
-	rows, err := s.db.QueryContext(ctx, "select resource, id, path, reason, raw, request_id, run_id, seen_at from quarantine order by seen_at, resource, id, digest")
+	rows, err := s.db.QueryContext(ctx, "select "+quarantineColumns+" from quarantine order by seen_at, resource, id, digest")
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	var out []dataset.Rejected
 	for rows.Next() {
-		var r dataset.Rejected
-		var ms int64
-		if err := rows.Scan(&r.Resource, &r.ID, &r.Path, &r.Reason, &r.Raw, &r.RequestID, &r.RunID, &ms); err != nil {
+		r, err := scanQuarantine(rows)
+		if err != nil {
 			return nil, err
 		}
-		r.SeenAt = time.UnixMilli(ms).UTC()
 		out = append(out, r)
 	}
 	return out, rows.Err()

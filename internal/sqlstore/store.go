@@ -25,9 +25,9 @@ type Store struct {
 }
 
 // Open opens the database at path, creates it if need be, and brings its
-// tables up to date.
+// tables up to date. What is deleted is overwritten.
 func Open(ctx context.Context, path string) (*Store, error) {
-	s, err := open(path, "_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_txlock=immediate")
+	s, err := open(path, "_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=secure_delete(on)&_txlock=immediate")
 	if err != nil {
 		return nil, err
 	}

@@ -86,7 +86,7 @@ func TestReopen(t *testing.T) {
 func TestSettings(t *testing.T) {
 	t.Parallel()
 	s, _ := openT(t)
-	for name, want := range map[string]string{"journal_mode": "wal", "synchronous": "1", "busy_timeout": "10000"} {
+	for name, want := range map[string]string{"journal_mode": "wal", "synchronous": "1", "busy_timeout": "10000", "secure_delete": "1"} {
 		var got string
 		must(t, s.db.QueryRowContext(t.Context(), "pragma "+name).Scan(&got))
 		if got != want {

@@ -170,16 +170,20 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	return min(max(d, 0), maxRetryAfter)
 }
 
-var providedKey = regexp.MustCompile(`(?i)(api key provided:).*`)
+var (
+	providedKey = regexp.MustCompile(`(?i)(api key provided:).*`)
+	mailAddress = regexp.MustCompile(`[^\s"'<>(),;:]+@[^\s"'<>(),;:]+\.[\pL\pN]+`)
+)
 
-// message makes Stripe's message fit for a log or a terminal: no key, no
-// control characters, no more than 500 bytes or so. What follows "API Key
+// message makes Stripe's message fit for a log or a terminal: no key, no mail
+// address, no control characters, no more than 500 bytes or so. What follows "API Key
 // provided" is what was sent as a key, whatever it looks like.
 func message(key Key, text string) string {
 	if len(text) > 4096 {
 		text = text[:4096]
 	}
-	text = key.Redact(providedKey.ReplaceAllString(printable(text), "$1"))
+	text = mailAddress.ReplaceAllString(providedKey.ReplaceAllString(printable(text), "$1"), "***")
+	text = key.Redact(text)
 	if len(text) > 500 {
 		text = strings.ToValidUTF8(text[:500], "") + "…"
 	}

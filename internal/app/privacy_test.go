@@ -1,0 +1,681 @@
+package app_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tributary-data/tributary/internal/app"
+	"github.com/tributary-data/tributary/internal/dataset"
+	"github.com/tributary-data/tributary/internal/extract"
+	"github.com/tributary-data/tributary/internal/parquettest"
+	"github.com/tributary-data/tributary/internal/problem"
+	"github.com/tributary-data/tributary/internal/sqlstore"
+	"github.com/tributary-data/tributary/internal/stripesim"
+	"github.com/tributary-data/tributary/internal/xdm"
+)
+
+// mailRules cover every path at which Stripe's objects have addresses.
+const mailRules = `{"rules": [
+	{"resource": "*", "path": "**.email", "do": "hash"},
+	{"resource": "charges", "path": "receipt_email", "do": "drop"},
+	{"path": "**.payer_email", "do": "mask"},
+	{"resource": "refunds", "path": "instructions_email", "do": "drop"}
+]}`
+
+// control is planted where no rule leads.
+const control = "control-value-4711"
+
+var (
+	address = regexp.MustCompile(`[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+\.[A-Za-z]{2,}`)
+	escaped = regexp.MustCompile(`\\u00[0-7][0-9a-f]`)
+)
+
+// addresses returns those in a text, those written with escapes too.
+func addresses(text string) []string {
+	if strings.Contains(text, `\u00`) {
+		text += escaped.ReplaceAllStringFunc(text, func(s string) string {
+			var r string
+			if json.Unmarshal([]byte(`"`+s+`"`), &r) != nil {
+				return s
+			}
+			return r
+		})
+	}
+	return address.FindAllString(text, -1)
+}
+
+// A search is what was found in the files of a directory, by kind of file.
+type search struct {
+	addresses map[string][]string
+	controls  map[string]int
+	files     map[string]int
+}
+
+func (s *search) look(kind, text string) {
+	for _, a := range addresses(text) {
+		if len(s.addresses[kind]) < 3 {
+			s.addresses[kind] = append(s.addresses[kind], a)
+		}
+	}
+	if strings.Contains(text, control) {
+		s.controls[kind]++
+	}
+}
+
+func newSearch() *search {
+	return &search{map[string][]string{}, map[string]int{}, map[string]int{}}
+}
+
+// everyFile looks into every file below dir: Parquet files of any age are
+// decoded, all others are searched byte by byte, and the quarantine is read as
+// well, since long texts are spread over pages.
+func (s *search) everyFile(t *testing.T, dir string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		kind := kindOfFile(dir, path)
+		s.files[kind]++
+		if strings.HasSuffix(path, ".parquet") {
+			_, err := parquettest.Texts(path, func(column, value string) { s.look(kind, value) })
+			return err
+		}
+		text, err := os.ReadFile(path)
+		s.look(kind, string(text))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := sqlstore.OpenReadOnly(t.Context(), filepath.Join(dir, "tributary.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	rows, err := db.Quarantined(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rows {
+		s.look("quarantine", string(r.Raw)+r.Path+r.Reason+r.ID)
+	}
+}
+
+// databases looks into the databases, their logs and the index while a pass
+// uses them.
+func (s *search) databases(dir string) {
+	for _, path := range []string{"tributary.db", "tributary.db-wal", "tributary.db-shm", "lake/catalog.db", "lake/catalog.db-wal", "index/*"} {
+		names, _ := filepath.Glob(filepath.Join(dir, path))
+		for _, name := range names {
+			text, _ := os.ReadFile(name) // gone, perhaps
+			s.look(kindOfFile(dir, name), string(text))
+		}
+	}
+}
+
+func kindOfFile(dir, path string) string {
+	rel, _ := filepath.Rel(dir, path)
+	parts := strings.Split(filepath.ToSlash(rel), "/")
+	switch {
+	case parts[0] == "index":
+		return "index"
+	case len(parts) == 5 && strings.HasSuffix(rel, ".parquet"):
+		if strings.HasSuffix(parts[2], "_history") {
+			return "history"
+		}
+		return "dataset"
+	case len(parts) == 5:
+		return "metadata"
+	}
+	return rel
+}
+
+// A household is an account with addresses wherever they may stand.
+type household struct {
+	*copied
+	r     *rand.Rand
+	log   *bytes.Buffer
+	ended []string // reports and errors, as users see them
+	mid   *search  // what stood in the databases during passes
+	mu    sync.Mutex
+}
+
+func openHousehold(t *testing.T) *household {
+	t.Helper()
+	c := serve(t, stripesim.Config{
+		Seed: 31, Expand: expansions, Counts: stripesim.Counts{Charges: 200, Customers: 50, Subscriptions: 20, Prices: 10},
+	}, nil)
+	c.batchRows = 40
+	h := &household{copied: c, r: rand.New(rand.NewPCG(1, 2)), log: &bytes.Buffer{}, mid: newSearch()}
+	h.dir = filepath.Join(c.dir, "copy")
+	err := h.sim.SetPlan(stripesim.Plan{Rules: []stripesim.Rule{
+		{Endpoint: "customers", Nth: 1, Action: stripesim.Respond, Status: 500, Body: `{"error":{"message":"jane@example.com failed"}}`},
+		{Endpoint: "charges", Nth: 2, Action: stripesim.Respond, Status: 502, Body: `<p>jane@example.com</p>`},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for r, texts := range map[stripesim.Resource][]string{
+		stripesim.Customers: {
+			`{"id":"cus_full","object":"customer","created":%d,"livemode":false,"email":"full@example.com","metadata":{"email":"meta@example.com","note":"` + control + `"},
+				"shipping":{"name":"J","address":{"city":"x"},"email":"ship@example.com"},"sources":{"object":"list","data":[{"owner":{"email":"source@example.com"}}],"has_more":false}}`,
+			`{"id":"cus_esc","object":"customer","created":%d,"livemode":false,"\u0065mail":"esc\u0040example.com","email":"twice@example.com","metadata":{"note":"` + control + `"}}`,
+			`{"id":"cus_bad","object":"customer","created":%d,"balance":"none","email":"bad@example.com","metadata":{"em\u0061il":["list@example.com",{"x":"deep\u0040example.com"}],"note":"` + control + `"}}`,
+			`{"object":"customer","created":%d,"email":"nobody@example.com","metadata":{"note":"` + control + `"}}`,
+			`["an array",%d,{"email":"array@example.com","note":"` + control + `"}]`,
+		},
+		stripesim.Charges: {
+			`{"id":"ch_bad","object":"charge","created":%d,"amount":"lots","currency":"eur","receipt_email":"receipt@example.com","billing_details":{"email":"billing@example.com"},
+				"payment_method_details":{"type":"new","new":{"payer_email":"payer@example.com"}},"metadata":{"note":"` + control + `","long":"` + strings.Repeat("long ", 5000) + `","email":"long@example.com"}}`,
+			`{"id":"ch_unwalkable","object":"charge","created":%d,"amount":5,"currency":"eur","receipt_email":"unwalkable@example.com","metadata":{}}`,
+		},
+		stripesim.Refunds: {
+			`{"id":"re_bad","object":"refund","created":%d,"amount":null,"currency":"eur","instructions_email":"refund@example.com","metadata":{"note":"` + control + `"}}`,
+		},
+	} {
+		for _, text := range texts {
+			if err := h.sim.Put(r, []byte(fmt.Sprintf(text, h.sim.Now().Unix()-3600))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return h
+}
+
+// unwalkable makes a text of an object that is balanced and no JSON.
+func unwalkable(_ string, p *extract.Page) {
+	for i := range p.Items {
+		if string(p.Items[i].ID) == "ch_unwalkable" {
+			p.Items[i].Raw = bytes.Replace(p.Items[i].Raw, []byte(`"amount":5`), []byte(`"amount":+`), 1)
+		}
+	}
+}
+
+func (h *household) run(t *testing.T) *app.Report {
+	t.Helper()
+	s := h.pass(t)
+	s.Log = slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	s.Hooks.Page = unwalkable
+	s.Hooks.Between = func(string) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.mid.databases(h.dir)
+	}
+	report, err := s.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range report.Resources {
+		if r.Error != nil {
+			t.Fatal(marshal(report))
+		}
+	}
+	h.ended = append(h.ended, marshal(report))
+	return report
+}
+
+// change lets some days pass in which customers change their addresses, leave
+// and come, a pass after each.
+func (h *household) change(t *testing.T, days int) {
+	t.Helper()
+	for day := range days {
+		var moved []string
+		for truth := range h.sim.Oracle(stripesim.Customers) {
+			if !truth.Verbatim && h.r.IntN(4) == 0 {
+				moved = append(moved, truth.ID)
+			}
+		}
+		for _, id := range moved {
+			err := h.sim.Mutate(stripesim.Customers, id, func(o map[string]any) {
+				o["email"] = fmt.Sprintf("moved%d.%s@example.com", day, id)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 6 {
+			live(t, h.sim, h.r)
+		}
+		h.sim.Advance(20 * time.Hour)
+		h.run(t)
+	}
+}
+
+func (h *household) maintain(t *testing.T) {
+	t.Helper()
+	if err := app.Maintain(t.Context(), h.dir, func(app.Maintenance) {}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// clean checks that no address is found and that the control is, everywhere.
+func (h *household) clean(t *testing.T) {
+	t.Helper()
+	now := newSearch()
+	now.everyFile(t, h.dir)
+	now.look("log", h.log.String())
+	now.look("reports", strings.Join(h.ended, "\n"))
+	for _, s := range []*search{now, h.mid} {
+		for kind, found := range s.addresses {
+			t.Errorf("addresses in %s: %v", kind, found)
+		}
+	}
+	for _, kind := range []string{"history", "dataset", "tributary.db", "quarantine"} {
+		if now.controls[kind] == 0 {
+			t.Errorf("the control is not found in %s: %v", kind, now.controls)
+		}
+	}
+	if h.log.Len() == 0 || now.files["index"] == 0 || now.files["history"] < 6 || now.files["dataset"] < 6 {
+		t.Errorf("%d bytes of log, files %v", h.log.Len(), now.files)
+	}
+}
+
+// No address reaches any file when the rules are there before the first pass.
+func TestPrivacyBeforeFirstPass(t *testing.T) {
+	t.Parallel()
+	h := openHousehold(t)
+	change, err := app.SetPrivacy(t.Context(), h.dir, []byte(mailRules))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if change.Version != 1 || change.Rules != 4 || !change.Changed || change.Relaxed || len(change.Tables) != 0 {
+		t.Errorf("%+v", change)
+	}
+	first := h.run(t)
+	h.change(t, 4)
+	h.maintain(t)
+	h.change(t, 2)
+	if h.mid.controls["tributary.db-wal"] == 0 {
+		t.Errorf("the control is not found in the log of the database: %v", h.mid.controls)
+	}
+	h.clean(t)
+	h.stored(t)
+	if strings.Contains(strings.Join(h.ended, ""), "had not gone through") {
+		t.Error("a pass found what did not go through the rules")
+	}
+	for _, r := range first.Resources {
+		if want := map[string]int64{"customers": 4, "charges": 2, "refunds": 1}[r.Resource]; r.Quarantined != want {
+			t.Errorf("%s: %d in quarantine, want %d", r.Resource, r.Quarantined, want)
+		}
+	}
+}
+
+// stored checks what stands in the place of addresses.
+func (h *household) stored(t *testing.T) {
+	t.Helper()
+	r := reader(t, h.dir)
+	for query, want := range map[string]string{
+		"select count(*) as n from customers where email not like 'hmac-sha256:%'":                                                                                                                             "0",
+		"select count(*) > 10 as n from customers where length(email) = 76":                                                                                                                                    "true",
+		"select count(*) as n from charges where receipt_email is not null":                                                                                                                                    "0",
+		"select count(*) > 10 as n from charges where billing_details->>'email' like 'hmac-sha256:%'":                                                                                                          "true",
+		"select count(*) > 10 as n from charges c join customers u on c.billing_details->>'email' = u.email":                                                                                                   "true",
+		"select count(*) > 0 as n from charges where payment_method_details->'paypal'->>'payer_email' = '***'":                                                                                                 "true",
+		"select count(*) as n from quarantine where id = 'ch_unwalkable' and raw = '' and reason like '%withheld%'":                                                                                            "1",
+		"select count(*) as n from quarantine where id = 'cus_bad' and raw like '%\"em\\u0061il\":[\"hmac-sha256:%'":                                                                                           "1",
+		"select count(*) as n from quarantine where id = '' and raw like '[\"an array\",%,{\"email\":\"hmac-sha256:%'":                                                                                         "1",
+		"select count(*) as n from customers_history where raw like '%receipt_email%' or raw like '%@example.com%'":                                                                                            "0",
+		"select count(*) > 0 as n from customers_history where op = 'delete' and raw like '%\"email\":\"hmac-sha256:%'":                                                                                        "true",
+		"select count(*) as n from (select id, seq, hash, lag(hash) over (partition by id order by seq) b from customers_history) where hash = b and id not in (select _id from xdm.customers where _deleted)": "0",
+	} {
+		got := fmt.Sprint(selected(t, r, query)[0]["n"])
+		if got != want {
+			t.Errorf("%s: %s, want %s", query, got, want)
+		}
+	}
+}
+
+// Rules that are set later reach what is stored: history, datasets, quarantine,
+// old snapshots, the pages of the database.
+func TestPrivacyAfterPasses(t *testing.T) {
+	t.Parallel()
+	h := openHousehold(t)
+	h.run(t)
+	h.change(t, 3)
+	h.maintain(t)
+	h.change(t, 2)
+	before := newSearch()
+	before.everyFile(t, h.dir)
+	for _, kind := range []string{"history", "dataset", "tributary.db", "quarantine"} {
+		if len(before.addresses[kind]) == 0 {
+			t.Errorf("no address is found in %s where there must be some", kind)
+		}
+	}
+	h.mid = newSearch() // what passes leave from now on
+	rows := h.shape(t)
+	change, err := app.SetPrivacy(t.Context(), h.dir, []byte(mailRules))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(change.Tables) != len(xdm.Resources) || change.Quarantine == 0 {
+		t.Errorf("%+v", change)
+	}
+	h.clean(t)
+	h.stored(t)
+	if after := h.shape(t); !maps.Equal(rows, after) {
+		t.Errorf("rows before %v, after %v", rows, after)
+	}
+
+	// What is read again is what is stored: the hashes are those of the rules.
+	h.sim.Advance(25 * time.Hour)
+	for _, r := range h.run(t).Resources {
+		if r.Updated != 0 && r.Resource != "balance_transactions" || r.Resource == "charges" && r.Unchanged == 0 {
+			t.Errorf("after the rewrite: %s", marshal(r))
+		}
+	}
+	h.change(t, 2)
+	h.clean(t)
+
+	// The same rules again do nothing; fewer rules give nothing back.
+	again, err := app.SetPrivacy(t.Context(), h.dir, []byte(mailRules))
+	if err != nil || again.Changed || again.Version != 1 {
+		t.Errorf("%+v, %v", again, err)
+	}
+	fewer, err := app.SetPrivacy(t.Context(), h.dir, []byte(`{"rules":[]}`))
+	if err != nil || !fewer.Changed || !fewer.Relaxed || fewer.Version != 2 || len(fewer.Tables) != 0 {
+		t.Errorf("%+v, %v", fewer, err)
+	}
+	h.clean(t)
+	h.change(t, 1)
+	free := newSearch()
+	if free.everyFile(t, h.dir); len(free.addresses["history"]) == 0 {
+		t.Error("without rules, addresses are not stored")
+	}
+	if _, err := app.SetPrivacy(t.Context(), h.dir, []byte(mailRules)); err != nil {
+		t.Fatal(err)
+	}
+	h.mid = newSearch()
+	h.clean(t)
+}
+
+// shape returns what the tables hold, apart from texts.
+func (h *household) shape(t *testing.T) map[string]string {
+	t.Helper()
+	r := reader(t, h.dir)
+	out := map[string]string{}
+	for _, name := range xdm.Resources {
+		for _, q := range []string{
+			"select count(*) as n, sum(seq) as s, sum(created) as c, count(distinct id) as d from " + name + "_history",
+			"select count(*) as n, sum(_seq) as s, count(distinct _id) as d, count(*) filter (_deleted) as x from xdm." + name,
+		} {
+			out[q] = fmt.Sprint(selected(t, r, q))
+		}
+	}
+	return out
+}
+
+// A process that is killed while rules reach what is stored leaves the rest to
+// the next one, whatever it was to do.
+func TestPrivacyKilled(t *testing.T) {
+	t.Parallel()
+	h := openHousehold(t)
+	h.run(t)
+	h.change(t, 2)
+	rows := h.shape(t)
+	kills := 0
+	for wait := 40 * time.Millisecond; ; wait += wait / 4 {
+		out, ended := h.setFor(t, wait)
+		if ended && !strings.Contains(out, done+" <nil>") {
+			t.Fatal(out)
+		}
+		if ended {
+			break
+		}
+		kills++
+	}
+	t.Logf("killed %d times", kills)
+	if after := h.shape(t); !maps.Equal(rows, after) {
+		t.Errorf("rows before %v, after %v", rows, after)
+	}
+	h.mid = newSearch()
+	if notes := h.run(t).Notes; len(notes) > 0 {
+		t.Errorf("something was left to the next pass: %v", notes)
+	}
+	h.clean(t)
+	h.stored(t)
+}
+
+// setFor sets the rules in a process of its own, which is killed after a while.
+func (h *household) setFor(t *testing.T, wait time.Duration) (out string, ended bool) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), childVariable+"="+marshal(life{Dir: h.dir, Rules: mailRules}))
+	var text bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &text, &text
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	kill := time.AfterFunc(wait, func() { _ = cmd.Process.Kill() })
+	err := cmd.Wait()
+	kill.Stop()
+	return text.String(), err == nil
+}
+
+func TestPrivacyRefuses(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		rules string
+		says  []string
+	}{
+		"a resource":         {`{"rules":[{"resource":"disputes","path":"email","do":"drop"}]}`, []string{"rule 1", "disputes"}},
+		"an id":              {`{"rules":[{"path":"email","do":"drop"},{"path":"**.id","do":"hash"}]}`, []string{"rule 2", `"**.id"`, "id of charges", "no record"}},
+		"everything":         {`{"rules":[{"path":"*","do":"mask"}]}`, []string{"rule 1", "charges"}},
+		"money":              {`{"rules":[{"path":"amount_refunded","do":"mask"}]}`, []string{"amount_refunded of charges", "money"}},
+		"around money":       {`{"rules":[{"resource":"subscriptions","path":"items","do":"drop"}]}`, []string{"items.data.price", "subscriptions"}},
+		"an inline price":    {`{"rules":[{"resource":"subscriptions","path":"items.data.price.id","do":"hash"}]}`, []string{"items.data.price.id"}},
+		"a due date":         {`{"rules":[{"path":"available_on","do":"drop"}]}`, []string{"available_on of balance_transactions", "up to date"}},
+		"the mode":           {`{"rules":[{"path":"livemode","do":"drop"}]}`, []string{"livemode"}},
+		"the kind":           {`{"rules":[{"resource":"prices","path":"object","do":"mask"}]}`, []string{"object of prices"}},
+		"a currency":         {`{"rules":[{"resource":"refunds","path":"currency","do":"mask"}]}`, []string{"currency of refunds"}},
+		"what is no rule":    {`[]`, []string{"can't be read"}},
+		"an action of yours": {`{"rules":[{"path":"email","do":"delete"}]}`, []string{"rule 1", "delete"}},
+	} {
+		dir := filepath.Join(t.TempDir(), "copy")
+		_, err := app.SetPrivacy(t.Context(), dir, []byte(tt.rules))
+		if problem.KindOf(err) != problem.Invalid {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for _, s := range tt.says {
+			if !strings.Contains(err.Error(), s) {
+				t.Errorf("%s: %v lacks %q", name, err, s)
+			}
+		}
+		if _, err := os.Stat(dir); err == nil {
+			t.Errorf("%s: the directory was made", name)
+		}
+	}
+	for _, path := range []string{"**.email", "**.name", "**.address", "metadata", "metadata.**", "customer", "description", "**.phone", "billing_details", "payment_method_details.*.payer_email", "shipping"} {
+		dir := filepath.Join(t.TempDir(), "copy")
+		if _, err := app.SetPrivacy(t.Context(), dir, []byte(fmt.Sprintf(`{"rules":[{"path":%q,"do":"hash"}]}`, path))); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+// Containers that are hashed or masked keep their shape, so that records with
+// them still land.
+func TestPrivacyOfContainersLands(t *testing.T) {
+	t.Parallel()
+	for _, do := range []string{"drop", "hash", "mask"} {
+		c := serve(t, stripesim.Config{Seed: 8, Expand: expansions, Counts: stripesim.Counts{Charges: 120, Customers: 40, Subscriptions: 20, Prices: 10}}, nil)
+		var rules []string
+		for _, path := range []string{"billing_details", "shipping", "payment_method_details.*.payer_details", "payment_method_details.card.checks", "metadata", "**.address", "customer", "outcome", "cancellation_details", "invoice_settings", "fraud_details", "description", "paid", "status_transitions"} {
+			rules = append(rules, fmt.Sprintf(`{"path":%q,"do":%q}`, path, do))
+		}
+		_, err := app.SetPrivacy(t.Context(), c.dir, []byte(`{"rules":[`+strings.Join(rules, ",")+`]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		complete(t, c.pass(t))
+		for _, row := range selected(t, reader(t, c.dir), "select count(*) as n from quarantine") {
+			if fmt.Sprint(row["n"]) != "0" {
+				t.Errorf("%s: %v in quarantine", do, row["n"])
+			}
+		}
+		everything(t, c.dir)
+	}
+}
+
+func TestPrivacyKey(t *testing.T) {
+	t.Parallel()
+	c := serve(t, stripesim.Config{Seed: 9, Expand: expansions, Counts: stripesim.Counts{Charges: 20, Customers: 10, Subscriptions: 3, Prices: 3}}, nil)
+	if _, err := app.SetPrivacy(t.Context(), c.dir, []byte(mailRules)); err != nil {
+		t.Fatal(err)
+	}
+	complete(t, c.pass(t))
+	path := filepath.Join(c.dir, "privacy.key")
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("%v, %v", info, err)
+	}
+	key, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := os.ReadFile(filepath.Join(c.dir, "tributary.db"))
+	if err != nil || bytes.Contains(db, bytes.TrimSpace(key)) {
+		t.Errorf("the key is in the database: %v", err)
+	}
+	refused := func(what string, says ...string) {
+		t.Helper()
+		_, err := c.pass(t).Run(t.Context())
+		if problem.KindOf(err) != problem.Conflict {
+			t.Errorf("%s: %v", what, err)
+			return
+		}
+		for _, s := range says {
+			if !strings.Contains(err.Error(), s) {
+				t.Errorf("%s: %v lacks %q", what, err, s)
+			}
+		}
+		if _, err := app.SetPrivacy(t.Context(), c.dir, []byte(`{"rules":[{"path":"email","do":"hash"}]}`)); problem.KindOf(err) != problem.Conflict {
+			t.Errorf("%s: rules can be set: %v", what, err)
+		}
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	refused("without the key", "is gone", path, "backup")
+	for what, text := range map[string]string{"another key": strings.Repeat("ab", 32), "no key": "ab\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		refused(what, path)
+	}
+	if err := os.WriteFile(path, key, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	complete(t, c.pass(t))
+}
+
+// Without history, rules can be set before the first pass alone.
+func TestPrivacyWithoutHistory(t *testing.T) {
+	t.Parallel()
+	c := serve(t, stripesim.Config{Seed: 10, Expand: expansions, Counts: stripesim.Counts{Charges: 60, Customers: 20, Subscriptions: 5, Prices: 5}}, nil)
+	if _, err := app.SetPrivacy(t.Context(), c.dir, []byte(mailRules)); err != nil {
+		t.Fatal(err)
+	}
+	lean := c.pass(t)
+	lean.NoHistory = true
+	complete(t, lean)
+	s := newSearch()
+	s.everyFile(t, c.dir)
+	if len(s.addresses) > 0 || s.files["dataset"] == 0 {
+		t.Errorf("%v, files %v", s.addresses, s.files)
+	}
+	_, err := app.SetPrivacy(t.Context(), c.dir, []byte(`{"rules":[{"path":"**.email","do":"drop"}]}`))
+	if problem.KindOf(err) != problem.Conflict || !strings.Contains(err.Error(), "new directory") {
+		t.Errorf("got %v", err)
+	}
+	complete(t, lean) // the rules of before are in force
+	if text, err := app.PrivacyRules(t.Context(), c.dir); err != nil || !bytes.Contains(text, []byte("payer_email")) {
+		t.Errorf("%s, %v", text, err)
+	}
+	if _, err := app.SetPrivacy(t.Context(), c.dir, []byte(`{"rules":[]}`)); err != nil {
+		t.Errorf("rules can't be cleared: %v", err)
+	}
+}
+
+// Tables that were put back from before the rules go through them too.
+func TestPrivacyOfOlderTables(t *testing.T) {
+	t.Parallel()
+	h := openHousehold(t)
+	h.run(t)
+	old := filepath.Join(t.TempDir(), "lake")
+	if err := os.CopyFS(old, os.DirFS(filepath.Join(h.dir, "lake"))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := app.SetPrivacy(t.Context(), h.dir, []byte(mailRules)); err != nil {
+		t.Fatal(err)
+	}
+	h.run(t)
+	if err := os.RemoveAll(filepath.Join(h.dir, "lake")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Join(h.dir, "lake"), os.DirFS(old)); err != nil {
+		t.Fatal(err)
+	}
+	report := h.run(t)
+	if len(report.Notes) == 0 || !strings.Contains(report.Notes[0], "privacy rules") {
+		t.Errorf("notes %v", report.Notes)
+	}
+	h.mid = newSearch()
+	h.clean(t)
+}
+
+// A crash between the tables and the quarantine leaves the quarantine to the
+// next pass.
+func TestPrivacyReachesQuarantineAfterCrash(t *testing.T) {
+	t.Parallel()
+	h := openHousehold(t)
+	if _, err := app.SetPrivacy(t.Context(), h.dir, []byte(mailRules)); err != nil {
+		t.Fatal(err)
+	}
+	h.run(t)
+	db, err := sqlstore.Open(t.Context(), filepath.Join(h.dir, "tributary.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := dataset.Rejected{Resource: "customers", ID: "cus_late", Raw: []byte(`{"email":"late@example.com"}`)}
+	if err := errors.Join(db.Quarantine(t.Context(), []dataset.Rejected{bad}), db.PrivacyDone(t.Context(), 0), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if notes := h.run(t).Notes; len(notes) == 0 || !strings.Contains(notes[0], "privacy rules") {
+		t.Errorf("notes %v", notes)
+	}
+	h.mid = newSearch()
+	h.clean(t)
+}
+
+func TestPrivacyStopped(t *testing.T) {
+	t.Parallel()
+	h := openHousehold(t)
+	h.run(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := app.SetPrivacy(ctx, h.dir, []byte(mailRules)); err == nil {
+		t.Error("rules were set after the end")
+	}
+	if _, err := app.SetPrivacy(t.Context(), h.dir, []byte(mailRules)); err != nil {
+		t.Fatal(err)
+	}
+	h.mid = newSearch()
+	h.clean(t)
+}
