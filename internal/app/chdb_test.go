@@ -97,7 +97,7 @@ func TestClickHouse(t *testing.T) {
 	}
 	before := c.rows(t)
 	maintained := map[string]bool{}
-	err := app.Maintain(t.Context(), c.dir, func(m app.Maintenance) { maintained[m.Name] = true })
+	err := app.Maintain(t.Context(), c.dir, "auto", func(m app.Maintenance) { maintained[m.Name] = true })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,10 @@ package lake
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"golang.org/x/sync/errgroup"
@@ -40,8 +43,9 @@ type Lane struct {
 	rows     *datasetRows
 	oldFile  *Writer
 	rowsFile *Writer
-	replaced []string
+	replaced []Gone
 	seq      int64
+	wrote    bool // there were commits with rows
 }
 
 // Lane opens the tables of schema's resource, creating what is missing, for
@@ -114,7 +118,9 @@ func (l *Lane) Append(r *dataset.Record, v *dataset.Version, replaces bool) erro
 // put adds a version to the dataset's half of the batch.
 func (l *Lane) put(r *dataset.Record, v *dataset.Version, replaces bool) error {
 	if replaces {
-		l.replaced = append(l.replaced, string(r.ID))
+		// Stripe never changes the created of an object; who knows better
+		// calls Drop as well.
+		l.replaced = append(l.replaced, Gone{string(r.ID), r.Created})
 	}
 	l.rows.append(r, v)
 	if l.rows.n < streamRows {
@@ -160,6 +166,7 @@ func (l *Lane) Commit(ctx context.Context, checkpoint string) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
+	l.wrote = l.wrote || !oldFiles.Empty() || !newFiles.Empty()
 	seq := strconv.FormatInt(l.seq, 10)
 	props := map[string]string{propCheckpoint: checkpoint, propSeq: seq}
 	if l.history == nil {
@@ -180,7 +187,7 @@ func (l *Lane) Commit(ctx context.Context, checkpoint string) error {
 }
 
 func (l *Lane) commitData(ctx context.Context, files Files, props map[string]string) error {
-	err := l.data.Commit(ctx, Commit{Files: files, DeleteIDs: l.replaced, Properties: props})
+	err := l.data.Commit(ctx, Commit{Files: files, Gone: l.replaced, Properties: props})
 	l.replaced = l.replaced[:0]
 	return err
 }
@@ -216,27 +223,76 @@ func (l *Lane) Last(ctx context.Context, seq int64) ([]byte, error) {
 }
 
 // Drop removes the row of an object from the dataset with the next commit.
-func (l *Lane) Drop(id string) { l.replaced = append(l.replaced, id) }
+// created, in Unix seconds, is what that row says.
+func (l *Lane) Drop(id string, created int64) { l.replaced = append(l.replaced, Gone{id, created}) }
 
-// Limits above which Tidy acts: readers open every file, and apply every
-// delete file to all the rows before it.
+// Limits of Tidy: readers open every file, and apply every delete file to all
+// the rows of its partition before it.
 const (
-	manyDeletes = 32
-	manyFiles   = 500
+	manyDeletes      = 32
+	manyDeletesMonth = 4 * manyDeletes // where each concerns one month
+	manyFiles        = 500
+
+	// A dataset as small as this has no delete file for long, because some
+	// engines read none, or wrongly. Its files stay so small that a changed row
+	// costs little, and rewriting stops for a while when what was replaced,
+	// which stays on disk for an hour, is worth more than litterBytes.
+	smallBytes  = 64 << 20
+	smallTarget = 8 << 20
+	litterBytes = 4 * smallBytes
 )
 
-// Tidy maintains the tables of the lane that have many small files. It must not
-// be called with a batch in hand.
+// Tidy maintains the tables of the lane that have many small files, and a small
+// dataset that has any delete file. It must not be called with a batch in hand.
 func (l *Lane) Tidy(ctx context.Context) error {
 	for _, t := range []*Table{l.history, l.data} {
-		if t == nil || t.DeleteFiles() < manyDeletes && t.DataFiles() < manyFiles {
+		if t == nil {
 			continue
 		}
-		if _, err := t.Maintain(ctx, MaintainOptions{}); err != nil {
+		opts, act, err := t.untidy(l.wrote)
+		if err != nil {
+			return err
+		}
+		if !act {
+			continue
+		}
+		if _, err := t.Maintain(ctx, opts); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// untidy reports whether and how Tidy maintains t. Without new rows there are
+// no more files than the last time.
+func (t *Table) untidy(wrote bool) (MaintainOptions, bool, error) {
+	deletes, limit := t.DeleteFiles(), int64(manyDeletes)
+	if t.Partition() == PartitionMonth {
+		limit = manyDeletesMonth
+	}
+	switch {
+	case deletes > 0 && t.Bytes() <= smallBytes:
+		litter, err := t.litter()
+		return MaintainOptions{TargetBytes: smallTarget}, litter <= litterBytes || deletes >= limit, err
+	case deletes >= limit, wrote && t.DataFiles() >= manyFiles:
+		return MaintainOptions{}, true, nil
+	}
+	return MaintainOptions{}, false, nil
+}
+
+// litter returns the bytes on disk of files that were replaced.
+func (t *Table) litter() (int64, error) {
+	files, err := os.ReadDir(filepath.Join(localPath(t.Location()), "data"))
+	if err != nil {
+		return 0, fault(err, "tidy "+t.Name())
+	}
+	bytes := -t.Bytes()
+	for _, f := range files {
+		if info, err := f.Info(); err == nil { // else it is gone
+			bytes += info.Size()
+		}
+	}
+	return bytes, nil
 }
 
 // Abort drops the batch in hand and its files.
@@ -259,7 +315,9 @@ func (l *Lane) Recover(ctx context.Context, scan func(raw []byte, r *dataset.Rec
 	if err != nil || applied >= l.seq {
 		return err
 	}
-	// One commit at most was lost, and a batch holds no id twice.
+	// One commit at most was lost, and a batch holds no id twice. What the old
+	// rows said of their creation is not known here.
+	var old []string
 	var rec dataset.Record
 	for row, err := range l.history.ReadHistory(ctx, applied) {
 		if err != nil {
@@ -272,7 +330,8 @@ func (l *Lane) Recover(ctx context.Context, scan func(raw []byte, r *dataset.Rec
 			return fmt.Errorf("%s, seq %d: %w", l.history.Name(), row.Seq, err)
 		}
 		v := row.Version()
-		if err := l.put(&rec, &v, true); err != nil {
+		old = append(old, strings.Clone(row.ID))
+		if err := l.put(&rec, &v, false); err != nil {
 			return err
 		}
 	}
@@ -280,5 +339,5 @@ func (l *Lane) Recover(ctx context.Context, scan func(raw []byte, r *dataset.Rec
 	if err != nil {
 		return err
 	}
-	return l.commitData(ctx, files, map[string]string{propApplied: strconv.FormatInt(l.seq, 10)})
+	return l.data.Commit(ctx, Commit{Files: files, DeleteIDs: old, Properties: map[string]string{propApplied: strconv.FormatInt(l.seq, 10)}})
 }
