@@ -58,7 +58,7 @@ func (t *Table) Maintain(ctx context.Context, opts MaintainOptions) (MaintainRep
 	case keep < 0:
 		keep = 0
 	}
-	m := maintenance{t: t, opts: opts, target: cmp.Or(opts.TargetBytes, targetBytes), ids: markIDs}
+	m := maintenance{t: t, opts: opts, target: cmp.Or(opts.TargetBytes, targetBytes), ids: markIDs, spill: spillBytes}
 	m.report.BytesBefore = t.Bytes()
 	if err := m.run(ctx, keep); err != nil {
 		return m.report, fault(err, "maintain "+t.Name())
@@ -73,6 +73,7 @@ type maintenance struct {
 	opts   MaintainOptions
 	target int64 // bytes of a file
 	ids    int64 // deleted ids in memory at once
+	spill  int64 // bytes of rows that are sorted by month at once
 	report MaintainReport
 
 	data    []*stored

@@ -130,12 +130,13 @@ type fanout struct {
 	field   int  // of the partition
 	monthly bool // there are partitions
 	month   int32
+	limit   int64
 	held    []arrow.RecordBatch
 	bytes   int64
 }
 
 func newFanout(s sink) fanout {
-	f := fanout{sink: s}
+	f := fanout{sink: s, limit: heldBytes}
 	f.field, f.monthly = byMonth(s.tbl)
 	return f
 }
@@ -148,7 +149,7 @@ func (f *fanout) write(ctx context.Context, batch arrow.RecordBatch) error {
 	batch.Retain()
 	f.held = append(f.held, batch)
 	f.bytes += sizeOf(batch)
-	if f.bytes < heldBytes {
+	if f.bytes < f.limit {
 		return nil
 	}
 	return f.spread(ctx)

@@ -88,7 +88,7 @@ const spillBytes = 24 << 20
 // time is sorted by month and put aside on disk, and then each month is
 // gathered from there.
 func (m *maintenance) spread(ctx context.Context, out *sink) (err error) {
-	s, err := newSpill(out.out, out.tbl.Location(), out.enc.arrow)
+	s, err := newSpill(out.out, out.tbl.Location(), out.enc.arrow, m.spill)
 	if err != nil {
 		return err
 	}
@@ -132,12 +132,13 @@ type spill struct {
 	n     int             // batches in the file
 	index map[int32][]int // their numbers by month
 
+	limit int64
 	held  []arrow.RecordBatch
 	bytes int64
 }
 
-func newSpill(out *disk, location string, schema *arrow.Schema) (*spill, error) {
-	s := &spill{out: out, schema: schema, index: map[int32][]int{}}
+func newSpill(out *disk, location string, schema *arrow.Schema, limit int64) (*spill, error) {
+	s := &spill{out: out, schema: schema, limit: limit, index: map[int32][]int{}}
 	s.path = filepath.Join(localPath(location), "data", "spill-"+uuid.NewString()+".arrow")
 	var err error
 	if s.file, err = os.OpenFile(s.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
@@ -156,7 +157,7 @@ func (s *spill) add(ctx context.Context, batch arrow.RecordBatch) error {
 	batch.Retain()
 	s.held = append(s.held, batch)
 	s.bytes += sizeOf(batch)
-	if s.bytes < spillBytes {
+	if s.bytes < s.limit {
 		return nil
 	}
 	return s.flush(ctx)
