@@ -34,7 +34,8 @@ const (
 type Commit struct {
 	// Files hold the new rows. In a dataset they hold no id twice.
 	Files Files
-	// DeleteIDs name the objects whose rows of earlier commits disappear.
+	// DeleteIDs name the objects whose rows of earlier commits disappear, in
+	// whatever partition they are.
 	// Rows of this commit are not affected, so naming the ids of Files makes
 	// an upsert.
 	DeleteIDs []string

@@ -171,7 +171,7 @@ func (l *Lane) Commit(ctx context.Context, checkpoint string) error {
 	props := map[string]string{propCheckpoint: checkpoint, propSeq: seq}
 	if l.history == nil {
 		props[propApplied] = seq
-		return l.commitData(ctx, newFiles, props)
+		return l.commitData(ctx, Commit{Files: newFiles, Properties: props})
 	}
 	// Invariant 2: rows and checkpoint commit together or not at all.
 	if err := l.history.Commit(ctx, Commit{Files: oldFiles, Properties: props}); err != nil {
@@ -183,11 +183,13 @@ func (l *Lane) Commit(ctx context.Context, checkpoint string) error {
 	if newFiles.Empty() {
 		return nil
 	}
-	return l.commitData(ctx, newFiles, map[string]string{propApplied: seq})
+	return l.commitData(ctx, Commit{Files: newFiles, Properties: map[string]string{propApplied: seq}})
 }
 
-func (l *Lane) commitData(ctx context.Context, files Files, props map[string]string) error {
-	err := l.data.Commit(ctx, Commit{Files: files, Gone: l.replaced, Properties: props})
+// commitData commits c to the dataset, without the rows that it replaces.
+func (l *Lane) commitData(ctx context.Context, c Commit) error {
+	c.Gone = l.replaced
+	err := l.data.Commit(ctx, c)
 	l.replaced = l.replaced[:0]
 	return err
 }
@@ -315,8 +317,9 @@ func (l *Lane) Recover(ctx context.Context, scan func(raw []byte, r *dataset.Rec
 	if err != nil || applied >= l.seq {
 		return err
 	}
-	// One commit at most was lost, and a batch holds no id twice. What the old
-	// rows said of their creation is not known here.
+	// One commit at most was lost, and a batch holds no id twice. Should an old
+	// row say of its creation what the new one does not, it is found by a delete
+	// file for all partitions; but ClickHouse 26.7 passes those over.
 	var old []string
 	var rec dataset.Record
 	for row, err := range l.history.ReadHistory(ctx, applied) {
@@ -331,7 +334,7 @@ func (l *Lane) Recover(ctx context.Context, scan func(raw []byte, r *dataset.Rec
 		}
 		v := row.Version()
 		old = append(old, strings.Clone(row.ID))
-		if err := l.put(&rec, &v, false); err != nil {
+		if err := l.put(&rec, &v, true); err != nil {
 			return err
 		}
 	}
@@ -339,5 +342,5 @@ func (l *Lane) Recover(ctx context.Context, scan func(raw []byte, r *dataset.Rec
 	if err != nil {
 		return err
 	}
-	return l.data.Commit(ctx, Commit{Files: files, DeleteIDs: old, Properties: map[string]string{propApplied: strconv.FormatInt(l.seq, 10)}})
+	return l.commitData(ctx, Commit{Files: files, DeleteIDs: old, Properties: map[string]string{propApplied: strconv.FormatInt(l.seq, 10)}})
 }
