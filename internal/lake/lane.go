@@ -240,7 +240,7 @@ const (
 	// costs little, and rewriting stops for a while when what was replaced,
 	// which stays on disk for an hour, is worth more than litterBytes.
 	smallBytes  = 64 << 20
-	smallTarget = 8 << 20
+	smallTarget = 4 << 20
 	litterBytes = 4 * smallBytes
 )
 
