@@ -13,6 +13,8 @@ import (
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 	"github.com/google/uuid"
+
+	"github.com/tributary-data/tributary/internal/problem"
 )
 
 // propCommit names the last set of files that was committed.
@@ -102,6 +104,13 @@ func (t *Table) try(ctx context.Context, c Commit, deletes Files) error {
 	cur, err := t.cat.LoadTable(ctx, t.tbl.Identifier())
 	if err != nil {
 		return err
+	}
+	if cur.Metadata().DefaultPartitionSpec() != t.tbl.Metadata().DefaultPartitionSpec() {
+		return &problem.Error{
+			Kind:   problem.Stale,
+			Detail: "table " + t.Name() + " was partitioned anew by another program while rows for it were written",
+			Advice: "Run it again",
+		}
 	}
 	props := iceberg.Properties{}
 	maps.Copy(props, c.Properties)

@@ -10,6 +10,8 @@ import (
 
 	"github.com/apache/iceberg-go"
 	"pgregory.net/rapid"
+
+	"github.com/tributary-data/tributary/internal/problem"
 )
 
 // The months are those of Iceberg's own transform.
@@ -189,6 +191,24 @@ func TestRepartitionAuto(t *testing.T) {
 	if report := maintain(t, history, PartitionMonth); report.Partition != "" || history.Partition() != PartitionNone {
 		t.Errorf("a history was partitioned: %+v", report)
 	}
+}
+
+// Rows that were written for the partitions before are not added to those after.
+func TestCommitAfterRepartition(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	tbl := openOrders(t, openLake(t, dir))
+	a := order("or_1", 1, 1)
+	commit(t, tbl, Commit{Files: write(t, tbl, a)})
+	late := Commit{Files: write(t, tbl, order("or_1", 2, 2)), Gone: []Gone{{"or_1", born("or_1")}}}
+	other := openOrders(t, openLake(t, dir))
+	if _, err := other.Maintain(t.Context(), MaintainOptions{Partition: PartitionMonth}); err != nil {
+		t.Fatal(err)
+	}
+	if err := tbl.Commit(t.Context(), late); problem.KindOf(err) != problem.Stale {
+		t.Errorf("error %v, want a stale one", err)
+	}
+	same(t, contents(t, openOrders(t, openLake(t, dir))), a)
 }
 
 // A rewrite that ends early, before or in its commit, leaves the table as
