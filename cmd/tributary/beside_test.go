@@ -120,6 +120,7 @@ func TestBeside(t *testing.T) {
 		DeleteFiles      *int64 `json:"delete_files"`
 		SnapshotID       *int64 `json:"snapshot_id"`
 		Location         string
+		Partition        string
 	}
 	in := json.NewDecoder(strings.NewReader(o.stdout))
 	in.DisallowUnknownFields()
@@ -127,7 +128,7 @@ func TestBeside(t *testing.T) {
 		t.Errorf("datasets: %v: %s", err, o)
 	}
 	for _, d := range list {
-		if d.Name == "" || d.MetadataLocation == "" || d.Rows == nil || d.Bytes == nil || d.DataFiles == nil || d.DeleteFiles == nil || d.SnapshotID == nil || d.Location == "" {
+		if d.Name == "" || d.MetadataLocation == "" || d.Rows == nil || d.Bytes == nil || d.DataFiles == nil || d.DeleteFiles == nil || d.SnapshotID == nil || d.Location == "" || d.Partition != "none" {
 			t.Errorf("fields are missing: %s", o.stdout)
 		}
 	}
@@ -135,6 +136,15 @@ func TestBeside(t *testing.T) {
 	close(g.opened)
 	if o := first.ended(t); o.status != 0 {
 		t.Errorf("the sync that was waited for: %s", o)
+	}
+	s.exact(t, dir, resources...)
+	o = command{args: []string{"maintain", "--dir", dir, "--partition", "month"}}.run(t)
+	if o.status != 0 || strings.Count(o.stdout, "partition is now month") != len(resources) {
+		t.Errorf("maintain: %s", o)
+	}
+	o = command{args: []string{"datasets", "--dir", dir}}.run(t)
+	if o.status != 0 || strings.Count(o.stdout, "  month  ") != len(resources) || strings.Count(o.stdout, "  -  ") != len(resources) {
+		t.Errorf("datasets: %s", o)
 	}
 	s.exact(t, dir, resources...)
 }

@@ -54,23 +54,34 @@ func (c *datasetsCmd) Run(ctx context.Context) error {
 		return e.Encode(list)
 	}
 	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "table\trows\tbytes\tbytes/row\tfiles\tdelete files\tlocation")
+	fmt.Fprintln(t, "table\trows\tbytes\tbytes/row\tfiles\tdelete files\tpartition\tlocation")
 	for _, d := range list {
 		var each int64
 		if d.Rows > 0 {
 			each = d.Bytes / d.Rows
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%d\t%s\n", d.Name, count(d.Rows), count(d.Bytes), each, d.DataFiles, d.DeleteFiles, d.Location)
+		partition := d.Partition
+		if partition == "none" {
+			partition = "-"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%d\t%s\t%s\n", d.Name, count(d.Rows), count(d.Bytes), each, d.DataFiles, d.DeleteFiles, partition, d.Location)
 	}
 	return t.Flush()
 }
 
-type maintainCmd struct{ dirFlag }
+type maintainCmd struct {
+	dirFlag
+	Partition string `enum:"auto,month,none" default:"auto" help:"Rewrite datasets so that rows lie together by the month of their creation, or not: ${enum}. auto is by month above 5 million rows, and never back."`
+}
 
 // Run maintains every table and says what was done.
 func (c *maintainCmd) Run(ctx context.Context) error {
-	return app.Maintain(ctx, c.Dir, func(m app.Maintenance) {
-		fmt.Printf("%-28s %d → %d files, %d delete files applied, %s rows dropped, %d old snapshots and %d files removed\n",
-			m.Name, m.FilesBefore, m.FilesAfter, m.DeleteFiles, count(m.RowsRemoved), m.SnapshotsRemoved, m.FilesRemoved)
+	return app.Maintain(ctx, c.Dir, c.Partition, func(m app.Maintenance) {
+		rewritten := ""
+		if m.Partition != "" {
+			rewritten = ", partition is now " + string(m.Partition)
+		}
+		fmt.Printf("%-28s %d → %d files, %d delete files applied, %s rows dropped, %d old snapshots and %d files removed%s\n",
+			m.Name, m.FilesBefore, m.FilesAfter, m.DeleteFiles, count(m.RowsRemoved), m.SnapshotsRemoved, m.FilesRemoved, rewritten)
 	})
 }

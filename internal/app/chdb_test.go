@@ -11,6 +11,7 @@ import (
 
 	"github.com/tributary-data/tributary/internal/app"
 	"github.com/tributary-data/tributary/internal/chdbtest"
+	"github.com/tributary-data/tributary/internal/lake"
 	"github.com/tributary-data/tributary/internal/need"
 	"github.com/tributary-data/tributary/internal/stripesim"
 )
@@ -52,16 +53,16 @@ func TestClickHouse(t *testing.T) {
 	}, nil)
 	complete(t, c.pass(t))
 	young := grow(t, c.sim)
-	complete(t, c.pass(t))
-	grow(t, c.sim)
-	for r, ids := range young {
-		for _, id := range ids {
-			if err := c.sim.Mutate(r, id, func(o map[string]any) { o["description"], o["nickname"] = "changed", "changed" }); err != nil {
-				t.Fatal(err)
-			}
-		}
+	// Deletes are for ClickHouse to apply.
+	pass := func() app.Sync {
+		s := c.pass(t)
+		s.Hooks.Untidy = true
+		return s
 	}
-	updated := complete(t, c.pass(t))
+	complete(t, pass())
+	grow(t, c.sim)
+	change(t, c.sim, young, "changed")
+	updated := complete(t, pass())
 
 	ours := func(resource string, history bool) string {
 		if history {
@@ -97,20 +98,93 @@ func TestClickHouse(t *testing.T) {
 	}
 	before := c.rows(t)
 	maintained := map[string]bool{}
-	err := app.Maintain(t.Context(), c.dir, func(m app.Maintenance) { maintained[m.Name] = true })
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, n := range deleteFiles(t, c.dir) {
-		if n != 0 || !maintained[name] {
-			t.Errorf("%s has %d delete files after maintenance", name, n)
+	maintain := func(partition string) {
+		t.Helper()
+		err := app.Maintain(t.Context(), c.dir, partition, func(m app.Maintenance) { maintained[m.Name] = true })
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, n := range deleteFiles(t, c.dir) {
+			if n != 0 || !maintained[name] {
+				t.Errorf("%s has %d delete files after maintenance", name, n)
+			}
 		}
 	}
+	maintain("auto")
 	agree("after maintenance", theirs)
 	if d := cmp.Diff(before, c.rows(t)); d != "" {
 		t.Errorf("maintenance changed the rows:\n%s", d)
 	}
+
+	maintain("month")
+	list, err := app.Datasets(t.Context(), c.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range list {
+		if want := map[bool]string{true: "none", false: "month"}[strings.HasSuffix(d.Name, "_history")]; d.Partition != want {
+			t.Errorf("%s is partitioned by %s, want %s", d.Name, d.Partition, want)
+		}
+		if d.Name == "charges" && d.DataFiles < 3 {
+			t.Errorf("the charges of %d months tell little", d.DataFiles)
+		}
+	}
+	agree("by month", theirs)
+	all := map[stripesim.Resource][]string{}
+	for _, r := range []stripesim.Resource{stripesim.Charges, stripesim.Customers} {
+		for o := range c.sim.Oracle(r) {
+			if len(all[r]) < 40 {
+				all[r] = append(all[r], o.ID)
+			}
+		}
+	}
+	applied := setApplied(t, c.dir, "charges", "")
+	change(t, c.sim, all, "changed by month")
+	complete(t, pass())
+	if deletes := deleteFiles(t, c.dir); deletes["charges"] < 2 {
+		t.Errorf("the charges have %d delete files, want those of several months", deletes["charges"])
+	}
+	agree("by month, updated", wrapped)
+	setApplied(t, c.dir, "charges", applied)
+	complete(t, pass())
+	agree("by month, after a crash", wrapped)
+	maintain("none")
+	agree("no more by month", theirs)
 	report(t, differences(t.Context(), c.sim, c.dir))
+}
+
+func change(t *testing.T, sim *stripesim.Sim, objects map[stripesim.Resource][]string, to string) {
+	t.Helper()
+	for r, ids := range objects {
+		for _, id := range ids {
+			if err := sim.Mutate(r, id, func(o map[string]any) { o["description"], o["nickname"] = to, to }); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// setApplied returns which versions of the history a dataset says it has, and
+// makes it say otherwise unless seq is "": as if commits since had been cut off
+// between the two.
+func setApplied(t *testing.T, dir, resource, seq string) string {
+	t.Helper()
+	l, err := lake.Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	table, err := l.Load(t.Context(), resource)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := table.Property("tributary.applied-seq")
+	if seq != "" {
+		if err := table.Commit(t.Context(), lake.Commit{Properties: map[string]string{"tributary.applied-seq": seq}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return old
 }
 
 // grow lets the shop do business, and returns the ids of what is new.

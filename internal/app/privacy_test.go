@@ -259,7 +259,7 @@ func (h *household) change(t *testing.T, days int) {
 
 func (h *household) maintain(t *testing.T) {
 	t.Helper()
-	if err := app.Maintain(t.Context(), h.dir, func(app.Maintenance) {}); err != nil {
+	if err := app.Maintain(t.Context(), h.dir, "auto", func(app.Maintenance) {}); err != nil {
 		t.Fatal(err)
 	}
 }

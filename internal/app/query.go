@@ -182,6 +182,7 @@ type Dataset struct {
 	Bytes            int64  `json:"bytes"`
 	DataFiles        int64  `json:"data_files"`
 	DeleteFiles      int64  `json:"delete_files"`
+	Partition        string `json:"partition"` // "month" or "none"
 	SnapshotID       int64  `json:"snapshot_id"`
 	Location         string `json:"location"`
 }
@@ -208,7 +209,7 @@ func Datasets(ctx context.Context, dir string) ([]Dataset, error) {
 		}
 		d := Dataset{
 			Name: name, MetadataLocation: t.MetadataLocation(), Rows: t.Rows(), Bytes: t.Bytes(), DataFiles: t.DataFiles(),
-			DeleteFiles: t.DeleteFiles(), SnapshotID: t.SnapshotID(), Location: t.Location(),
+			DeleteFiles: t.DeleteFiles(), Partition: string(t.Partition()), SnapshotID: t.SnapshotID(), Location: t.Location(),
 		}
 		if d.DeleteFiles > 0 {
 			if reader == nil {
@@ -248,8 +249,9 @@ type Maintenance struct {
 
 // Maintain compacts every table in dir, applies its deletes, expires old
 // snapshots and removes what crashes left. No file that a reader may still
-// use is removed.
-func Maintain(ctx context.Context, dir string, done func(Maintenance)) error {
+// use is removed. Datasets are rewritten to be partitioned as partition says:
+// "month", "none", or "auto", which is by month above five million rows.
+func Maintain(ctx context.Context, dir, partition string, done func(Maintenance)) error {
 	if !exists(dir) {
 		return &problem.Error{Kind: problem.NotFound, Detail: fmt.Sprintf("there is no copy in %s", dir), Advice: "Name its directory with --dir"}
 	}
@@ -272,7 +274,7 @@ func Maintain(ctx context.Context, dir string, done func(Maintenance)) error {
 		if err != nil {
 			return err
 		}
-		report, err := t.Maintain(ctx, lake.MaintainOptions{})
+		report, err := t.Maintain(ctx, lake.MaintainOptions{Partition: lake.Partitioning(partition)})
 		if err != nil {
 			return err
 		}

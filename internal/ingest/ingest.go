@@ -30,9 +30,10 @@ type Table interface {
 	// Last returns the object of the version with that seq, nil when the table
 	// keeps no history.
 	Last(ctx context.Context, seq int64) ([]byte, error)
-	// Drop removes the object's row with the next commit: what is done for a
-	// deleted object where no history is kept.
-	Drop(id string)
+	// Drop removes the object's row, which says that it was created then, with
+	// the next commit: what is done for a deleted object where no history is
+	// kept.
+	Drop(id string, created int64)
 }
 
 // An Index knows which version of an object is stored. It learns of versions
@@ -291,6 +292,10 @@ func (l *Lander) Object(ctx context.Context, it rawjson.Item, read Read) error {
 	if read.Source != "" {
 		v.Source = read.Source
 	}
+	if known && old.Created != l.rec.Created {
+		// The old row lies where its own time says.
+		l.Table.Drop(string(l.rec.ID), old.Created)
+	}
 	if err := l.Table.Append(&l.rec, &v, known); err != nil {
 		return err
 	}
@@ -385,7 +390,7 @@ func (l *Lander) Gone(ctx context.Context, id string, read Read) error {
 	entry := old
 	entry.Deleted, entry.ReadAt = true, read.Start.UnixMilli()
 	if raw == nil {
-		l.Table.Drop(id)
+		l.Table.Drop(id, old.Created)
 		l.dirty = true
 	} else {
 		if bad := l.Plan.Scan(raw, &l.rec); bad != nil {

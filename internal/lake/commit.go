@@ -13,6 +13,8 @@ import (
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
 	"github.com/google/uuid"
+
+	"github.com/tributary-data/tributary/internal/problem"
 )
 
 // propCommit names the last set of files that was committed.
@@ -34,10 +36,15 @@ const (
 type Commit struct {
 	// Files hold the new rows. In a dataset they hold no id twice.
 	Files Files
-	// DeleteIDs name the objects whose rows of earlier commits disappear.
+	// DeleteIDs name the objects whose rows of earlier commits disappear, in
+	// whatever partition they are.
 	// Rows of this commit are not affected, so naming the ids of Files makes
 	// an upsert.
 	DeleteIDs []string
+	// Gone names objects whose rows disappear like those of DeleteIDs, where it
+	// is known when they were created: in a partitioned table it concerns the
+	// files of that month alone.
+	Gone []Gone
 	// Properties are set on the table together with the rows, also where
 	// there is nothing else.
 	Properties map[string]string
@@ -45,14 +52,21 @@ type Commit struct {
 	Summary map[string]string
 }
 
+// A Gone is an object whose row disappears. Created, in Unix seconds, is what
+// that row says.
+type Gone struct {
+	ID      string
+	Created int64
+}
+
 // Commit applies c as one Iceberg commit: all of it, or nothing. Files that
 // are already in the table are not added again, so a call that failed may be
 // repeated. Afterwards t is the new state.
 func (t *Table) Commit(ctx context.Context, c Commit) error {
-	if c.Files.Empty() && len(c.DeleteIDs) == 0 && len(c.Properties) == 0 {
+	if c.Files.Empty() && len(c.DeleteIDs) == 0 && len(c.Gone) == 0 && len(c.Properties) == 0 {
 		return nil
 	}
-	deletes, err := t.writeDeletes(c.DeleteIDs)
+	deletes, err := t.writeDeletes(c)
 	if err != nil {
 		return fault(err, "write deletes of "+t.Name())
 	}
@@ -91,6 +105,13 @@ func (t *Table) try(ctx context.Context, c Commit, deletes Files) error {
 	if err != nil {
 		return err
 	}
+	if cur.Metadata().DefaultPartitionSpec() != t.tbl.Metadata().DefaultPartitionSpec() {
+		return &problem.Error{
+			Kind:   problem.Stale,
+			Detail: "table " + t.Name() + " was partitioned anew by another program while rows for it were written",
+			Advice: "Run it again",
+		}
+	}
 	props := iceberg.Properties{}
 	maps.Copy(props, c.Properties)
 	if key := c.Files.key; key != "" {
@@ -122,22 +143,55 @@ func (t *Table) try(ctx context.Context, c Commit, deletes Files) error {
 	return nil
 }
 
-// writeDeletes writes one equality delete file with the ids, each once.
-func (t *Table) writeDeletes(ids []string) (Files, error) {
-	if len(ids) == 0 {
-		return Files{}, nil
+// writeDeletes writes the equality delete files of c: one for each month of
+// Gone if the table is partitioned, and one for all files.
+func (t *Table) writeDeletes(c Commit) (Files, error) {
+	all := slices.Clone(c.DeleteIDs)
+	months := map[int32][]string{}
+	field, monthly := byMonth(t.tbl)
+	for _, g := range c.Gone {
+		if !monthly {
+			all = append(all, g.ID)
+			continue
+		}
+		m := month(g.Created)
+		months[m] = append(months[m], g.ID)
 	}
-	ids = slices.Clone(ids)
+	files := Files{key: uuid.NewString()}
+	add := func(ids []string, at place) error {
+		df, err := t.writeDelete(ids, at)
+		if err == nil {
+			files.data = append(files.data, df)
+		}
+		return err
+	}
+	var err error
+	if len(all) > 0 {
+		err = add(all, everywhere())
+	}
+	for _, m := range slices.Sorted(maps.Keys(months)) {
+		if err == nil {
+			err = add(months[m], monthOf(t.tbl, field, m))
+		}
+	}
+	if err != nil {
+		return Files{}, errors.Join(err, files.remove(t.cat.disk))
+	}
+	return files, nil
+}
+
+// writeDelete writes one equality delete file with the ids, each once.
+func (t *Table) writeDelete(ids []string, at place) (iceberg.DataFile, error) {
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
 
 	schema, err := t.tbl.Schema().Select(true, colID)
 	if err != nil {
-		return Files{}, err
+		return nil, err
 	}
 	enc, err := newEncoding(schema, false)
 	if err != nil {
-		return Files{}, err
+		return nil, err
 	}
 	enc.delete = []int{schema.Field(0).ID}
 	b := array.NewRecordBuilder(memory.DefaultAllocator, enc.arrow)
@@ -145,18 +199,14 @@ func (t *Table) writeDeletes(ids []string) (Files, error) {
 	batch := b.NewRecordBatch()
 	defer batch.Release()
 
-	f, err := createFile(t.tbl, t.cat.disk, enc)
+	f, err := createFile(t.tbl, t.cat.disk, enc, at)
 	if err != nil {
-		return Files{}, err
+		return nil, err
 	}
 	if err := f.write(batch); err != nil {
-		return Files{}, errors.Join(err, f.abort())
+		return nil, errors.Join(err, f.abort())
 	}
-	df, err := f.close()
-	if err != nil {
-		return Files{}, err
-	}
-	return Files{data: []iceberg.DataFile{df}, key: uuid.NewString()}, nil
+	return f.close()
 }
 
 // tidy keeps the metadata of a busy table small. Readers that planned on an

@@ -113,13 +113,11 @@ func (m *maintenance) rewrite(ctx context.Context, group []*stored) error {
 	if err != nil {
 		return err
 	}
-	out := sink{tbl: m.t.tbl, out: m.t.cat.disk, enc: enc, target: m.target}
-	for _, f := range group {
-		if err = m.copyLive(ctx, f, &out); err != nil {
-			break
-		}
+	out := sink{tbl: m.t.tbl, out: m.t.cat.disk, enc: enc, target: m.target, at: everywhere()}
+	if values := group[0].Partition(); len(values) > 0 {
+		out.at = place{m.t.tbl.Spec(), values}
 	}
-	if err == nil {
+	if err = m.copyAll(ctx, group, enc.arrow, out.write); err == nil {
 		err = out.roll()
 	}
 	added := Files{data: out.done}
@@ -132,8 +130,18 @@ func (m *maintenance) rewrite(ctx context.Context, group []*stored) error {
 	return err
 }
 
-// copyLive writes f's live rows to out, in the table's present schema.
-func (m *maintenance) copyLive(ctx context.Context, f *stored, out *sink) error {
+// copyAll hands the live rows of files to write, in their order and with the
+// table's present schema.
+func (m *maintenance) copyAll(ctx context.Context, files []*stored, schema *arrow.Schema, write func(arrow.RecordBatch) error) error {
+	for _, f := range files {
+		if err := m.copyLive(ctx, f, schema, write); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *maintenance) copyLive(ctx context.Context, f *stored, schema *arrow.Schema, write func(arrow.RecordBatch) error) error {
 	row := int64(0)
 	for batch, err := range m.t.batches(ctx, f.DataFile, nil) {
 		if err != nil {
@@ -141,22 +149,23 @@ func (m *maintenance) copyLive(ctx context.Context, f *stored, out *sink) error 
 		}
 		first := row
 		row += batch.NumRows()
-		if err := copyBatch(ctx, batch, f.dead, first, out); err != nil {
+		if err := copyBatch(ctx, batch, f.dead, first, schema, write); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// copyBatch writes the rows of batch whose bit, counted from first, is not set.
-func copyBatch(ctx context.Context, batch arrow.RecordBatch, dead bitmap, first int64, out *sink) error {
-	batch, err := project(batch, out.enc.arrow)
+// copyBatch hands on the rows of batch whose bit, counted from first, is not
+// set.
+func copyBatch(ctx context.Context, batch arrow.RecordBatch, dead bitmap, first int64, schema *arrow.Schema, write func(arrow.RecordBatch) error) error {
+	batch, err := project(batch, schema)
 	if err != nil {
 		return err
 	}
 	defer batch.Release()
 	if dead == nil {
-		return out.write(batch)
+		return write(batch)
 	}
 	mask := array.NewBooleanBuilder(memory.DefaultAllocator)
 	defer mask.Release()
@@ -170,5 +179,5 @@ func copyBatch(ctx context.Context, batch arrow.RecordBatch, dead bitmap, first 
 		return err
 	}
 	defer live.Release()
-	return out.write(live)
+	return write(live)
 }

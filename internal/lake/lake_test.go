@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -54,7 +55,15 @@ func order(id string, seq int64, n int) row {
 		data["items"] = items
 		data["metadata"] = []any{row{"key": "k", "value": fmt.Sprint(n)}}
 	}
-	return row{"_id": id, "_seq": seq, "_hash": fmt.Sprint("hash ", n), "_deleted": false, "_acme": row{"orders_data": data}}
+	created := time.Unix(born(id), 0).UTC().Format(time.RFC3339)
+	return row{
+		"_id": id, "_seq": seq, "_hash": fmt.Sprint("hash ", n), "_created": created, "_deleted": false, "_acme": row{"orders_data": data},
+	}
+}
+
+// born returns when an order was created, around the turn of one of five months.
+func born(id string) int64 {
+	return time.Date(2026, time.Month(id[len(id)-1]%5), 1, 0, 0, int(id[0])%3-1, 0, time.UTC).Unix()
 }
 
 func openLake(t *testing.T, dir string) *Lake {

@@ -3,7 +3,10 @@ package lake
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"golang.org/x/sync/errgroup"
@@ -43,8 +46,9 @@ type Lane struct {
 	rows     *datasetRows
 	oldFile  *Writer
 	rowsFile *Writer
-	replaced []string
+	replaced []Gone
 	seq      int64
+	wrote    bool // there were commits with rows
 }
 
 // Lane opens the tables of schema's resource, creating what is missing, for
@@ -117,7 +121,9 @@ func (l *Lane) Append(r *dataset.Record, v *dataset.Version, replaces bool) erro
 // put adds a version to the dataset's half of the batch.
 func (l *Lane) put(r *dataset.Record, v *dataset.Version, replaces bool) error {
 	if replaces {
-		l.replaced = append(l.replaced, string(r.ID))
+		// Stripe never changes the created of an object; who knows better
+		// calls Drop as well.
+		l.replaced = append(l.replaced, Gone{string(r.ID), r.Created})
 	}
 	l.rows.append(r, v)
 	if l.rows.n < streamRows {
@@ -163,11 +169,12 @@ func (l *Lane) Commit(ctx context.Context, checkpoint string) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
+	l.wrote = l.wrote || !oldFiles.Empty() || !newFiles.Empty()
 	seq := strconv.FormatInt(l.seq, 10)
 	props := map[string]string{propCheckpoint: checkpoint, propSeq: seq}
 	if l.history == nil {
 		props[propApplied] = seq
-		return l.commitData(ctx, newFiles, props)
+		return l.commitData(ctx, Commit{Files: newFiles, Properties: props})
 	}
 	// Invariant 2: rows and checkpoint commit together or not at all.
 	if err := l.history.Commit(ctx, Commit{Files: oldFiles, Properties: l.stamped(props)}); err != nil {
@@ -179,11 +186,13 @@ func (l *Lane) Commit(ctx context.Context, checkpoint string) error {
 	if newFiles.Empty() {
 		return nil
 	}
-	return l.commitData(ctx, newFiles, map[string]string{propApplied: seq})
+	return l.commitData(ctx, Commit{Files: newFiles, Properties: map[string]string{propApplied: seq}})
 }
 
-func (l *Lane) commitData(ctx context.Context, files Files, props map[string]string) error {
-	err := l.data.Commit(ctx, Commit{Files: files, DeleteIDs: l.replaced, Properties: l.stamped(props)})
+// commitData commits c to the dataset, without the rows that it replaces.
+func (l *Lane) commitData(ctx context.Context, c Commit) error {
+	c.Gone, c.Properties = l.replaced, l.stamped(c.Properties)
+	err := l.data.Commit(ctx, c)
 	l.replaced = l.replaced[:0]
 	return err
 }
@@ -219,27 +228,76 @@ func (l *Lane) Last(ctx context.Context, seq int64) ([]byte, error) {
 }
 
 // Drop removes the row of an object from the dataset with the next commit.
-func (l *Lane) Drop(id string) { l.replaced = append(l.replaced, id) }
+// created, in Unix seconds, is what that row says.
+func (l *Lane) Drop(id string, created int64) { l.replaced = append(l.replaced, Gone{id, created}) }
 
-// Limits above which Tidy acts: readers open every file, and apply every
-// delete file to all the rows before it.
+// Limits of Tidy: readers open every file, and apply every delete file to all
+// the rows of its partition before it.
 const (
-	manyDeletes = 32
-	manyFiles   = 500
+	manyDeletes      = 32
+	manyDeletesMonth = 4 * manyDeletes // where each concerns one month
+	manyFiles        = 500
+
+	// A dataset as small as this has no delete file for long, because some
+	// engines read none, or wrongly. Its files stay so small that a changed row
+	// costs little, and rewriting stops for a while when what was replaced,
+	// which stays on disk for an hour, is worth more than litterBytes.
+	smallBytes  = 64 << 20
+	smallTarget = 4 << 20
+	litterBytes = 4 * smallBytes
 )
 
-// Tidy maintains the tables of the lane that have many small files. It must not
-// be called with a batch in hand.
+// Tidy maintains the tables of the lane that have many small files, and a small
+// dataset that has any delete file. It must not be called with a batch in hand.
 func (l *Lane) Tidy(ctx context.Context) error {
 	for _, t := range []*Table{l.history, l.data} {
-		if t == nil || t.DeleteFiles() < manyDeletes && t.DataFiles() < manyFiles {
+		if t == nil {
 			continue
 		}
-		if _, err := t.Maintain(ctx, MaintainOptions{}); err != nil {
+		opts, act, err := t.untidy(l.wrote)
+		if err != nil {
+			return err
+		}
+		if !act {
+			continue
+		}
+		if _, err := t.Maintain(ctx, opts); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// untidy reports whether and how Tidy maintains t. Without new rows there are
+// no more files than the last time.
+func (t *Table) untidy(wrote bool) (MaintainOptions, bool, error) {
+	deletes, limit := t.DeleteFiles(), int64(manyDeletes)
+	if t.Partition() == PartitionMonth {
+		limit = manyDeletesMonth
+	}
+	switch {
+	case deletes > 0 && t.Bytes() <= smallBytes:
+		litter, err := t.litter()
+		return MaintainOptions{TargetBytes: smallTarget}, litter <= litterBytes || deletes >= limit, err
+	case deletes >= limit, wrote && t.DataFiles() >= manyFiles:
+		return MaintainOptions{}, true, nil
+	}
+	return MaintainOptions{}, false, nil
+}
+
+// litter returns the bytes on disk of files that were replaced.
+func (t *Table) litter() (int64, error) {
+	files, err := os.ReadDir(filepath.Join(localPath(t.Location()), "data"))
+	if err != nil {
+		return 0, fault(err, "tidy "+t.Name())
+	}
+	bytes := -t.Bytes()
+	for _, f := range files {
+		if info, err := f.Info(); err == nil { // else it is gone
+			bytes += info.Size()
+		}
+	}
+	return bytes, nil
 }
 
 // Abort drops the batch in hand and its files.
@@ -262,7 +320,10 @@ func (l *Lane) Recover(ctx context.Context, scan func(raw []byte, r *dataset.Rec
 	if err != nil || applied >= l.seq {
 		return err
 	}
-	// One commit at most was lost, and a batch holds no id twice.
+	// One commit at most was lost, and a batch holds no id twice. Should an old
+	// row say of its creation what the new one does not, it is found by a delete
+	// file for all partitions; but ClickHouse 26.7 passes those over.
+	var old []string
 	var rec dataset.Record
 	for row, err := range l.history.ReadHistory(ctx, applied) {
 		if err != nil {
@@ -275,6 +336,7 @@ func (l *Lane) Recover(ctx context.Context, scan func(raw []byte, r *dataset.Rec
 			return fmt.Errorf("%s, seq %d: %w", l.history.Name(), row.Seq, err)
 		}
 		v := row.Version()
+		old = append(old, strings.Clone(row.ID))
 		if err := l.put(&rec, &v, true); err != nil {
 			return err
 		}
@@ -283,5 +345,5 @@ func (l *Lane) Recover(ctx context.Context, scan func(raw []byte, r *dataset.Rec
 	if err != nil {
 		return err
 	}
-	return l.commitData(ctx, files, map[string]string{propApplied: strconv.FormatInt(l.seq, 10)})
+	return l.commitData(ctx, Commit{Files: files, DeleteIDs: old, Properties: map[string]string{propApplied: strconv.FormatInt(l.seq, 10)}})
 }

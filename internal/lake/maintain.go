@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/table"
 )
 
 // MaintainOptions say how much Maintain keeps. The zero value is the default.
@@ -20,6 +21,13 @@ type MaintainOptions struct {
 	// TargetBytes is the size to which data files are merged; zero means
 	// 128 MiB.
 	TargetBytes int64
+	// Partition is how a dataset shall be partitioned; "" leaves it as it is.
+	// Where it is another way the whole table is rewritten, in one commit; on
+	// disk there must be room for it twice more.
+	Partition Partitioning
+	// MonthRows is the number of rows above which PartitionAuto means
+	// PartitionMonth; zero means 5 million.
+	MonthRows int64
 }
 
 // A MaintainReport says what Maintain did to one table.
@@ -31,6 +39,7 @@ type MaintainReport struct {
 	SnapshotsRemoved        int
 	FilesRemoved            int // from disk
 	BytesRemoved            int64
+	Partition               Partitioning // what it was rewritten to; "" if it was not
 }
 
 // Maintain makes the table small and fast to read: it drops the rows that
@@ -38,7 +47,7 @@ type MaintainReport struct {
 // and manifests, forgets old snapshots, and removes files that no remaining
 // snapshot uses. It must run in the table's writer lane.
 //
-// It rewrites in steps of about half a gigabyte, each a commit of its own, and
+// Short of a new partitioning, it rewrites in steps of about half a gigabyte, each a commit of its own, and
 // holds a few batches of rows in memory. A crash costs the step in hand; what
 // that leaves on disk is removed by a later call.
 func (t *Table) Maintain(ctx context.Context, opts MaintainOptions) (MaintainReport, error) {
@@ -49,7 +58,7 @@ func (t *Table) Maintain(ctx context.Context, opts MaintainOptions) (MaintainRep
 	case keep < 0:
 		keep = 0
 	}
-	m := maintenance{t: t, target: cmp.Or(opts.TargetBytes, targetBytes), ids: markIDs}
+	m := maintenance{t: t, opts: opts, target: cmp.Or(opts.TargetBytes, targetBytes), ids: markIDs, spill: spillBytes}
 	m.report.BytesBefore = t.Bytes()
 	if err := m.run(ctx, keep); err != nil {
 		return m.report, fault(err, "maintain "+t.Name())
@@ -61,12 +70,18 @@ func (t *Table) Maintain(ctx context.Context, opts MaintainOptions) (MaintainRep
 // A maintenance is one call of Maintain.
 type maintenance struct {
 	t      *Table
+	opts   MaintainOptions
 	target int64 // bytes of a file
 	ids    int64 // deleted ids in memory at once
+	spill  int64 // bytes of rows that are sorted by month at once
 	report MaintainReport
 
 	data    []*stored
 	deletes []*stored
+
+	// beforeCommit, if set, is called before the commit of a new partitioning:
+	// tests stop there.
+	beforeCommit func() error
 }
 
 // A stored file is a live file of the snapshot that is being maintained.
@@ -90,12 +105,7 @@ func (m *maintenance) run(ctx context.Context, keep time.Duration) error {
 	if err := m.mark(ctx); err != nil {
 		return err
 	}
-	for _, group := range m.groups() {
-		if err := m.rewrite(ctx, group); err != nil {
-			return err
-		}
-	}
-	if err := m.dropDeletes(ctx); err != nil {
+	if err := m.arrange(ctx); err != nil {
 		return err
 	}
 	m.report.FilesAfter = int(m.t.DataFiles())
@@ -113,6 +123,28 @@ func (m *maintenance) run(ctx context.Context, keep time.Duration) error {
 	swept, err := m.t.sweep(ctx, "", keep)
 	m.report.FilesRemoved, m.report.BytesRemoved = swept.files, swept.bytes
 	return err
+}
+
+// arrange rewrites what needs it, and leaves no delete file.
+func (m *maintenance) arrange(ctx context.Context) error {
+	rows := -m.report.RowsRemoved
+	for _, f := range m.data {
+		rows += f.Count()
+	}
+	to, err := m.opts.wanted(m.t, rows)
+	if err != nil {
+		return err
+	}
+	if to != m.t.Partition() {
+		m.report.Partition = to
+		return m.repartition(ctx, to)
+	}
+	for _, group := range m.groups() {
+		if err := m.rewrite(ctx, group); err != nil {
+			return err
+		}
+	}
+	return m.dropDeletes(ctx)
 }
 
 // list reads what the table consists of, data files in the order of seq.
@@ -175,7 +207,11 @@ func (m *maintenance) groups() [][]*stored {
 // replace commits the exchange of old files for new ones. Nobody else may have
 // committed since list: what was read could be out of date.
 func (m *maintenance) replace(ctx context.Context, old []*stored, added Files) error {
-	tx := m.t.tbl.NewTransaction()
+	return m.exchange(ctx, m.t.tbl.NewTransaction(), old, added)
+}
+
+// exchange is replace in a transaction that may do more.
+func (m *maintenance) exchange(ctx context.Context, tx *table.Transaction, old []*stored, added Files) error {
 	rewrite := tx.NewRewrite(nil)
 	for _, f := range old {
 		rewrite.DeleteFile(f.DataFile)
@@ -191,6 +227,11 @@ func (m *maintenance) replace(ctx context.Context, old []*stored, added Files) e
 	if err := tx.RemoveProperties([]string{"schema.name-mapping.default"}); err != nil {
 		return err
 	}
+	return m.settle(ctx, tx, old, added)
+}
+
+// settle commits tx and looks after the files that it exchanged.
+func (m *maintenance) settle(ctx context.Context, tx *table.Transaction, old []*stored, added Files) error {
 	next, err := tx.Commit(ctx)
 	if err != nil {
 		return fmt.Errorf("replace %d files: %w", len(old), err)

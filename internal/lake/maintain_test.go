@@ -109,7 +109,7 @@ func TestMaintainLosesRace(t *testing.T) {
 		commit(t, tbl, Commit{Files: write(t, tbl, order("or_"+string(rune('a'+i)), int64(i), i))})
 	}
 	commit(t, tbl, Commit{DeleteIDs: []string{"or_a"}})
-	m := maintenance{t: tbl, target: targetBytes, ids: markIDs}
+	m := maintenance{t: tbl, target: targetBytes, ids: markIDs, spill: spillBytes}
 	if err := m.list(t.Context()); err != nil {
 		t.Fatal(err)
 	}

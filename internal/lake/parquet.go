@@ -85,6 +85,7 @@ func newEncoding(schema *iceberg.Schema, compact bool) (*encoding, error) {
 type dataFile struct {
 	tbl *table.Table
 	enc *encoding
+	at  place
 	out *disk
 	uri string
 
@@ -93,8 +94,8 @@ type dataFile struct {
 	pq   *pqarrow.FileWriter
 }
 
-func createFile(tbl *table.Table, out *disk, enc *encoding) (*dataFile, error) {
-	d := &dataFile{tbl: tbl, enc: enc, out: out}
+func createFile(tbl *table.Table, out *disk, enc *encoding, at place) (*dataFile, error) {
+	d := &dataFile{tbl: tbl, enc: enc, out: out, at: at}
 	kind := "data"
 	if enc.delete != nil {
 		kind = "deletes"
@@ -155,7 +156,7 @@ func (d *dataFile) finish() (iceberg.DataFile, error) {
 		return nil, err
 	}
 	args := table.DataFileArgs{
-		Schema: d.enc.schema, Spec: d.tbl.Spec(), Content: iceberg.EntryContentData,
+		Schema: d.enc.schema, Spec: d.at.spec, PartitionValues: d.at.values, Content: iceberg.EntryContentData,
 		Format: iceberg.ParquetFile, FormatVersion: d.tbl.Metadata().Version(), Metadata: meta,
 		FilePath: d.uri, FileSize: d.pq.TotalBytesWritten(), Properties: d.tbl.Properties(),
 	}

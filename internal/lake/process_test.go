@@ -81,15 +81,17 @@ func busyChild(t *testing.T, dir string) {
 		}
 		n++
 		rows, present := step(int(n)), after(int(n)-1)
-		var ids []string
+		var gone []Gone
 		for _, r := range rows {
 			if id := r["_id"].(string); present[id] != nil {
-				ids = append(ids, id)
+				gone = append(gone, Gone{id, born(id)})
 			}
 		}
-		commit(t, tbl, Commit{Files: write(t, tbl, rows...), DeleteIDs: ids, Properties: map[string]string{"step": strconv.FormatInt(n, 10)}})
+		commit(t, tbl, Commit{Files: write(t, tbl, rows...), Gone: gone, Properties: map[string]string{"step": strconv.FormatInt(n, 10)}})
 		if n%3 == 0 {
-			if _, err := tbl.Maintain(t.Context(), MaintainOptions{KeepFor: time.Duration(n%2) - 1, TargetBytes: 20_000}); err != nil {
+			if _, err := tbl.Maintain(t.Context(), MaintainOptions{
+				KeepFor: time.Duration(n%2) - 1, TargetBytes: 20_000, Partition: []Partitioning{PartitionNone, PartitionMonth}[n/3%2],
+			}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -83,6 +83,9 @@ func (m *machine) commit(c Commit, rows ...row) {
 	for _, id := range c.DeleteIDs {
 		delete(m.want, id)
 	}
+	for _, g := range c.Gone {
+		delete(m.want, g.ID)
+	}
 	for _, r := range rows {
 		m.want[r["_id"].(string)] = r
 	}
@@ -96,7 +99,11 @@ func (m *machine) upsert(rt *rapid.T) {
 	var c Commit
 	rows := m.rows(rt, func(bool) bool { return true })
 	for _, r := range rows {
-		if id := r["_id"].(string); m.want[id] != nil {
+		switch id := r["_id"].(string); {
+		case m.want[id] == nil:
+		case rapid.Bool().Draw(rt, "by month"):
+			c.Gone = append(c.Gone, Gone{id, born(id)})
+		default:
 			c.DeleteIDs = append(c.DeleteIDs, id)
 		}
 	}
@@ -113,6 +120,11 @@ func (m *machine) maintain(rt *rapid.T) {
 		t:      m.tbl,
 		target: rapid.SampledFrom([]int64{1, 10_000, targetBytes}).Draw(rt, "target"),
 		ids:    rapid.SampledFrom([]int64{2, markIDs}).Draw(rt, "ids"),
+		spill:  rapid.SampledFrom([]int64{1, spillBytes}).Draw(rt, "spill"),
+		opts:   MaintainOptions{Partition: rapid.SampledFrom([]Partitioning{"", PartitionNone, PartitionMonth, PartitionAuto}).Draw(rt, "partition")},
+	}
+	if run.opts.MonthRows = 20; run.opts.Partition == PartitionAuto && len(m.want) > 20 || run.opts.Partition == PartitionMonth {
+		defer m.partitioned(PartitionMonth)
 	}
 	keep := rapid.SampledFrom([]time.Duration{0, time.Hour}).Draw(rt, "keep")
 	if err := run.run(m.Context(), keep); err != nil {
@@ -123,6 +135,29 @@ func (m *machine) maintain(rt *rapid.T) {
 	}
 	if keep == 0 {
 		m.noLitter()
+	}
+}
+
+// partitioned fails if the table is partitioned otherwise, or a file is.
+func (m *machine) partitioned(want Partitioning) {
+	m.Helper()
+	if got := m.tbl.Partition(); got != want {
+		m.Fatalf("partitioned by %s, want %s", got, want)
+	}
+	for e, err := range m.tbl.entries(m.Context()) {
+		if err != nil {
+			m.Fatal(err)
+		}
+		df := e.DataFile()
+		if int(df.SpecID()) != m.tbl.tbl.Metadata().DefaultPartitionSpec() {
+			m.Fatalf("a file of partition %q is live", partition(df))
+		}
+		rows := fileRows(m.T, m.tbl, storedFile(e))
+		for _, r := range rows {
+			if got := df.Partition()[1000]; want == PartitionMonth && got != month(born(r["_id"].(string))) {
+				m.Fatalf("%s is in the partition %v, want %v", r["_id"], got, month(born(r["_id"].(string))))
+			}
+		}
 	}
 }
 

@@ -86,12 +86,15 @@ func TestViewsAreAMap(t *testing.T) {
 			rt.Fatal(err)
 		}
 		s.open()
+		if rapid.Bool().Draw(rt, "by month") {
+			s.maintain(lake.PartitionMonth)
+		}
 		for range rapid.IntRange(3, 14).Draw(rt, "steps") {
-			rapid.SampledFrom([]func(){s.put, s.put, s.put, s.remove, s.remove, s.commit, s.commit, s.maintain, s.rebuild, s.crash, s.reopen, s.look}).Draw(rt, "step")()
+			rapid.SampledFrom([]func(){s.put, s.put, s.put, s.remove, s.remove, s.commit, s.commit, s.tidy, s.again, s.rewrite, s.rebuild, s.crash, s.reopen, s.look}).Draw(rt, "step")()
 		}
 		s.commit()
 		s.look()
-		s.maintain()
+		s.rewrite()
 		s.look()
 		s.rebuild()
 		s.look()
@@ -154,8 +157,13 @@ var places = rapid.StringMatching(`[a-d][0-3]`)
 // put appends new states of some objects, known or not, deleted or not.
 func (s *shipping) put() {
 	for _, id := range rapid.SliceOfNDistinct(places, 1, 8, rapid.ID[string]).Draw(s.T, "put") {
-		p := parcel{ID: id, Object: "parcel", Created: int64(id[0]) * 1000}
-		if n := rapid.Int64Range(-2, 40).Draw(s.T, "n"); n%4 != 0 {
+		// In several months, some at the turn of one.
+		p := parcel{ID: id, Object: "parcel", Created: 1577836799 + (int64(id[0]-'a')*10+int64(id[1]-'0'))*3*86400}
+		n := rapid.Int64Range(-2, 40).Draw(s.T, "n")
+		if n < 0 {
+			p.Created += 45 * 86400 // which Stripe never does
+		}
+		if n%4 != 0 {
 			note := fmt.Sprint("note ", n)
 			p.Amount, p.Note = &n, &note
 			p.Address, p.Tags = map[string]string{"city": note}, []string{"a", note}
@@ -184,10 +192,21 @@ func (s *shipping) append(id, op, raw string) {
 	}
 	var rec dataset.Record
 	s.must(s.scan([]byte(raw), &rec))
-	_, known := s.newest()[id]
+	old, known := s.newest()[id]
+	if was := created(s, old.Raw); known && was != rec.Created {
+		s.lane.Drop(id, was)
+	}
 	v := dataset.Version{Op: op, SeenAt: time.Unix(int64(len(s.versions)), 0).UTC(), Source: dataset.SourceBackfill, RunID: "run_1", APIVersion: "v"}
 	s.must(s.lane.Append(&rec, &v, known))
 	s.batch[id] = version{v.Seq, id, op, raw, op == dataset.OpDelete}
+}
+
+func created(s *shipping, raw string) int64 {
+	var p parcel
+	if raw != "" {
+		s.must(json.Unmarshal([]byte(raw), &p))
+	}
+	return p.Created
 }
 
 func (s *shipping) commit() {
@@ -220,13 +239,25 @@ func (s *shipping) crash() {
 	s.reopen()
 }
 
+// tidy is what ends a pass.
+func (s *shipping) tidy() {
+	s.commit()
+	s.must(s.lane.Tidy(s.Context()))
+}
+
+func (s *shipping) again() { s.maintain("") }
+
+func (s *shipping) rewrite() {
+	s.maintain(rapid.SampledFrom([]lake.Partitioning{lake.PartitionMonth, lake.PartitionNone}).Draw(s.T, "partition"))
+}
+
 // maintain maintains the tables behind the lane's back, as the command does.
-func (s *shipping) maintain() {
+func (s *shipping) maintain(partition lake.Partitioning) {
 	s.close()
 	var err error
 	s.lake, err = lake.Open(s.Context(), s.dir)
 	s.must(err)
-	o := lake.MaintainOptions{KeepFor: time.Duration(rapid.IntRange(-1, 0).Draw(s.T, "keep")), TargetBytes: int64(rapid.IntRange(0, 1).Draw(s.T, "target"))}
+	o := lake.MaintainOptions{KeepFor: time.Duration(rapid.IntRange(-1, 0).Draw(s.T, "keep")), TargetBytes: int64(rapid.IntRange(0, 1).Draw(s.T, "target")), Partition: partition}
 	names, err := s.lake.Tables(s.Context())
 	s.must(err)
 	for _, name := range names {
@@ -236,6 +267,9 @@ func (s *shipping) maintain() {
 		s.must(err)
 		if n := table.DeleteFiles(); n != 0 {
 			s.Fatalf("%s has %d delete files after maintenance", name, n)
+		}
+		if name == "parcels" && partition != "" && table.Partition() != partition {
+			s.Fatalf("%s is partitioned by %s, not by %s", name, table.Partition(), partition)
 		}
 	}
 	s.must(s.lake.Close())

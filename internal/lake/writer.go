@@ -125,7 +125,7 @@ func (w *Writer) encode() (err error) {
 	if err != nil {
 		return err
 	}
-	s := sink{tbl: w.tbl, out: w.out, enc: enc, target: targetBytes}
+	s := newFanout(sink{tbl: w.tbl, out: w.out, enc: enc, target: targetBytes, at: everywhere()})
 	defer func() {
 		w.files.data = s.done
 		if err != nil {
@@ -136,9 +136,9 @@ func (w *Writer) encode() (err error) {
 		select {
 		case batch, more := <-w.batches:
 			if !more {
-				return s.roll()
+				return s.roll(w.ctx)
 			}
-			err := s.write(batch)
+			err := s.write(w.ctx, batch)
 			batch.Release()
 			if err != nil {
 				return err
@@ -149,12 +149,13 @@ func (w *Writer) encode() (err error) {
 	}
 }
 
-// A sink spreads batches over files of about the target size.
+// A sink spreads batches over files of about the target size, all in one place.
 type sink struct {
 	tbl    *table.Table
 	out    *disk
 	enc    *encoding
 	target int64
+	at     place
 	open   *dataFile // nil between files
 	done   []iceberg.DataFile
 }
@@ -164,7 +165,7 @@ func (s *sink) write(batch arrow.RecordBatch) (err error) {
 		return nil
 	}
 	if s.open == nil {
-		if s.open, err = createFile(s.tbl, s.out, s.enc); err != nil {
+		if s.open, err = createFile(s.tbl, s.out, s.enc, s.at); err != nil {
 			return err
 		}
 	}
