@@ -268,7 +268,7 @@ func TestReplayChangesNothing(t *testing.T) {
 					selected(t, opened, "select * from xdm."+resource)
 				}
 				if r.IntN(2) == 0 {
-					if err := app.Maintain(t.Context(), c.dir, "auto", func(app.Maintenance) {}); err != nil {
+					if err := app.Maintain(t.Context(), c.dir, []string{"auto", "month", "none"}[r.IntN(3)], func(app.Maintenance) {}); err != nil {
 						t.Fatal(err)
 					}
 					replay(t, app.Replay{Dir: c.dir})

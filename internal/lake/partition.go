@@ -124,12 +124,15 @@ const heldBytes = 16 << 20
 
 // A fanout spreads batches over the files of a table's partitions, with one
 // file open at a time: rows of several months wait in memory, until there are
-// too many of them, and are written month by month.
+// too many of them, and are written month by month. With a spill, they all
+// wait on disk instead, so that there is no more than one file of a month, but
+// for its size.
 type fanout struct {
 	sink
 	field   int  // of the partition
 	monthly bool // there are partitions
 	month   int32
+	spill   *spill
 	limit   int64
 	held    []arrow.RecordBatch
 	bytes   int64
@@ -138,13 +141,26 @@ type fanout struct {
 func newFanout(s sink) fanout {
 	f := fanout{sink: s, limit: heldBytes}
 	f.field, f.monthly = byMonth(s.tbl)
+	f.at = everywhere()
 	return f
+}
+
+// sort makes f write few files, of a table that is partitioned. The rows on
+// disk come in parts of limit bytes.
+func (f *fanout) sort(limit int64) (err error) {
+	if f.monthly {
+		f.spill, err = newSpill(f.out, f.tbl.Location(), f.enc.arrow, limit)
+	}
+	return err
 }
 
 // write takes part of batch and leaves it to the caller.
 func (f *fanout) write(ctx context.Context, batch arrow.RecordBatch) error {
 	if !f.monthly {
 		return f.sink.write(batch)
+	}
+	if f.spill != nil {
+		return f.spill.add(ctx, batch)
 	}
 	batch.Retain()
 	f.held = append(f.held, batch)
@@ -180,14 +196,43 @@ func (f *fanout) spread(ctx context.Context) error {
 		return cmp.Compare(a, b)
 	})
 	for _, m := range order {
-		if f.open == nil || f.month != m {
-			if err := f.sink.roll(); err != nil {
-				return err
-			}
-			f.month, f.at = m, monthOf(f.tbl, f.field, m)
+		if err := f.turn(m); err != nil {
+			return err
 		}
 		for i, batch := range f.held {
 			if err := f.pick(ctx, batch, index[i][m]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// turn makes month the partition in hand.
+func (f *fanout) turn(month int32) error {
+	if f.open != nil && f.month == month {
+		return nil
+	}
+	f.month, f.at = month, monthOf(f.tbl, f.field, month)
+	return f.sink.roll()
+}
+
+// gather writes the rows that wait on disk.
+func (f *fanout) gather(ctx context.Context) error {
+	if err := f.spill.finish(ctx); err != nil {
+		return err
+	}
+	for _, month := range slices.Sorted(maps.Keys(f.spill.index)) {
+		if err := f.turn(month); err != nil {
+			return err
+		}
+		for batch, err := range f.spill.month(ctx, month) {
+			if err != nil {
+				return err
+			}
+			err = f.sink.write(batch)
+			batch.Release()
+			if err != nil {
 				return err
 			}
 		}
@@ -211,8 +256,15 @@ func (f *fanout) pick(ctx context.Context, batch arrow.RecordBatch, rows []int32
 	return f.sink.write(some)
 }
 
-// roll writes the rows that wait and finishes the file in hand.
+// roll writes the rows that wait and finishes the file in hand. It ends the
+// spill.
 func (f *fanout) roll(ctx context.Context) error {
+	if f.spill != nil {
+		err := errors.Join(f.gather(ctx), f.spill.remove())
+		if f.spill = nil; err != nil {
+			return err
+		}
+	}
 	if err := f.spread(ctx); err != nil {
 		return err
 	}
@@ -229,7 +281,12 @@ func (f *fanout) drop() {
 // abort drops the rows that wait and the file in hand.
 func (f *fanout) abort() error {
 	f.drop()
-	return f.sink.abort()
+	err := f.sink.abort()
+	if f.spill != nil {
+		err = errors.Join(err, f.spill.remove())
+		f.spill = nil
+	}
+	return err
 }
 
 // wanted returns what a table is to be partitioned by, its present way if that

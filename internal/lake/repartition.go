@@ -43,15 +43,12 @@ func (m *maintenance) repartition(ctx context.Context, to Partitioning) error {
 	if err != nil {
 		return err
 	}
-	out := sink{tbl: staged.Table, out: m.t.cat.disk, enc: enc, target: m.target}
-	if to == PartitionMonth {
-		err = m.spread(ctx, &out)
-	} else {
-		out.at = everywhere()
-		err = m.copyAll(ctx, m.data, enc.arrow, out.write)
-		if err == nil {
-			err = out.roll()
-		}
+	out := newFanout(sink{tbl: staged.Table, out: m.t.cat.disk, enc: enc, target: m.target})
+	if err = out.sort(m.spill); err == nil {
+		err = m.copyAll(ctx, m.data, enc.arrow, func(b arrow.RecordBatch) error { return out.write(ctx, b) })
+	}
+	if err == nil {
+		err = out.roll(ctx)
 	}
 	added := Files{data: out.done}
 	if err == nil && m.beforeCommit != nil {
@@ -83,44 +80,10 @@ func respec(tx *table.Transaction, tbl *table.Table, to Partitioning) error {
 // month, twice.
 const spillBytes = 24 << 20
 
-// spread writes the live rows to files of their months. Rows of all months are
-// in all files, and there may be hundreds of months: a part of the table at a
-// time is sorted by month and put aside on disk, and then each month is
-// gathered from there.
-func (m *maintenance) spread(ctx context.Context, out *sink) (err error) {
-	s, err := newSpill(out.out, out.tbl.Location(), out.enc.arrow, m.spill)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.remove()) }()
-	if err := m.copyAll(ctx, m.data, out.enc.arrow, func(b arrow.RecordBatch) error { return s.add(ctx, b) }); err != nil {
-		return err
-	}
-	if err := s.finish(ctx); err != nil {
-		return err
-	}
-	field, _ := byMonth(out.tbl)
-	for _, month := range slices.Sorted(maps.Keys(s.index)) {
-		out.at = monthOf(out.tbl, field, month)
-		for batch, err := range s.month(ctx, month) {
-			if err != nil {
-				return err
-			}
-			err = out.write(batch)
-			batch.Release()
-			if err != nil {
-				return err
-			}
-		}
-		if err := out.roll(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// A spill is a file that holds rows by month: record batches of one month
-// each, in Arrow's file format.
+// A spill is a temporary file that holds rows by month: record batches of one
+// month each, in Arrow's file format. Rows of all months are in all files of a
+// table, and there may be hundreds of months: a part at a time is sorted by
+// month and put aside, and then each month is gathered.
 type spill struct {
 	out    *disk
 	path   string
@@ -140,7 +103,11 @@ type spill struct {
 func newSpill(out *disk, location string, schema *arrow.Schema, limit int64) (*spill, error) {
 	s := &spill{out: out, schema: schema, limit: limit, index: map[int32][]int{}}
 	s.path = filepath.Join(localPath(location), "data", "spill-"+uuid.NewString()+".arrow")
-	var err error
+	// A table without rows has no such directory yet.
+	err := os.MkdirAll(filepath.Dir(s.path), 0o755)
+	if err != nil {
+		return nil, err
+	}
 	if s.file, err = os.OpenFile(s.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
 		return nil, err
 	}

@@ -125,13 +125,18 @@ func (w *Writer) encode() (err error) {
 	if err != nil {
 		return err
 	}
-	s := newFanout(sink{tbl: w.tbl, out: w.out, enc: enc, target: targetBytes, at: everywhere()})
+	s := newFanout(sink{tbl: w.tbl, out: w.out, enc: enc, target: targetBytes})
 	defer func() {
 		w.files.data = s.done
 		if err != nil {
 			err = errors.Join(err, s.abort())
 		}
 	}()
+	if w.compact {
+		if err := s.sort(spillBytes); err != nil {
+			return err
+		}
+	}
 	for {
 		select {
 		case batch, more := <-w.batches:
