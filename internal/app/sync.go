@@ -13,7 +13,6 @@ import (
 	"github.com/tributary-data/tributary/internal/extract"
 	"github.com/tributary-data/tributary/internal/ingest"
 	"github.com/tributary-data/tributary/internal/problem"
-	"github.com/tributary-data/tributary/internal/sqlstore"
 	"github.com/tributary-data/tributary/internal/stripe"
 )
 
@@ -260,7 +259,6 @@ func (p *pass) all(ctx context.Context) {
 		})
 	}
 	wg.Wait()
-	p.remembered(ctx, ch)
 	if err := p.prove(ctx); err != nil {
 		p.note("%v", err)
 	}
@@ -344,26 +342,6 @@ func (p *pass) compare(ctx context.Context, l *lane, i int) error {
 		}
 	}
 	return p.reconcile(ctx, l, i)
-}
-
-// remembered keeps the events of the pass, once every lane has taken them in:
-// those of resources that the pass is not about, too.
-func (p *pass) remembered(ctx context.Context, ch *changes) {
-	if ch == nil || len(p.resources) < len(stripe.Resources) {
-		return
-	}
-	for i := range p.report.Resources {
-		if p.report.Resources[i].err != nil {
-			return
-		}
-	}
-	events := make([]sqlstore.SeenEvent, len(ch.seen))
-	for i, e := range ch.seen {
-		events[i] = sqlstore.SeenEvent(e)
-	}
-	if err := p.home.store.SeeEvents(context.WithoutCancel(ctx), events, ch.at-2*extract.EventOverlap); err != nil {
-		p.Log.ErrorContext(ctx, "events were taken in but not remembered; they will be taken in again", "error", err)
-	}
 }
 
 // followUp fetches what other resources refer to while they are being read.

@@ -47,6 +47,28 @@ func (l *Lane) Keys(ctx context.Context, after int64) iter.Seq2[Key, error] {
 	}
 }
 
+// Told yields the states with a seq above after that only events told of, in
+// the order of seq. ReadAt is when the event happened.
+func (l *Lane) Told(ctx context.Context, after int64) iter.Seq2[Key, error] {
+	return func(yield func(Key, error) bool) {
+		if l.history == nil {
+			return
+		}
+		for row, err := range l.history.ReadKeys(ctx, after) {
+			if row.Op != dataset.OpSeen && err == nil {
+				continue
+			}
+			k := Key{ID: row.ID, Created: row.Created, Seq: row.Seq, ReadAt: row.SeenAt}
+			if err == nil {
+				err = parseHash(&k, row.Hash)
+			}
+			if !yield(k, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
 func parseHash(k *Key, text string) error {
 	n, err := hex.Decode(k.Hash[:], []byte(text))
 	if err != nil || n != len(k.Hash) {
