@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"github.com/zeebo/xxh3"
@@ -10,6 +9,7 @@ import (
 	"github.com/tributary-data/tributary/internal/dataset"
 	"github.com/tributary-data/tributary/internal/extract"
 	"github.com/tributary-data/tributary/internal/ingest"
+	"github.com/tributary-data/tributary/internal/lake"
 	"github.com/tributary-data/tributary/internal/sqlstore"
 )
 
@@ -133,19 +133,26 @@ func (p *pass) listen(ctx context.Context, l *lane, upto, seq int64) error {
 	if !l.history {
 		return nil
 	}
-	t := &teller{store: p.home.store, resource: l.resource.Name, upto: upto, left: map[uint64]bool{}, landed: map[xxh3.Uint128]bool{}}
+	t := &teller{
+		store: p.home.store, resource: l.resource.Name, upto: upto,
+		left: map[uint64]bool{}, landed: map[xxh3.Uint128]bool{}, read: map[xxh3.Uint128]int64{},
+	}
 	if err := t.store.EachShown(ctx, t.resource, upto, func(id string) { t.left[xxh3.HashString(id)] = true }); err != nil || len(t.left) == 0 {
 		return err
 	}
-	if seq < l.table.Seq() {
-		for k, err := range l.table.Told(ctx, seq) {
-			if err != nil {
-				return err
-			}
-			t.landed[landedKey(k.ID, k.ReadAt.Unix(), k.Hash)] = true
+	// What came after that was left by a pass that did not end.
+	err := l.table.Story(ctx, seq, func(k lake.Key, op string) {
+		switch key := stateKey(k.ID, k.Hash); {
+		case !t.left[xxh3.HashString(k.ID)]:
+		case op == dataset.OpSeen:
+			t.landed[at(key, k.ReadAt.Unix())] = true
+		case op == dataset.OpUpsert:
+			t.read[key] = k.ReadAt.Unix()
 		}
+	})
+	if err != nil {
+		return err
 	}
-	var err error
 	if l.lander.Told, err = planOf(l.resource, l.schema); err != nil {
 		return err
 	}
@@ -249,8 +256,9 @@ type teller struct {
 	store    *store
 	resource string
 	upto     int64
-	left     map[uint64]bool       // hashes of the ids whose snapshots have not been handed over
-	landed   map[xxh3.Uint128]bool // rows of a pass that was killed
+	left     map[uint64]bool        // hashes of the ids whose snapshots have not been handed over
+	landed   map[xxh3.Uint128]bool  // what a pass that was killed has told
+	read     map[xxh3.Uint128]int64 // when it read a state last, unix seconds
 }
 
 // Take implements ingest.Inbox.
@@ -264,61 +272,29 @@ func (t *teller) Take(ctx context.Context, id string) ([]ingest.Told, error) {
 		return nil, err
 	}
 	delete(t.left, key)
-	chain(events)
 	told := make([]ingest.Told, len(events))
 	for i, e := range events {
-		told[i] = ingest.Told{At: e.Created, Version: e.APIVersion, Raw: e.Snapshot}
+		told[i] = ingest.Told{
+			At: e.Created, Version: e.APIVersion, Raw: e.Snapshot,
+			Before: e.Before, After: e.After, Last: strings.HasSuffix(e.Type, ".deleted"),
+		}
 	}
 	return told, nil
 }
 
 // Landed implements ingest.Inbox.
-func (t *teller) Landed(id string, at int64, hash [16]byte) bool {
-	return t.landed[landedKey(id, at, hash)]
+func (t *teller) Landed(id string, when int64, hash [16]byte) bool {
+	key := stateKey(id, hash)
+	read, ok := t.read[key]
+	return t.landed[at(key, when)] || ok && when <= read
 }
 
-func landedKey(id string, at int64, hash [16]byte) xxh3.Uint128 {
-	b := append([]byte(id), 0)
-	for i := range 8 {
-		b = append(b, byte(at>>(8*i)))
-	}
-	return xxh3.Hash128(append(b, hash[:]...))
+func stateKey(id string, hash [16]byte) xxh3.Uint128 {
+	return xxh3.Hash128(append([]byte(id), hash[:]...))
 }
 
-// chain orders an object's events, which come by created and place, within
-// each second: neither ids nor Stripe's list tell which was first, but most
-// events say what they changed.
-func chain(events []sqlstore.Notice) {
-	state := ""
-	for from := 0; from < len(events); {
-		to := from + 1
-		for to < len(events) && events[to].Created == events[from].Created {
-			to++
-		}
-		for ; from < to; from++ {
-			next := from + follower(events[from:to], state)
-			e := events[next]
-			copy(events[from+1:next+1], events[from:next])
-			events[from] = e
-			state = e.After
-		}
-	}
-}
-
-// follower returns which of some events of one second comes first, after the
-// one that led to state: the one that changed that state; else the first that
-// changed nothing that another of them led to, deletions last.
-func follower(events []sqlstore.Notice, state string) int {
-	best := -1
-	for i := range events {
-		e := &events[i]
-		if state != "" && e.Before == state {
-			return i
-		}
-		root := !slices.ContainsFunc(events, func(o sqlstore.Notice) bool { return o.ID != e.ID && e.Before != "" && o.After == e.Before })
-		if best < 0 && root && !strings.HasSuffix(e.Type, ".deleted") {
-			best = i
-		}
-	}
-	return max(best, 0)
+// at makes the key of a state that an event told of.
+func at(state xxh3.Uint128, when int64) xxh3.Uint128 {
+	state.Lo += uint64(when) * 0x9e3779b97f4a7c15
+	return state
 }

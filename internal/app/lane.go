@@ -11,6 +11,7 @@ import (
 	"github.com/tributary-data/tributary/internal/lake"
 	"github.com/tributary-data/tributary/internal/mapping"
 	"github.com/tributary-data/tributary/internal/stripe"
+	"github.com/tributary-data/tributary/internal/xdm"
 )
 
 // volatile names the fields, per resource, that change without the object

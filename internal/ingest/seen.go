@@ -20,14 +20,18 @@ type Told struct {
 	At      int64  // created of the event, unix seconds
 	Version string // that rendered it
 	Raw     []byte // after the privacy rules
+	// After is a digest of the state, Before of the one that the event changed,
+	// "" if it does not say. Last is true for what an object was when it ended.
+	Before, After string
+	Last          bool
 }
 
 // An Inbox has the states that events told of a resource's objects.
 type Inbox interface {
 	// Take hands over what was told of an object, oldest first, once.
 	Take(ctx context.Context, id string) ([]Told, error)
-	// Landed says whether the history has that row from a pass that was killed
-	// before it could say so.
+	// Landed says whether the history has that state, as told at that time or as
+	// read after it, from a pass that was killed before it could say so.
 	Landed(id string, at int64, hash [16]byte) bool
 }
 
@@ -152,6 +156,11 @@ func (l *Lander) told(ctx context.Context, id string, old idindex.Entry, known b
 		}
 	}
 	l.Told.Drift() // what other versions of the API look like is none
+	stored := ""
+	if i := slices.IndexFunc(told, func(s snapshot) bool { return known && s.hash == old.Hash }); i >= 0 {
+		stored = told[i].After
+	}
+	order(told, stored)
 	return told, nil
 }
 

@@ -47,26 +47,24 @@ func (l *Lane) Keys(ctx context.Context, after int64) iter.Seq2[Key, error] {
 	}
 }
 
-// Told yields the states with a seq above after that only events told of, in
-// the order of seq. ReadAt is when the event happened.
-func (l *Lane) Told(ctx context.Context, after int64) iter.Seq2[Key, error] {
-	return func(yield func(Key, error) bool) {
-		if l.history == nil {
-			return
-		}
-		for row, err := range l.history.ReadKeys(ctx, after) {
-			if row.Op != dataset.OpSeen && err == nil {
-				continue
-			}
-			k := Key{ID: row.ID, Created: row.Created, Seq: row.Seq, ReadAt: row.SeenAt}
-			if err == nil {
-				err = parseHash(&k, row.Hash)
-			}
-			if !yield(k, err) || err != nil {
-				return
-			}
-		}
+// Story yields all versions with a seq above after in the order of seq, those
+// that only events told of too; op is the row's. Without history there are
+// none.
+func (l *Lane) Story(ctx context.Context, after int64, each func(k Key, op string)) error {
+	if l.history == nil {
+		return nil
 	}
+	for row, err := range l.history.ReadKeys(ctx, after) {
+		if err != nil {
+			return err
+		}
+		k := Key{ID: row.ID, Created: row.Created, Seq: row.Seq, ReadAt: row.SeenAt, Deleted: row.Op == dataset.OpDelete}
+		if err := parseHash(&k, row.Hash); err != nil {
+			return err
+		}
+		each(k, row.Op)
+	}
+	return nil
 }
 
 func parseHash(k *Key, text string) error {
