@@ -6,12 +6,17 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/tributary-data/tributary/internal/app"
+	"github.com/tributary-data/tributary/internal/sqlstore"
 	"github.com/tributary-data/tributary/internal/stripesim"
 )
 
@@ -222,5 +227,163 @@ func TestStories(t *testing.T) {
 			report(t, differences(t.Context(), c.sim, c.dir))
 			unchanged(t, c)
 		})
+	}
+}
+
+// rewriting changes the events on their way: each becomes those that rewrite
+// returns.
+func rewriting(rewrite func(event map[string]any) []any) func(*stripesim.Sim) http.Handler {
+	return func(sim *stripesim.Sim) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/v1/events" {
+				sim.ServeHTTP(w, r)
+				return
+			}
+			answer := httptest.NewRecorder()
+			sim.ServeHTTP(answer, r)
+			list, err := decode(answer.Body.String())
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+				return
+			}
+			var data []any
+			for _, e := range list.(map[string]any)["data"].([]any) {
+				data = append(data, rewrite(e.(map[string]any))...)
+			}
+			list.(map[string]any)["data"] = data
+			maps.Copy(w.Header(), answer.Header())
+			w.Header().Del("Content-Length")
+			_, _ = w.Write([]byte(marshal(list)))
+		})
+	}
+}
+
+// foreign renders what an event shows as another version of the API does.
+func foreign(change func(object map[string]any)) func(map[string]any) []any {
+	return func(e map[string]any) []any {
+		e["api_version"] = "2018-02-28"
+		change(e["data"].(map[string]any)["object"].(map[string]any))
+		return []any{e}
+	}
+}
+
+// What is odd about events does no harm: the copy is exact, and the history
+// tells what they told, and tells it once.
+func TestOddEvents(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		rewrite func(map[string]any) []any
+		want    string
+	}{
+		{"twins", func(e map[string]any) []any {
+			twin := maps.Clone(e)
+			twin["id"] = e["id"].(string) + "_twin"
+			return []any{twin, e}
+		}, "upsert first, seen one, seen two, upsert three"},
+		{"other members", foreign(func(o map[string]any) {
+			delete(o, "invoice_prefix")
+			o["account_balance"] = 0
+		}), "upsert first, seen one 2018-02-28, seen two 2018-02-28, upsert three"},
+		{"what no record can be made of", foreign(func(o map[string]any) {
+			o["created"] = "2018"
+		}), "upsert first, seen one 2018-02-28, seen two 2018-02-28, seen three 2018-02-28, upsert three"},
+		{"in no order", func(e map[string]any) []any {
+			e["created"] = json.Number("1778072540") // one second for all
+			return []any{e}
+		}, "upsert first, seen one, seen two, upsert three"},
+		{"what is not heard of", func(e map[string]any) []any {
+			e["type"] = "moon.landed"
+			return []any{e}
+		}, "upsert first"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := serve(t, tiny(36), rewriting(tt.rewrite))
+			id := present(c.sim)[stripesim.Customers][0]
+			say := func(word string) {
+				err := c.sim.Mutate(stripesim.Customers, id, func(o map[string]any) { o["description"] = word })
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.sim.Advance(10 * time.Second)
+			}
+			c.sim.Advance(100 * time.Second)
+			say("first")
+			c.sim.Advance(time.Hour)
+			complete(t, c.pass(t))
+			for _, word := range []string{"one", "two", "three"} {
+				say(word)
+			}
+			got := complete(t, c.pass(t))
+			story := ""
+			for _, row := range selected(t, reader(t, c.dir), "select op, description, api_version, source, seen_at from customers_history where id = '"+id+"' order by seq") {
+				if story != "" {
+					story += ", "
+				}
+				story += fmt.Sprint(row["op"], " ", row["description"])
+				if row["api_version"] == "2018-02-28" {
+					story += " 2018-02-28"
+				}
+			}
+			if story != tt.want {
+				t.Errorf("the history says %q, want %q", story, tt.want)
+			}
+			for _, r := range got.Resources {
+				if r.Resource == "customers" && r.Seen != int64(bytes.Count([]byte(tt.want), []byte("seen"))) {
+					t.Errorf("%d rows that only events told of: %s", r.Seen, tt.want)
+				}
+			}
+			if tt.name != "what is not heard of" {
+				report(t, differences(t.Context(), c.sim, c.dir))
+			}
+			if n := waitingNotices(t, c.dir); n != 0 {
+				t.Errorf("%d events are left in the inbox", n)
+			}
+			unchanged(t, c)
+		})
+	}
+}
+
+func waitingNotices(t *testing.T, dir string) int64 {
+	t.Helper()
+	s, err := sqlstore.OpenReadOnly(t.Context(), filepath.Join(dir, "tributary.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	n, err := s.LastNotice(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// A copy without history keeps no snapshot, and follows all the same.
+func TestNoStories(t *testing.T) {
+	t.Parallel()
+	c := serve(t, tiny(37), nil)
+	pass := func() *app.Report {
+		s := c.pass(t)
+		s.NoHistory = true
+		return complete(t, s)
+	}
+	pass()
+	id := present(c.sim)[stripesim.Customers][0]
+	for n := range 3 {
+		err := c.sim.Mutate(stripesim.Customers, id, func(o map[string]any) { o["description"] = fmt.Sprint("state ", n) })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.sim.Advance(10 * time.Second)
+	for _, r := range pass().Resources {
+		if r.Seen != 0 {
+			t.Errorf("%s: %d rows that only events told of", r.Resource, r.Seen)
+		}
+	}
+	rows := selected(t, reader(t, c.dir), "select description from customers where id = '"+id+"'")
+	if len(rows) != 1 || rows[0]["description"] != "state 2" {
+		t.Errorf("it is %v", rows)
 	}
 }
