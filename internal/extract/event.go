@@ -28,8 +28,10 @@ type touch struct {
 // the subscription stands below parent.
 var (
 	ofInvoice = []touch{
-		{"customers", "customer"}, {"subscriptions", "subscription"},
-		{"subscriptions", "parent.subscription_details.subscription"}, {"charges", "charge"},
+		{"customers", "customer"},
+		{"subscriptions", "subscription"},
+		{"subscriptions", "parent.subscription_details.subscription"},
+		{"charges", "charge"},
 	}
 	ofInvoiceItem = []touch{{"subscriptions", "subscription"}, {"subscriptions", "parent.subscription_details.subscription"}}
 )

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/tributary-data/tributary/internal/problem"
@@ -83,12 +84,7 @@ func ParseNotice(raw []byte) (Notice, error) {
 
 func (n *Notice) add(resource, id string) {
 	r := Ref{Resource: resource, ID: id, At: n.Created}
-	for _, have := range n.Refs {
-		if have == r {
-			return
-		}
-	}
-	if id != "" {
+	if id != "" && !slices.Contains(n.Refs, r) {
 		n.Refs = append(n.Refs, r)
 	}
 }
