@@ -77,7 +77,7 @@ func (l *Lander) Tell(ctx context.Context, id string) error {
 			}
 		}
 	}
-	l.choose(id, told, stored)
+	l.choose(id, old, told, stored)
 	return l.append(id, old, told)
 }
 
@@ -95,9 +95,9 @@ func (l *Lander) tellBefore(ctx context.Context, old idindex.Entry, known, row b
 	next := state{hash: l.rec.Hash, raw: l.rec.Raw}
 	switch {
 	case !known:
-		l.choose(id, told, nil)
+		l.choose(id, old, told, nil)
 	case !row:
-		l.choose(id, told, &next)
+		l.choose(id, old, told, &next)
 		last := newest(told)
 		if err := l.append(id, old, told); err != nil || last == nil || l.shows(next, last) {
 			return err
@@ -106,7 +106,7 @@ func (l *Lander) tellBefore(ctx context.Context, old idindex.Entry, known, row b
 		// story must not end before it.
 		return l.seen(&l.rec, read.Start, read.Version)
 	default:
-		l.choose(id, told, &state{hash: old.Hash})
+		l.choose(id, old, told, &state{hash: old.Hash})
 	}
 	if last := newest(told); last != nil && l.shows(next, last) {
 		last.keep = false
@@ -124,7 +124,7 @@ func (l *Lander) tellGone(ctx context.Context, id string, old idindex.Entry, sto
 	if err != nil || len(told) == 0 {
 		return err
 	}
-	l.choose(id, told, stored)
+	l.choose(id, old, told, stored)
 	return l.append(id, old, told)
 }
 
@@ -166,11 +166,14 @@ func (l *Lander) told(ctx context.Context, id string, old idindex.Entry, known b
 
 // choose marks those that say something: a state that differs from the one
 // before it. Late ones stand beside what is stored and beside each other.
-func (l *Lander) choose(id string, told []snapshot, stored *state) {
+func (l *Lander) choose(id string, old idindex.Entry, told []snapshot, stored *state) {
 	before, late := stored, stored
+	landed := false // and so has the one before
 	for i := range told {
 		s := &told[i]
-		if l.Inbox.Landed(id, s.At, s.hash) {
+		// What says nothing was not told, but was there.
+		again := landed && s.hash == told[i-1].hash && s.At*1000 <= old.ReadAt
+		if landed = again || l.Inbox.Landed(id, s.At, s.hash); landed {
 			before = stored // which landed with it, or after it
 			continue
 		}
