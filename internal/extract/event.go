@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -116,6 +117,9 @@ var listed = [][]string{
 		"invoiceitem.created", "invoiceitem.deleted",
 	},
 }
+
+// EventTypes returns the types of events that say something of our resources.
+func EventTypes() []string { return slices.Concat(listed...) }
 
 // ReadEvents lists the events created at or after from, in unix seconds, and
 // hands them to put, a page at a time, in the order of Stripe's list: newest
