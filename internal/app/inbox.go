@@ -73,11 +73,14 @@ func (p *pass) readChanges(ctx context.Context, lanes []*lane) (*changes, error)
 		seqs[l] = seq
 	}
 	ch := &changes{}
-	listed, failed := p.listEvents(ctx, lanes, now)
+	var listed bool
+	var failed, err error
+	if !p.Inbox {
+		listed, failed = p.listEvents(ctx, lanes, now)
+	}
 	if listed && failed == nil {
 		ch.at = now
 	}
-	var err error
 	if ch.upto, err = p.home.store.LastNotice(ctx); err != nil {
 		return nil, err
 	}
@@ -216,9 +219,15 @@ func (p *pass) apply(ctx context.Context, l *lane, ch *changes) error {
 		}
 	}
 	ctx = context.WithoutCancel(ctx)
-	l.lander.Checkpoint.Events = max(l.lander.Checkpoint.Events, ch.at)
-	if err := l.lander.Touch(ctx); err != nil {
-		return err
+	if ch.at == 0 {
+		if err := l.lander.Commit(ctx); err != nil {
+			return err
+		}
+	} else {
+		l.lander.Checkpoint.Events = max(l.lander.Checkpoint.Events, ch.at)
+		if err := l.lander.Touch(ctx); err != nil {
+			return err
+		}
 	}
 	if !some && l.lander.Seq == l.before {
 		return nil
@@ -240,7 +249,11 @@ func (p *pass) applyBatch(ctx context.Context, l *lane, batch []sqlstore.Noticed
 		}
 		ids = append(ids, o.ID)
 	}
-	if err := p.fetch(ctx, l, ids, dataset.SourceEvent); err != nil {
+	source := dataset.SourceEvent
+	if p.Inbox {
+		source = dataset.SourceWebhook
+	}
+	if err := p.fetch(ctx, l, ids, source); err != nil {
 		return err
 	}
 	for _, o := range batch {
