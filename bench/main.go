@@ -4,6 +4,7 @@
 //	go run ./bench                 everything (some minutes)
 //	go run ./bench -only backfill  the backfill under Stripe's limits, against the floor
 //	go run ./bench -only cpu       CPU and memory per object, without limits
+//	go run ./bench -only webhook   from a webhook to the row in `query`
 //
 // The floor is what the limits allow: the larger of all requests over the global
 // limit and each endpoint's over the endpoint's. The least number of requests is
@@ -32,20 +33,21 @@ import (
 )
 
 func main() {
-	only := flag.String("only", "", "backfill or cpu; empty for both")
+	only := flag.String("only", "", "backfill, cpu or webhook; empty for all")
 	latency := flag.Duration("latency", 150*time.Millisecond, "of the simulated Stripe, in the backfill")
 	sizes := flag.String("charges", "100000,1000000", "numbers of charges for cpu")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of the last cpu run to this file")
+	changes := flag.Int("changes", 100, "for webhook: how many objects are changed")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *only, *latency, *sizes, *profile); err != nil {
+	if err := run(ctx, *only, *latency, *sizes, *profile, *changes); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, only string, latency time.Duration, sizes, profile string) error {
+func run(ctx context.Context, only string, latency time.Duration, sizes, profile string, changes int) error {
 	tmp, err := os.MkdirTemp("", "tributary-bench-")
 	if err != nil {
 		return err
@@ -64,6 +66,11 @@ func run(ctx context.Context, only string, latency time.Duration, sizes, profile
 	}
 	if only == "" || only == "cpu" {
 		if err := b.cpu(ctx, sizes); err != nil {
+			return err
+		}
+	}
+	if only == "" || only == "webhook" {
+		if err := b.webhook(ctx, latency, changes); err != nil {
 			return err
 		}
 	}

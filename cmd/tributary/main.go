@@ -22,6 +22,8 @@ import (
 type cli struct {
 	Demo     demoCmd     `cmd:"" help:"Show it all in a minute, against a simulated Stripe account."`
 	Sync     syncCmd     `cmd:"" help:"Copy what is missing and what is new from a Stripe account."`
+	Serve    serveCmd    `cmd:"" help:"Keep the copy up to date: passes on a schedule, and webhooks."`
+	Webhook  webhookCmd  `cmd:"" help:"Manage the endpoint in Stripe that sends changes to serve."`
 	Query    queryCmd    `cmd:"" help:"Run one SQL query over the copy."`
 	Datasets datasetsCmd `cmd:"" help:"List the tables of the lake."`
 	Maintain maintainCmd `cmd:"" help:"Compact tables, apply deletes, expire snapshots, remove leftovers."`

@@ -11,6 +11,7 @@ import (
 	"github.com/tributary-data/tributary/internal/lake"
 	"github.com/tributary-data/tributary/internal/mapping"
 	"github.com/tributary-data/tributary/internal/stripe"
+	"github.com/tributary-data/tributary/internal/xdm"
 )
 
 // volatile names the fields, per resource, that change without the object
@@ -22,6 +23,8 @@ var volatile = map[string][]string{
 // A lane is what one pass needs to write one resource.
 type lane struct {
 	resource stripe.Resource
+	schema   *xdm.Schema
+	history  bool // one is kept
 	table    *lake.Lane
 	index    *idindex.Resource
 	lander   *ingest.Lander
@@ -48,7 +51,7 @@ func (p *pass) openLane(ctx context.Context, r stripe.Resource) (*lane, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.Name, err)
 	}
-	l := &lane{resource: r, table: table, index: index, before: table.Seq()}
+	l := &lane{resource: r, schema: opened.schema, history: opened.history, table: table, index: index, before: table.Seq()}
 	l.lander = &ingest.Lander{
 		Resource: r.Name, Plan: plan, Table: table, Index: index, Store: p.home.store, Privacy: p.home.rules.For(r.Name),
 		Version: dataset.Version{
@@ -72,6 +75,7 @@ func (p *pass) openLane(ctx context.Context, r stripe.Resource) (*lane, error) {
 
 // tables are those of one resource, open for writing in its present schema.
 type tables struct {
+	schema  *xdm.Schema
 	plan    *mapping.Plan
 	table   *lake.Lane
 	index   *idindex.Resource
@@ -98,7 +102,7 @@ func (h *home) openTables(ctx context.Context, r stripe.Resource, history bool) 
 		return nil, err
 	}
 	table.Rules = h.rules.stamp
-	return &tables{plan: plan, table: table, index: h.index.Resource(r.Name), history: history, made: fingerprint(schema)}, nil
+	return &tables{schema: schema, plan: plan, table: table, index: h.index.Resource(r.Name), history: history, made: fingerprint(schema)}, nil
 }
 
 // recover finishes what a crash left undone, and brings the index up to date.

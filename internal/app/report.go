@@ -57,6 +57,7 @@ type ResourceReport struct {
 	Unchanged   int64        `json:"unchanged"`
 	Quarantined int64        `json:"quarantined"`
 	Warnings    int64        `json:"warnings"` // fields nulled because of their type
+	Seen        int64        `json:"seen"`     // rows of the history that only events told of
 	Requests    int64        `json:"requests"`
 	Refused     int64        `json:"refused"` // answered 429
 	Duration    int64        `json:"duration_ms"`
@@ -96,7 +97,7 @@ func reportError(err error) *ErrorReport {
 
 func (r *ResourceReport) count(c ingest.Counts) {
 	r.Read, r.Inserted, r.Updated, r.Deleted = c.Read, c.Inserted, c.Updated, c.Deleted
-	r.Unchanged, r.Quarantined, r.Warnings = c.Unchanged, c.Quarantined, c.Warnings
+	r.Unchanged, r.Quarantined, r.Warnings, r.Seen = c.Unchanged, c.Quarantined, c.Warnings, c.Seen
 }
 
 // Troubles says why resources are not complete, a sentence each; one for all

@@ -13,7 +13,6 @@ import (
 	"github.com/tributary-data/tributary/internal/extract"
 	"github.com/tributary-data/tributary/internal/ingest"
 	"github.com/tributary-data/tributary/internal/problem"
-	"github.com/tributary-data/tributary/internal/sqlstore"
 	"github.com/tributary-data/tributary/internal/stripe"
 )
 
@@ -49,6 +48,10 @@ type Sync struct {
 	Log           *slog.Logger
 	Progress      func(Progress) // called a few times a second; may be nil
 
+	// Inbox reads what the events in the inbox are about, which webhooks brought,
+	// and nothing else: no list, no events; no cursor moves.
+	Inbox bool
+
 	BatchRows int           // 0: ingest.DefaultBatchRows
 	BatchAge  time.Duration // 0: ingest.DefaultBatchAge
 	Retry     stripe.Retry
@@ -76,6 +79,7 @@ type pass struct {
 	home      *home
 	client    *stripe.Client
 	limits    stripe.Limits
+	found     stripe.Probe // what the key may read; given when an earlier pass found out
 	resources []stripe.Resource
 	report    *Report
 	began     time.Time
@@ -94,6 +98,21 @@ type callCount struct{ n, refused int64 }
 // how far the pass came. When ctx ends, the pass commits what it has and
 // reports that it was stopped.
 func (s Sync) Run(ctx context.Context) (*Report, error) {
+	p, err := s.newPass()
+	if err != nil {
+		return nil, err
+	}
+	p.connect()
+	defer func() {
+		if p.home != nil {
+			_ = p.home.Close() // what failed first is the reason
+		}
+	}()
+	return p.run(ctx)
+}
+
+// newPass checks what is asked for.
+func (s Sync) newPass() (*pass, error) {
 	p := &pass{Sync: s, began: time.Now(), calls: map[string]*callCount{}}
 	if p.Log == nil {
 		p.Log = slog.New(slog.DiscardHandler)
@@ -102,8 +121,14 @@ func (s Sync) Run(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	p.report = &Report{RunID: newRunID(), Dir: s.Dir, Livemode: s.Key.Mode() == stripe.Live}
-	p.connect()
+	return p, nil
+}
+
+// run does the pass with its client, in its home if that is open already; it
+// leaves the home open.
+func (p *pass) run(ctx context.Context) (*Report, error) {
 	found, err := p.open(ctx)
+	p.found = found
 	p.report.Missing = found.Missing()
 	for _, r := range p.resources {
 		rr := ResourceReport{Resource: r.Name}
@@ -122,13 +147,16 @@ func (s Sync) Run(ctx context.Context) (*Report, error) {
 		p.conclude()
 		return p.report, err
 	}
-	defer p.home.Close()
 	if p.drifted, err = drifts(context.WithoutCancel(ctx), p.home.store.Store); err != nil {
 		p.conclude()
 		return p.report, unusable(p.Dir, err)
 	}
 	stop := p.tick()
-	p.all(ctx)
+	if p.Inbox {
+		p.allWaiting(ctx)
+	} else {
+		p.all(ctx)
+	}
 	stop()
 	return p.report, p.finish(ctx)
 }
@@ -173,7 +201,7 @@ func (p *pass) rate() float64 {
 // that can read something.
 func (p *pass) open(ctx context.Context) (stripe.Probe, error) {
 	var found stripe.Probe
-	fresh := !exists(p.Dir)
+	fresh := p.home == nil && !exists(p.Dir)
 	if fresh {
 		var err error
 		if found, err = p.probe(ctx); err != nil {
@@ -183,13 +211,14 @@ func (p *pass) open(ctx context.Context) (stripe.Probe, error) {
 	if err := ctx.Err(); err != nil {
 		return found, err
 	}
-	home, err := openHome(ctx, p.Dir)
-	if err != nil {
-		return found, err
-	}
-	p.home = home
-	if len(home.rewrote.Tables)+int(home.rewrote.Quarantine) > 0 {
-		p.note("what was stored had not gone through the privacy rules of version %d, and has now", home.rules.version)
+	var err error
+	if p.home == nil {
+		if p.home, err = openHome(ctx, p.Dir); err != nil {
+			return found, err
+		}
+		if p.home.rewrote.any() {
+			p.note("what was stored had not gone through the privacy rules of version %d, and has now", p.home.rules.version)
+		}
 	}
 	asked := true
 	if !fresh {
@@ -197,9 +226,6 @@ func (p *pass) open(ctx context.Context) (stripe.Probe, error) {
 	}
 	if err == nil {
 		err = p.bind(ctx, found, asked)
-	}
-	if err != nil {
-		_ = home.Close() // what failed first is the reason
 	}
 	return found, unusable(p.Dir, err)
 }
@@ -260,7 +286,6 @@ func (p *pass) all(ctx context.Context) {
 		})
 	}
 	wg.Wait()
-	p.remembered(ctx, ch)
 	if err := p.prove(ctx); err != nil {
 		p.note("%v", err)
 	}
@@ -344,26 +369,6 @@ func (p *pass) compare(ctx context.Context, l *lane, i int) error {
 		}
 	}
 	return p.reconcile(ctx, l, i)
-}
-
-// remembered keeps the events of the pass, once every lane has taken them in:
-// those of resources that the pass is not about, too.
-func (p *pass) remembered(ctx context.Context, ch *changes) {
-	if ch == nil || len(p.resources) < len(stripe.Resources) {
-		return
-	}
-	for i := range p.report.Resources {
-		if p.report.Resources[i].err != nil {
-			return
-		}
-	}
-	events := make([]sqlstore.SeenEvent, len(ch.seen))
-	for i, e := range ch.seen {
-		events[i] = sqlstore.SeenEvent(e)
-	}
-	if err := p.home.store.SeeEvents(context.WithoutCancel(ctx), events, ch.at-2*extract.EventOverlap); err != nil {
-		p.Log.ErrorContext(ctx, "events were taken in but not remembered; they will be taken in again", "error", err)
-	}
 }
 
 // followUp fetches what other resources refer to while they are being read.
@@ -544,7 +549,7 @@ func (p *pass) finish(ctx context.Context) error {
 		p.report.Drift = driftNews(p.drifted, drifted)
 	}
 	p.conclude()
-	if err == nil {
+	if err == nil && !p.Inbox { // a busy account would fill the table with the others
 		err = p.home.recordRun(after, p.report, p.began)
 	}
 	for _, r := range p.report.Resources {

@@ -46,9 +46,11 @@ var rules = rulebook{
 		"internal/duck":     {"internal/problem"},
 		// A Stripe that shares nothing with what reads it: else both could err alike.
 		"internal/stripesim": {"internal/money"},
+		// The edge to which Stripe sends.
+		"internal/hook": {"internal/extract", "internal/stripe"},
 		// What ties it together, and the edges.
 		"internal/app": {
-			"internal/dataset", "internal/duck", "internal/extract", "internal/idindex", "internal/ingest",
+			"internal/dataset", "internal/duck", "internal/extract", "internal/hook", "internal/idindex", "internal/ingest",
 			"internal/lake", "internal/mapping", "internal/money", "internal/privacy", "internal/problem", "internal/rawjson",
 			"internal/sqlstore", "internal/stripe", "internal/xdm",
 		},

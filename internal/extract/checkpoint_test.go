@@ -1,7 +1,6 @@
 package extract
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -109,40 +108,5 @@ func TestFollow(t *testing.T) {
 	}
 	if lost.Compared(); lost.Reconciled != now+9 || lost.Reconciling != nil {
 		t.Errorf("ended: %+v", lost)
-	}
-}
-
-func TestTouched(t *testing.T) {
-	t.Parallel()
-	for kind, want := range map[string]string{
-		"charge.succeeded":               "charges",
-		"charge.dispute.created":         "charges",
-		"charge.refund.updated":          "refunds charges",
-		"refund.failed":                  "refunds charges",
-		"review.closed":                  "charges",
-		"customer.updated":               "customers",
-		"customer.deleted":               "customers",
-		"customer.subscription.deleted":  "subscriptions",
-		"customer.discount.created":      "customers subscriptions",
-		"customer.tax_id.updated":        "customers",
-		"invoice.paid":                   "customers subscriptions charges",
-		"subscription_schedule.released": "subscriptions",
-		"price.deleted":                  "prices",
-		"plan.updated":                   "prices",
-		"payout.paid":                    "",
-		"never.heard.of":                 "",
-	} {
-		var got []string
-		for _, touch := range touched(kind) {
-			got = append(got, touch.resource)
-		}
-		if strings.Join(got, " ") != want {
-			t.Errorf("%s touches %v, want %s", kind, got, want)
-		}
-	}
-	for _, kind := range listed {
-		if touched(kind) == nil {
-			t.Errorf("%s is asked for and touches nothing", kind)
-		}
 	}
 }

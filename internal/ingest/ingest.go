@@ -84,6 +84,7 @@ type Counts struct {
 	Unchanged   int64
 	Quarantined int64
 	Warnings    int64 // fields nulled because of their type
+	Seen        int64 // rows of the history that only events told of
 }
 
 // Limits of a batch: it is committed at the first of them.
@@ -120,13 +121,21 @@ type Lander struct {
 	// at them: the record, its hash, the history and the quarantine have what it
 	// leaves.
 	Privacy *privacy.Filter
+	// Inbox, if set, has what events told of the objects: the states between
+	// two reads go to the history. Told takes them apart; it is not Plan, which
+	// must see nothing of other versions of the API. Volatile names the fields at
+	// the top that change without the object changing.
+	Inbox    Inbox
+	Told     *mapping.Plan
+	Volatile []string
 	// Progress, if set, is called after each page and commit.
 	Progress func(Counts)
 
 	counts   Counts
-	open     Counts // inserted and updated in the open batch
+	open     Counts // rows of the open batch
 	rec      dataset.Record
 	filtered []byte // the object in hand, after Privacy
+	toldRec  dataset.Record
 	puts     []idindex.Put
 	batch    map[string]idindex.Entry // what the open batch holds, by id
 	rejected []dataset.Rejected
@@ -147,6 +156,7 @@ func (l *Lander) Counts() Counts {
 	c.Inserted -= l.open.Inserted
 	c.Updated -= l.open.Updated
 	c.Deleted -= l.open.Deleted
+	c.Seen -= l.open.Seen
 	return c
 }
 
@@ -214,7 +224,7 @@ func (l *Lander) page(ctx context.Context, p *extract.Page) error {
 	if rows == 0 {
 		rows = DefaultBatchRows
 	}
-	if len(l.puts)+len(l.rejected) >= rows {
+	if len(l.puts)+len(l.rejected)+int(l.open.Seen) >= rows {
 		return l.Commit(ctx)
 	}
 	return nil
@@ -273,13 +283,16 @@ func (l *Lander) Object(ctx context.Context, it rawjson.Item, read Read) error {
 		if l.expected[string(l.rec.ID)] && l.Pending(&l.rec) == 0 {
 			l.due = append(l.due, Due{ID: string(l.rec.ID), Created: l.rec.Created})
 		}
-		return nil
+		return l.tellBefore(ctx, old, known, false, read)
 	case known && entry.ReadAt < old.ReadAt:
 		// Older never overwrites newer. Which of two requests that overlapped
 		// saw the later state can't be told: ask once more.
 		l.counts.Unchanged++
 		l.want(l.Resource, string(l.rec.ID))
 		return nil
+	}
+	if err := l.tellBefore(ctx, old, known, true, read); err != nil {
+		return err
 	}
 	if _, open := l.batch[string(l.rec.ID)]; open {
 		// An equality delete does not reach rows of its own commit.
@@ -369,8 +382,11 @@ func (l *Lander) Touch(ctx context.Context) error {
 // that was never stored, or was read again since, is passed over.
 func (l *Lander) Gone(ctx context.Context, id string, read Read) error {
 	old, known, err := l.lookup([]byte(id))
-	if err != nil || !known || old.Deleted {
+	if err != nil || old.Deleted {
 		return err
+	}
+	if !known {
+		return l.tellGone(ctx, id, old, nil)
 	}
 	if at := time.UnixMilli(old.ReadAt).UTC(); read.Start.Before(at) {
 		if !read.Last {
@@ -393,6 +409,9 @@ func (l *Lander) Gone(ctx context.Context, id string, read Read) error {
 		l.Table.Drop(id, old.Created)
 		l.dirty = true
 	} else {
+		if err := l.tellGone(ctx, id, old, &state{old.Hash, raw}); err != nil {
+			return err
+		}
 		if bad := l.Plan.Scan(raw, &l.rec); bad != nil {
 			return fmt.Errorf("%s %s: the last state can't be read again: %s %s", l.Resource, id, bad.Path, bad.Reason)
 		}
@@ -504,6 +523,7 @@ func (l *Lander) Commit(ctx context.Context) error {
 	if err := l.Table.Commit(ctx, l.Checkpoint.Encode()); err != nil {
 		return err
 	}
+	rows := len(l.puts) + int(l.open.Seen)
 	l.dirty, l.open = false, Counts{}
 	if len(l.settled) > 0 {
 		if err := l.Store.Settle(ctx, l.Resource, l.settled); err != nil {
@@ -517,7 +537,7 @@ func (l *Lander) Commit(ctx context.Context) error {
 		}
 		l.due = l.due[:0]
 	}
-	if len(l.puts) > 0 {
+	if rows > 0 {
 		if err := l.Index.Apply(l.Seq, l.puts); err != nil {
 			return err
 		}

@@ -47,6 +47,26 @@ func (l *Lane) Keys(ctx context.Context, after int64) iter.Seq2[Key, error] {
 	}
 }
 
+// Story yields all versions with a seq above after in the order of seq, those
+// that only events told of too; op is the row's. Without history there are
+// none.
+func (l *Lane) Story(ctx context.Context, after int64, each func(k Key, op string)) error {
+	if l.history == nil {
+		return nil
+	}
+	for row, err := range l.history.ReadKeys(ctx, after) {
+		if err != nil {
+			return err
+		}
+		k := Key{ID: row.ID, Created: row.Created, Seq: row.Seq, ReadAt: row.SeenAt, Deleted: row.Op == dataset.OpDelete}
+		if err := parseHash(&k, row.Hash); err != nil {
+			return err
+		}
+		each(k, row.Op)
+	}
+	return nil
+}
+
 func parseHash(k *Key, text string) error {
 	n, err := hex.Decode(k.Hash[:], []byte(text))
 	if err != nil || n != len(k.Hash) {

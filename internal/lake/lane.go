@@ -49,6 +49,7 @@ type Lane struct {
 	replaced []Gone
 	seq      int64
 	wrote    bool // there were commits with rows
+	told     bool // the batch has versions that the dataset only passes over
 }
 
 // Lane opens the tables of schema's resource, creating what is missing, for
@@ -113,6 +114,7 @@ func (l *Lane) Append(r *dataset.Record, v *dataset.Version, replaces bool) erro
 		}
 	}
 	if v.Op == dataset.OpSeen {
+		l.told = true
 		return nil
 	}
 	return l.put(r, v, replaces)
@@ -183,7 +185,7 @@ func (l *Lane) Commit(ctx context.Context, checkpoint string) error {
 	if l.Between != nil {
 		l.Between()
 	}
-	if newFiles.Empty() {
+	if newFiles.Empty() && !l.told {
 		return nil
 	}
 	return l.commitData(ctx, Commit{Files: newFiles, Properties: map[string]string{propApplied: seq}})
@@ -194,6 +196,7 @@ func (l *Lane) commitData(ctx context.Context, c Commit) error {
 	c.Gone, c.Properties = l.replaced, l.stamped(c.Properties)
 	err := l.data.Commit(ctx, c)
 	l.replaced = l.replaced[:0]
+	l.told = false
 	return err
 }
 

@@ -6,39 +6,6 @@ import (
 	"time"
 )
 
-// EventsSeen returns the ids of the events that were taken in lately.
-func (s *Store) EventsSeen(ctx context.Context) (map[string]bool, error) {
-	ids, err := s.texts(ctx, "select id from event_seen")
-	if err != nil {
-		return nil, err
-	}
-	seen := make(map[string]bool, len(ids))
-	for _, id := range ids {
-		seen[id] = true
-	}
-	return seen, nil
-}
-
-// A SeenEvent is an event that was taken in.
-type SeenEvent struct {
-	ID      string
-	Created int64 // unix seconds
-}
-
-// SeeEvents keeps events that were taken in and forgets those created before
-// the given time, in unix seconds: no list goes back to them.
-func (s *Store) SeeEvents(ctx context.Context, events []SeenEvent, before int64) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
-		for _, e := range events {
-			if _, err := tx.ExecContext(ctx, "insert into event_seen (id, created) values ($1, $2) on conflict do nothing", e.ID, e.Created); err != nil {
-				return err
-			}
-		}
-		_, err := tx.ExecContext(ctx, "delete from event_seen where created < $1", before)
-		return err
-	})
-}
-
 // A DueObject is one that is to be read again.
 type DueObject struct {
 	ID      string

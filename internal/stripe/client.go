@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -61,6 +62,9 @@ type Call struct {
 // Offset returns how far Stripe's clock is ahead of the host's, to a second or two.
 func (c *Client) Offset() time.Duration { return c.clock.ahead() }
 
+// KnowsTime reports whether an answer told Stripe's time.
+func (c *Client) KnowsTime() bool { return c.clock.isSet() }
+
 // StripeNow returns the time by Stripe's clock, UTC, once an answer was seen,
 // and by the host's before that.
 func (c *Client) StripeNow() time.Time { return c.clock.at(c.Now()) }
@@ -99,6 +103,9 @@ type request struct {
 	priority float64
 	paged    bool // a list, read in pages of at most most objects
 	most     int
+	method   string     // "" for GET
+	form     url.Values // body of a POST
+	once     string     // Idempotency-Key of a POST: it may be sent again
 
 	limit int // the page size of the last try
 	heavy int // failures at this size
@@ -118,7 +125,7 @@ func (c *Client) get(ctx context.Context, r *request) (*Response, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		fail.Tries = try
+		fail.Tries, fail.Method = try, cmp.Or(r.method, http.MethodGet)
 		wait, ok := c.Retry.next(fail, try, c.Now().Sub(began))
 		if !ok || !c.shrink(r, fail) {
 			return nil, fail
@@ -254,11 +261,19 @@ func (c *Client) newRequest(ctx context.Context, r *request) (*http.Request, err
 	if len(query) > 0 {
 		target += "?" + query.Encode()
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	var body io.Reader
+	if r.form != nil {
+		body = strings.NewReader(r.form.Encode())
+	}
+	req, err := http.NewRequestWithContext(ctx, cmp.Or(r.method, http.MethodGet), target, body)
 	if err != nil {
 		return nil, err
 	}
 	h := req.Header
+	if r.form != nil {
+		h.Set("Content-Type", "application/x-www-form-urlencoded")
+		h.Set("Idempotency-Key", r.once)
+	}
 	h.Set("Authorization", "Bearer "+c.Key.value())
 	h.Set("Stripe-Version", Version)
 	h.Set("Accept", "application/json")

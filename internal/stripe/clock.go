@@ -12,6 +12,7 @@ type clock struct {
 	mu     sync.Mutex
 	base   time.Time // the host's time when the clock was first used
 	offset time.Duration
+	known  bool // an answer was seen
 }
 
 // stray is how far the clock may be outside of what an answer allows before it
@@ -40,6 +41,12 @@ func (c *clock) ahead() time.Duration {
 	return c.offset
 }
 
+func (c *clock) isSet() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.known
+}
+
 // learn takes the Date of an answer to a request that began at sent and was
 // answered at got.
 func (c *clock) learn(h http.Header, sent, got time.Time) {
@@ -49,6 +56,7 @@ func (c *clock) learn(h http.Header, sent, got time.Time) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.known = true
 	// Stripe's time was in [date, date+1s) at some moment between sent and got.
 	low, high := date.Sub(c.host(got)), date.Add(time.Second).Sub(c.host(sent))
 	if c.offset < low-stray || c.offset > high+stray {

@@ -1,6 +1,7 @@
 package stripe
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,7 +11,7 @@ import (
 	"github.com/tributary-data/tributary/internal/problem"
 )
 
-// An Error is a read that failed: Stripe's refusal, an answer that is not
+// An Error is a request that failed: Stripe's refusal, an answer that is not
 // Stripe's, or no answer. No field holds a key.
 //
 // NotFound means that Stripe says the object is gone, and nothing else: an
@@ -19,6 +20,7 @@ type Error struct {
 	Kind       problem.Kind
 	Detail     string // what happened: one clause
 	Advice     string // what the user can do: one sentence, or ""
+	Method     string // "" for GET
 	Endpoint   string // "/v1/charges/{id}"
 	Status     int    // HTTP status; 0 when there was no answer
 	Type       string // Stripe's error type
@@ -56,7 +58,7 @@ func (e *Error) Error() string {
 	if e.show && e.Message != "" {
 		s.WriteString(": " + strings.TrimRight(e.Message, ". "))
 	}
-	facts := []string{"GET " + e.Endpoint}
+	facts := []string{cmp.Or(e.Method, http.MethodGet) + " " + e.Endpoint}
 	if e.Status != 0 {
 		facts = append(facts, fmt.Sprintf("HTTP %d", e.Status))
 	}

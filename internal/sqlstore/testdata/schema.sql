@@ -29,10 +29,12 @@ CREATE TABLE event_cursor (
 	at      bigint not null
 );
 
-CREATE TABLE event_seen (
-	id      text   primary key,
-	created bigint not null
-);
+CREATE TABLE event_known (
+	resource text   not null,
+	id       text   not null,
+	created  bigint not null,
+	primary key (resource, id)
+) without rowid;
 
 CREATE TABLE field_group (
 	number     integer primary key,
@@ -43,6 +45,33 @@ CREATE TABLE field_group (
 	created_at bigint  not null,
 	unique (resource, title, version)
 );
+
+CREATE TABLE inbox (
+	resource text   primary key,
+	since    bigint not null,
+	seq      bigint not null
+);
+
+CREATE TABLE notice (
+	n           integer primary key autoincrement,
+	id          text    not null unique,
+	type        text    not null,
+	created     bigint  not null, -- unix seconds
+	place       bigint  not null, -- among events of one second: later ones are higher
+	before      text    not null, -- digest of the object before the event, '' if unknown
+	after       text    not null, -- and after it
+	api_version text    not null, -- that rendered the snapshot
+	resource    text    not null, -- of the object that the event shows, '' for none
+	object_id   text    not null,
+	snapshot    blob              -- that object, after privacy rules; null when it is not kept
+);
+
+CREATE TABLE notice_ref (
+	resource text   not null,
+	id       text   not null,
+	n        bigint not null,
+	primary key (resource, id, n)
+) without rowid;
 
 CREATE TABLE privacy (
 	one     integer primary key check (one = 1),
@@ -88,10 +117,16 @@ CREATE TABLE run (
 	summary     text   not null
 );
 
+CREATE TABLE sqlite_sequence(name,seq);
+
 CREATE TABLE wanted (
 	resource text not null,
 	id       text not null,
 	cause    text not null,
 	primary key (resource, id)
 );
+
+CREATE INDEX event_known_created on event_known (resource, created);
+
+CREATE INDEX notice_ref_n on notice_ref (n);
 

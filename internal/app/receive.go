@@ -1,0 +1,109 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/tributary-data/tributary/internal/extract"
+	"github.com/tributary-data/tributary/internal/hook"
+)
+
+// Capture reads what the events in the inbox are about. It reports whether some
+// of it could not be read.
+func (k *Keeper) Capture(ctx context.Context) (left bool, err error) {
+	waiting, err := k.Waiting(ctx)
+	if err != nil || len(waiting) == 0 {
+		return err != nil, err
+	}
+	if slices.Contains(waiting, "subscriptions") && k.reads("prices") && !slices.Contains(waiting, "prices") {
+		waiting = append(waiting, "prices") // some are in no list, subscriptions alone tell of them
+	}
+	report, err := k.pass(ctx, waiting)
+	return err != nil || report.Status == Failed || slices.ContainsFunc(report.Resources, func(r ResourceReport) bool { return r.err != nil }), err
+}
+
+// reads says whether this copy has the resource and the key may read it.
+func (k *Keeper) reads(resource string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.found.Refused[resource] == nil && (len(k.sync.Resources) == 0 || slices.Contains(k.sync.Resources, resource))
+}
+
+// Waiting returns the resources of which objects wait to be read.
+func (k *Keeper) Waiting(ctx context.Context) ([]string, error) {
+	h, err := k.open()
+	if err != nil {
+		return nil, nil //nolint:nilerr // nothing waits before the first pass
+	}
+	waiting, err := h.store.Waiting(ctx)
+	return slices.DeleteFunc(waiting, func(r string) bool { return !k.reads(r) }), err
+}
+
+// put implements hook.Handler's Put.
+func (k *Keeper) put(ctx context.Context, n extract.Notice) (fresh bool, err error) {
+	h, err := k.open()
+	if err != nil {
+		return false, err
+	}
+	// Of one second, what comes later is taken for later.
+	place := time.Now().UnixMicro()
+	row, err := notice(n, place, !k.sync.NoHistory, func(r extract.Ref) bool { return k.reads(r.Resource) }, (&pass{home: h}).private)
+	if err != nil {
+		return false, err
+	}
+	// Stripe hanging up does not undo what is half written.
+	return h.store.PutNotice(context.WithoutCancel(ctx), row)
+}
+
+// owner implements hook.Handler's Owner.
+func (k *Keeper) owner(ctx context.Context) (hook.Owner, error) {
+	h, err := k.open()
+	if err != nil {
+		return hook.Owner{}, err
+	}
+	account, livemode, err := h.store.Binding(ctx)
+	return hook.Owner{Account: account, Livemode: livemode}, err
+}
+
+// Handler answers Stripe's webhooks at hook.Path, and those who ask how things
+// are: /healthz says that the process is up, /readyz whether the copy is kept
+// up to date, with the last pass over the account as JSON.
+func (k *Keeper) Handler() http.Handler {
+	secrets := &secretFile{dir: k.sync.Dir}
+	mux := http.NewServeMux()
+	mux.Handle(hook.Path, &hook.Handler{
+		Secrets: secrets.load, Now: k.client.StripeNow, Owner: k.owner, Put: k.put, Wake: k.Wake, Log: k.log,
+	})
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = w.Write([]byte("ok\n")) // who asked may be gone
+	})
+	mux.HandleFunc("GET /readyz", k.ready)
+	return mux
+}
+
+// A readiness is the answer of /readyz. It names no account and no error: the
+// log has those.
+type readiness struct {
+	Ready bool       `json:"ready"`
+	Last  *Turn      `json:"last_pass"` // null before the first has ended
+	Next  *time.Time `json:"next_pass_at,omitempty"`
+}
+
+func (k *Keeper) ready(w http.ResponseWriter, _ *http.Request) {
+	k.mu.Lock()
+	r := readiness{Ready: k.home != nil && (k.last == nil || k.last.Status != Failed), Last: k.last}
+	if !k.next.IsZero() {
+		next := k.next
+		r.Next = &next
+	}
+	k.mu.Unlock()
+	w.Header().Set("Content-Type", "application/json")
+	if !r.Ready {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	_ = json.NewEncoder(w).Encode(r) // who asked may be gone
+}
