@@ -136,8 +136,8 @@ func noHistory(resource string) error {
 
 // PrivacyRules returns the rules of dir in the form that SetPrivacy takes.
 func PrivacyRules(ctx context.Context, dir string) ([]byte, error) {
-	if !exists(dir) {
-		return nil, &problem.Error{Kind: problem.NotFound, Detail: fmt.Sprintf("there is no copy in %s", dir), Advice: "Name its directory with --dir"}
+	if err := mustExist(dir); err != nil {
+		return nil, err
 	}
 	db, err := sqlstore.OpenReadOnly(ctx, databasePath(dir))
 	if err != nil {

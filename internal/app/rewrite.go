@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/zeebo/xxh3"
 
@@ -64,6 +65,9 @@ func (h *home) rewrite(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := h.forgetDrift(ctx); err != nil {
+		return err
+	}
 	if err := h.store.Erase(ctx); err != nil {
 		return err
 	}
@@ -115,6 +119,24 @@ func (h *home) rewriteTables(ctx context.Context, r stripe.Resource, history boo
 		h.rewrote.Tables = append(h.rewrote.Tables, done)
 	}
 	return lane.Purge(ctx)
+}
+
+// forgetDrift removes what was noted where a rule leads: it may be a value.
+func (h *home) forgetDrift(ctx context.Context) error {
+	noted, err := h.store.Drifts(ctx)
+	if err != nil {
+		return err
+	}
+	for _, d := range noted {
+		path := strings.Split(strings.ReplaceAll(d.Path, privacy.Element, "."+privacy.Element), ".")
+		if _, hit := h.rules.Hit(d.Resource, path...); !hit {
+			continue
+		}
+		if err := h.store.ForgetDrift(ctx, d.Resource, d.Path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // change returns what the rules make of a version of the history.

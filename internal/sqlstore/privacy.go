@@ -103,6 +103,12 @@ func quarantinePart(ctx context.Context, tx *sql.Tx, after, end int64) (ids []in
 	return ids, objects, rows.Err()
 }
 
+// ForgetDrift removes what was seen at a path of a resource's objects.
+func (s *Store) ForgetDrift(ctx context.Context, resource, path string) error {
+	_, err := s.db.ExecContext(ctx, "delete from drift where resource = $1 and path = $2", resource, path)
+	return err
+}
+
 // Erase removes what was deleted from the files of the database as well: from
 // pages that are free, and from the log.
 func (s *Store) Erase(ctx context.Context) error {
