@@ -119,7 +119,11 @@ func (c *compiler) call(n *callNode) (code, Types, error) {
 func (c *compiler) invoke(f *function, at Pos, nodes []node) (code, Types, error) {
 	if want := f.wants(len(nodes)); want != "" {
 		got := len(nodes)
-		err := &Error{Pos: at, Function: f.name, Reason: fmt.Sprintf("wants %s arguments, not %d", want, got)}
+		word := "arguments"
+		if want == "1" || want == "at least 1" {
+			word = "argument"
+		}
+		err := &Error{Pos: at, Function: f.name, Reason: fmt.Sprintf("wants %s %s, not %d", want, word, got)}
 		return nil, 0, err.advise("it is written %s", f.syntax())
 	}
 	k := &call{
@@ -143,7 +147,7 @@ func (c *compiler) invoke(f *function, at Pos, nodes []node) (code, Types, error
 // argument compiles the argument at i and checks what can be seen of it.
 func (c *compiler) argument(k *call, i int, n node, before []Types) (code, Types, error) {
 	p := k.f.param(i)
-	k.places[i] = n.at()
+	k.places[i] = start(n)
 	if p.lambda {
 		fn, ok := n.(*lambdaNode)
 		if !ok {
@@ -331,6 +335,27 @@ func distance(a, b string) int {
 		}
 	}
 	return row[len(b)]
+}
+
+// start returns where the text of n begins; an operator's own place is where
+// it stands.
+func start(n node) Pos {
+	switch n := n.(type) {
+	case *memberNode:
+		return start(n.x)
+	case *indexNode:
+		return start(n.x)
+	case *allNode:
+		return start(n.x)
+	case *methodNode:
+		return start(n.x)
+	case *binaryNode:
+		return start(n.x)
+	case *condNode:
+		return start(n.c)
+	default:
+		return n.at()
+	}
 }
 
 // size counts the nodes of n.

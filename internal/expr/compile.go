@@ -274,8 +274,9 @@ func truth(v Value, op string, at Pos) (bool, error) {
 		return v.bool(), nil
 	case Null:
 		return false, nil
+	default:
+		return false, &Error{Pos: at, Function: op, Reason: "wants a boolean, not " + v.kind.String()}
 	}
-	return false, &Error{Pos: at, Function: op, Reason: "wants a boolean, not " + v.kind.String()}
 }
 
 // asError gives a plain error the place and the function it belongs to.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"hash/crc32"
+	"slices"
 	"strings"
 	"unicode/utf16"
 )
@@ -33,7 +34,11 @@ func hashFunctions() []*function {
 				}
 				h := sum()
 				h.Write(encode(a.text(0)))
-				return TextOf(hex.EncodeToString(h.Sum(nil))), nil
+				out := h.Sum(nil)
+				if name == "crc32" { // whose bytes Data Prep prints last one first
+					slices.Reverse(out)
+				}
+				return TextOf(hex.EncodeToString(out)), nil
 			},
 		}
 	}

@@ -66,7 +66,7 @@ func trimUTC(name string) string {
 	return name
 }
 
-// readOffset reads +h, +hh, +hhmm, +hh:mm, +hhmmss or +hh:mm:ss.
+// readOffset reads +h, +hh, +hhmm, +h:mm, +hh:mm, +hhmmss or +hh:mm:ss.
 func readOffset(s string) (z *time.Location, rest string, ok bool) {
 	if s == "" || s[0] != '+' && s[0] != '-' {
 		return nil, s, false
@@ -86,7 +86,7 @@ func readOffset(s string) (z *time.Location, rest string, ok bool) {
 			return nil, s, false
 		}
 		parts[i], at = n, from+width
-		if width == 1 {
+		if width == 1 && (at == len(s) || s[at] != ':') {
 			break
 		}
 	}
