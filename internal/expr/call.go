@@ -252,12 +252,19 @@ func (a args) made(i int) (any, error) {
 	if a.prepared[i] != nil {
 		return a.prepared[i], nil
 	}
+	if err := a.spend(prepareWork(a.v[i].s)); err != nil {
+		return nil, err
+	}
 	made, err := a.f.param(i).prepare(a.v[i].s)
 	if err != nil {
 		return nil, a.fail(i, "%v", err)
 	}
 	return made, nil
 }
+
+// prepareWork is about what it takes to make something of a text that comes
+// from the record: a zone is looked up, a regular expression compiled.
+func prepareWork(text string) int { return 5000 + 64*len(text) }
 
 // spend takes work beyond the reading of the arguments.
 func (a args) spend(work int) error { return a.r.spend(a.at, work) }

@@ -164,7 +164,7 @@ func (it patternItem) format(t time.Time) string {
 	case 'a':
 		return t.Format("PM")
 	case 'S':
-		return fmt.Sprintf("%09d", t.Nanosecond())[:it.n]
+		return padded(t.Nanosecond(), 9)[:it.n]
 	case 'z':
 		return t.Format("MST")
 	case 'V':
@@ -272,4 +272,10 @@ func yearText(year, n int) string {
 	return padded(year, n)
 }
 
-func padded(n, width int) string { return fmt.Sprintf("%0*d", width, n) }
+func padded(n, width int) string {
+	s := strconv.Itoa(n)
+	if len(s) < width {
+		return strings.Repeat("0", width-len(s)) + s
+	}
+	return s
+}

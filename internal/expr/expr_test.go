@@ -162,6 +162,8 @@ func TestBounds(t *testing.T) {
 		{"small square", "1e-900 * 1e-900", "more than 1000 digits"},
 		{"doubling texts", nest(40, "transformArray(", "['aaaaaaaaaaaaaaaa']", ", x -> concat(x, x))"), "more"},
 		{"doubling arrays", nest(40, "transformArray(", "[[1]]", ", x -> [x, x])"), "more"},
+		{"doubling by a function", nest(40, "transformArray(", "[[1]]", ", x -> add_to_array(x, x))"), "more"},
+		{"array of much", "[s, s, s]", "more than 4 MiB"},
 		{"quadratic loops", "transformArray(" + list + ", x -> size_of(transformArray(l, y -> [y, y, y])))", "more"},
 		{"padding", "lpad('a', 1000000000000, 'x')", "is not one of"},
 		{"replacing", "replacestr(s, 'a', s)", "more than 4 MiB"},
@@ -176,6 +178,13 @@ func TestBounds(t *testing.T) {
 		{"regex", "matches_regex(s, '(a|,)*b')", ""},
 		{"long regex", "matches_regex(s, '" + strings.Repeat("(a?,?)", 300) + "')", "more than 1000 bytes"},
 		{"counted regex", "matches_regex(s, '((a{0,100}){0,100}){0,100}')", "regular expression"},
+		{"repeating regex", "matches_regex(s, '(?:(?:[a-z],?[0-9]?){20}){45}')", "repeats too much"},
+		{"repeating regex on much", "matches_regex(s, '(?:[a-z],?){300}')", "more work"},
+		{"regex of the record", "transformArray(l, x -> 'a' =~ concat('', '(a|b)*'))", "more work"},
+		{"zones of the record", "transformArray(l, x -> zone_date_to_zone('2020-01-01', concat('', 'Asia/Tokyo')))", "more work"},
+		{"dates of the record", "size_of(transformArray(l, x -> format('23.7.2019', 'yyyy')))", "more work"},
+		{"divisions", "size_of(transformArray(l, x -> 1e900 / 7e-90 / 3 > 0))", "more work"},
+		{"long texts compared", "size_of(transformArray(l, x -> s < s))", "more work"},
 		{"regex on much", "matches_regex(s, '" + strings.Repeat("(a?,?)", 150) + "')", "more work"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -263,12 +272,12 @@ func TestConversions(t *testing.T) {
 			}
 		})
 	}
-	for _, word := range strings.Fields("y yes Y YES on ON true TRUE") {
+	for word := range strings.FieldsSeq("y yes Y YES on ON true TRUE") {
 		if b, err := TextOf(word).ToBool(); !b || err != nil {
 			t.Errorf("%s: %v %v", word, b, err)
 		}
 	}
-	for _, word := range strings.Fields("n N no NO off OFF false FALSE") {
+	for word := range strings.FieldsSeq("n N no NO off OFF false FALSE") {
 		if b, err := TextOf(word).ToBool(); b || err != nil {
 			t.Errorf("%s: %v %v", word, b, err)
 		}

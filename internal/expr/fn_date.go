@@ -137,6 +137,9 @@ func (a args) date(i int) (time.Time, error) {
 	if a.v[i].kind == Time {
 		return a.v[i].time(), nil
 	}
+	if err := a.spend(1000); err != nil { // for some twenty forms
+		return time.Time{}, err
+	}
 	t, err := parseDate(a.text(i))
 	if err != nil {
 		return time.Time{}, a.fail(i, "%v", err)

@@ -8,22 +8,66 @@ import (
 	"strings"
 )
 
-// maxRegex is how many bytes a regular expression may have.
-const maxRegex = 1000
+const (
+	// maxRegex is how many bytes a regular expression may have.
+	maxRegex = 1000
+	// maxProgram is how many steps it may have once its repetitions are written
+	// out.
+	maxProgram = 5000
+)
+
+// A regex is a compiled regular expression and how many steps it has.
+type regex struct {
+	*regexp.Regexp
+	steps int
+}
 
 // compileRegex reads a regular expression. It is RE2's language: what it takes
 // means the same in Java's, but for $, which Java lets match before a line
 // break at the end. Java's lookaround, backreferences, atomic groups,
 // possessive repetition, character class intersection and \R, \X, \h don't
 // exist, so that no text takes more than linear time.
-func compileRegex(s string) (*regexp.Regexp, error) {
+func compileRegex(s string) (*regex, error) { return compileAround("", s, "") }
+
+// wholeRegex matches the whole of a text only.
+func wholeRegex(s string) (*regex, error) { return compileAround(`\A(?:`, s, `)\z`) }
+
+func compileAround(before, s, after string) (*regex, error) {
 	if len(s) > maxRegex {
 		return nil, fmt.Errorf("a regular expression of more than %d bytes", maxRegex)
 	}
-	re, err := regexp.Compile(s)
-	if err == nil {
-		return re, nil
+	tree, err := syntax.Parse(s, syntax.Perl) // by itself: ")(" is not to close our group
+	if err != nil {
+		return nil, notRegex(s, err)
 	}
+	steps := programSize(tree)
+	if steps > maxProgram {
+		return nil, fmt.Errorf("a regular expression that repeats too much")
+	}
+	re, err := regexp.Compile(before + s + after)
+	if err != nil {
+		return nil, notRegex(s, err)
+	}
+	return &regex{re, steps}, nil
+}
+
+// programSize is about how many steps a tree has with its repetitions written
+// out.
+func programSize(re *syntax.Regexp) int {
+	size := 1
+	if re.Op == syntax.OpLiteral {
+		size = len(re.Rune)
+	}
+	for _, sub := range re.Sub {
+		size = min(size+programSize(sub), 2*maxProgram)
+	}
+	if re.Op == syntax.OpRepeat {
+		size *= max(1, re.Min, re.Max)
+	}
+	return min(size, 2*maxProgram)
+}
+
+func notRegex(s string, err error) error {
 	reason := err.Error()
 	if e := (*syntax.Error)(nil); errors.As(err, &e) {
 		reason = fmt.Sprintf("%s in %q", e.Code, e.Expr)
@@ -45,40 +89,24 @@ func compileRegex(s string) (*regexp.Regexp, error) {
 			break
 		}
 	}
-	return nil, fmt.Errorf("not a regular expression: %s", reason)
-}
-
-// wholeRegex matches the whole of a text only.
-func wholeRegex(s string) (*regexp.Regexp, error) {
-	if _, err := compileRegex(s); err != nil { // ")(" is not to close our group
-		return nil, err
-	}
-	return compileWhole(s)
-}
-
-func compileWhole(s string) (*regexp.Regexp, error) {
-	re, err := regexp.Compile(`\A(?:` + s + `)\z`)
-	if err != nil {
-		return nil, fmt.Errorf("not a regular expression: %w", err)
-	}
-	return re, nil
+	return fmt.Errorf("not a regular expression: %s", reason)
 }
 
 func anyRegex(s string) (any, error)   { return compileRegex(s) }
 func exactRegex(s string) (any, error) { return wholeRegex(s) }
 
-// matchWork is what it takes to match s.
-func matchWork(s string, re *regexp.Regexp) int { return len(s) * (2 + len(re.String())/8) }
+// work is what it takes to match s.
+func (re *regex) work(s string) int { return len(s) * (2 + re.steps) }
 
 // regex returns the regular expression at i, and pays for matching the text
 // before it.
-func (a args) regex(i int) (*regexp.Regexp, error) {
+func (a args) regex(i int) (*regex, error) {
 	made, err := a.made(i)
 	if err != nil {
 		return nil, err
 	}
-	re := made.(*regexp.Regexp)
-	return re, a.spend(matchWork(a.text(0), re))
+	re := made.(*regex)
+	return re, a.spend(re.work(a.text(0)))
 }
 
 func regexFunctions() []*function {

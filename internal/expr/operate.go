@@ -2,7 +2,6 @@ package expr
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -37,7 +36,7 @@ func (c *compiler) unary(n *unaryNode) (code, Types, error) {
 			}
 			return IntOf(^v.n), nil
 		}
-		return arithmeticOp("-", IntOf(0), v, n.Pos)
+		return arithmeticOp(r, "-", IntOf(0), v, n.Pos)
 	}, result, nil
 }
 
@@ -139,8 +138,8 @@ func operation(n *binaryNode) (operate func(r *run, a, b Value) (Value, error), 
 	case "+":
 		return func(r *run, a, b Value) (Value, error) { return add(r, a, b, n.Pos) }, scalarType, scalarType
 	case "-", "*", "/", "%":
-		return func(_ *run, a, b Value) (Value, error) {
-			return arithmeticOp(symbol, a, b, n.Pos)
+		return func(r *run, a, b Value) (Value, error) {
+			return arithmeticOp(r, symbol, a, b, n.Pos)
 		}, numberType | textType, numberType
 	case "&", "|", "^":
 		return func(_ *run, a, b Value) (Value, error) { return bits(symbol, a, b, n.Pos) }, intType, intType
@@ -150,11 +149,21 @@ func operation(n *binaryNode) (operate func(r *run, a, b Value) (Value, error), 
 			return BoolOf(same == (symbol == "==")), r.spend(n.Pos, min(a.weight(), b.weight()))
 		}, maybe, boolType
 	case "<", "<=", ">", ">=":
-		return func(_ *run, a, b Value) (Value, error) { return orderOp(symbol, a, b, n.Pos) }, maybe, boolType
+		return func(r *run, a, b Value) (Value, error) {
+			if err := r.spend(n.Pos, min(a.weight(), b.weight())); err != nil {
+				return Value{}, err
+			}
+			return orderOp(symbol, a, b, n.Pos)
+		}, maybe, boolType
 	case "=~", "!~":
 		return func(r *run, a, b Value) (Value, error) { return matchOp(r, n, a, b, nil) }, maybe, boolType
 	default:
-		return func(_ *run, a, b Value) (Value, error) { return affix(symbol, a, b, n.Pos) }, textType | nullType, boolType
+		return func(r *run, a, b Value) (Value, error) {
+			if err := r.spend(n.Pos, b.weight()); err != nil {
+				return Value{}, err
+			}
+			return affix(symbol, a, b, n.Pos)
+		}, textType | nullType, boolType
 	}
 }
 
@@ -166,19 +175,27 @@ func add(r *run, a, b Value, at Pos) (Value, error) {
 		}
 		return r.made(at, TextOf(x+y))
 	}
-	return arithmeticOp("+", a, b, at)
+	return arithmeticOp(r, "+", a, b, at)
 }
 
 // asNumber returns a number, or the one that a text is.
 func asNumber(v Value) (Value, bool) {
-	if v.kind == Text {
-		n, err := parseNumber(strings.TrimSpace(v.s))
-		return n, err == nil
+	if v.kind != Text {
+		return v, v.isNumber()
 	}
-	return v, v.isNumber()
+	if len(v.s) > 2*maxDigits { // spares reading a long text to its end
+		return Value{}, false
+	}
+	n, err := parseNumber(strings.TrimSpace(v.s))
+	return n, err == nil
 }
 
-func arithmeticOp(op string, a, b Value, at Pos) (Value, error) {
+func arithmeticOp(r *run, op string, a, b Value, at Pos) (Value, error) {
+	if a.kind != Int || b.kind != Int {
+		if err := r.spend(at, 10*(a.weight()+b.weight())); err != nil {
+			return Value{}, err
+		}
+	}
 	x, ok := asNumber(a)
 	y, ok2 := asNumber(b)
 	if !ok || !ok2 {
@@ -252,8 +269,12 @@ func orderOp(op string, a, b Value, at Pos) (Value, error) {
 	return BoolOf(order >= 0), nil
 }
 
-func matchOp(r *run, n *binaryNode, a, b Value, re *regexp.Regexp) (Value, error) {
-	if err := r.spend(n.Pos, a.weight()+b.weight()); err != nil {
+func matchOp(r *run, n *binaryNode, a, b Value, re *regex) (Value, error) {
+	work := a.weight() + 4*len(b.Items())
+	if b.kind == Text && re == nil {
+		work += prepareWork(b.s)
+	}
+	if err := r.spend(n.Pos, work); err != nil {
 		return Value{}, err
 	}
 	found := false
@@ -270,7 +291,7 @@ func matchOp(r *run, n *binaryNode, a, b Value, re *regexp.Regexp) (Value, error
 				return Value{}, asError(err, n.Pos, n.op.symbol)
 			}
 		}
-		if err := r.spend(n.Pos, matchWork(a.s, re)); err != nil {
+		if err := r.spend(n.Pos, re.work(a.s)); err != nil {
 			return Value{}, err
 		}
 		found = re.MatchString(a.s)

@@ -170,7 +170,7 @@ func TestTablesCover(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]bool{}
-	for _, name := range strings.Fields(string(regexp.MustCompile(`(?m)^#.*`).ReplaceAll(text, nil))) {
+	for name := range strings.FieldsSeq(string(regexp.MustCompile(`(?m)^#.*`).ReplaceAll(text, nil))) {
 		want[name] = true
 	}
 	for _, f := range Functions() {
