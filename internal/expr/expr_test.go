@@ -163,6 +163,7 @@ func TestBounds(t *testing.T) {
 		{"doubling texts", nest(40, "transformArray(", "['aaaaaaaaaaaaaaaa']", ", x -> concat(x, x))"), "more"},
 		{"doubling arrays", nest(40, "transformArray(", "[[1]]", ", x -> [x, x])"), "more"},
 		{"doubling by a function", nest(40, "transformArray(", "[[1]]", ", x -> add_to_array(x, x))"), "more"},
+		{"object of much", "to_object('a', s, 'b', s, 'c', s)", "more than 4 MiB"},
 		{"array of much", "[s, s, s]", "more than 4 MiB"},
 		{"quadratic loops", "transformArray(" + list + ", x -> size_of(transformArray(l, y -> [y, y, y])))", "more"},
 		{"padding", "lpad('a', 1000000000000, 'x')", "is not one of"},

@@ -8,7 +8,8 @@ import (
 )
 
 func logicFunctions() []*function {
-	anything := param{name: "v", about: "a value", types: anyType, null: true}
+	yes := param{name: "a", about: "the value if it is true", types: anyType, null: true}
+	no := param{name: "b", about: "the value if it is false", types: anyType, null: true}
 	extreme := func(name, which string, gives string, sign int) *function {
 		return &function{
 			name: name, category: catSum, about: "Takes the " + which + " of the arguments, or of one array's elements.",
@@ -76,7 +77,7 @@ func logicFunctions() []*function {
 		{
 			name: "iif", category: catLogic, about: "Chooses one of two values by a condition; only that one is computed.",
 			returns: "the second argument if the first is true, the third if it is false, null if it is null", result: anyType,
-			params:  []param{{name: "cond", about: "the condition", types: boolType}, anything, anything},
+			params:  []param{{name: "cond", about: "the condition", types: boolType}, yes, no},
 			example: `iif("s".equalsIgnoreCase("S"), "True", "False")`, gives: `"True"`,
 			lazy: func(r *run, c *call, codes []code) (Value, error) {
 				v, err := codes[0](r)

@@ -7,20 +7,19 @@ type Types uint16
 
 // The sets that functions speak of.
 const (
-	textType    = Types(1 << Text)
-	boolType    = Types(1 << Bool)
-	intType     = Types(1 << Int)
-	numberType  = Types(1<<Int | 1<<Decimal)
-	timeType    = Types(1 << Time)
-	arrayType   = Types(1 << Array)
-	mapType     = Types(1 << Map)
-	nullType    = Types(1 << Null)
-	scalarType  = textType | boolType | numberType | timeType
-	anyType     = scalarType | arrayType | mapType
-	maybe       = anyType | nullType
-	dateOrText  = timeType | textType
-	keyType     = textType | numberType | boolType
-	lambdaTypes = Types(0)
+	textType   = Types(1 << Text)
+	boolType   = Types(1 << Bool)
+	intType    = Types(1 << Int)
+	numberType = Types(1<<Int | 1<<Decimal)
+	timeType   = Types(1 << Time)
+	arrayType  = Types(1 << Array)
+	mapType    = Types(1 << Map)
+	nullType   = Types(1 << Null)
+	scalarType = textType | boolType | numberType | timeType
+	anyType    = scalarType | arrayType | mapType
+	maybe      = anyType | nullType
+	dateOrText = timeType | textType
+	keyType    = textType | numberType | boolType
 )
 
 var kindNames = [...]string{
