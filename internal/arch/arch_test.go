@@ -26,6 +26,7 @@ var rules = rulebook{
 		"internal/problem": {},
 		"internal/money":   {},
 		"internal/rawjson": {"internal/problem"},
+		"internal/expr":    {"internal/problem", "internal/rawjson"},
 		// Vocabularies.
 		"internal/xdm":     {"internal/problem"},
 		"internal/privacy": {"internal/problem", "internal/rawjson"},
