@@ -189,7 +189,7 @@ func (p *pass) probe(ctx context.Context) (stripe.Probe, error) {
 // probeOnce uses what an earlier pass found out, if that was everything and is
 // not too old. It reports whether Stripe was asked.
 func (p *pass) probeOnce(ctx context.Context) (found stripe.Probe, asked bool, err error) {
-	text, at, err := p.home.store.Probed(ctx, p.Key.Fingerprint(p.Account))
+	text, at, err := p.home.store.Probed(ctx, p.credential())
 	if err != nil {
 		return stripe.Probe{}, false, err
 	}
@@ -213,6 +213,15 @@ func (p *pass) meet(ctx context.Context) bool {
 	}
 	resp.Release()
 	return true
+}
+
+// credential names what a probe was about: a key, for an account, at an address.
+func (p *pass) credential() string {
+	fingerprint := p.Key.Fingerprint(p.Account)
+	if p.URL == "" {
+		return fingerprint
+	}
+	return fingerprint + " " + p.URL
 }
 
 // A probeRecord is what is kept of a probe: {"account":"acct_1","mode":1,"resources":["charges"]}.
@@ -246,5 +255,5 @@ func (p *pass) remember(ctx context.Context, found stripe.Probe) error {
 	if err != nil {
 		return err
 	}
-	return p.home.store.Remember(ctx, p.Key.Fingerprint(p.Account), string(text), time.Now())
+	return p.home.store.Remember(ctx, p.credential(), string(text), time.Now())
 }

@@ -46,8 +46,12 @@ type Sync struct {
 	// AcceptDeletes lets a reconcile mark everything deleted that is not in
 	// Stripe any more, however much it is.
 	AcceptDeletes bool
-	Log           *slog.Logger
-	Progress      func(Progress) // called a few times a second; may be nil
+	// Warn is the share of the account's read allocation at which the report
+	// warns, 0 for never; Stop is what no pass exceeds.
+	Warn     float64
+	Stop     Bound
+	Log      *slog.Logger
+	Progress func(Progress) // called a few times a second; may be nil
 
 	BatchRows int           // 0: ingest.DefaultBatchRows
 	BatchAge  time.Duration // 0: ingest.DefaultBatchAge
@@ -80,13 +84,12 @@ type pass struct {
 	report    *Report
 	began     time.Time
 	drifted   []Drift // before the pass
+	meter     *meter
+	lanes     []*lane // nil for a resource that can't be read
 
 	mu       sync.Mutex
 	progress []ResourceProgress
-	calls    map[string]*callCount // by endpoint, since the last flush
 }
-
-type callCount struct{ n, refused int64 }
 
 // Run does the pass. What concerns one resource is in the report. An error
 // concerns the pass as a whole: a key that is not accepted, a directory that
@@ -94,7 +97,7 @@ type callCount struct{ n, refused int64 }
 // how far the pass came. When ctx ends, the pass commits what it has and
 // reports that it was stopped.
 func (s Sync) Run(ctx context.Context) (*Report, error) {
-	p := &pass{Sync: s, began: time.Now(), calls: map[string]*callCount{}}
+	p := &pass{Sync: s, began: time.Now()}
 	if p.Log == nil {
 		p.Log = slog.New(slog.DiscardHandler)
 	}
@@ -116,9 +119,12 @@ func (s Sync) Run(ctx context.Context) (*Report, error) {
 		p.progress = append(p.progress, ResourceProgress{Resource: r.Name, Rate: p.rate(), Err: rr.err, Done: rr.err != nil})
 	}
 	if err != nil {
-		if p.report.Stopped = ctx.Err() != nil; p.report.Stopped {
+		p.report.Stopped = ctx.Err() != nil
+		p.report.Budget = p.meter.budget()
+		if p.report.Stopped || p.report.Budget.Halted {
 			err = nil
 		}
+		p.halt()
 		p.conclude()
 		return p.report, err
 	}
@@ -155,8 +161,9 @@ func (p *pass) connect() {
 	p.client = &stripe.Client{
 		BaseURL: p.URL, Key: p.Key, Account: p.Account, Log: p.Log, Now: time.Now, Retry: p.Retry,
 		Pacer:  stripe.NewPacer(p.limits, p.Share, time.Now),
-		OnCall: p.called,
+		OnCall: p.called, Admit: p.admit,
 	}
+	p.meter = newMeter(p.client, p.Stop)
 }
 
 // rate is what one resource's list may take.
@@ -191,8 +198,9 @@ func (p *pass) open(ctx context.Context) (stripe.Probe, error) {
 	if len(home.rewrote.Tables)+int(home.rewrote.Quarantine) > 0 {
 		p.note("what was stored had not gone through the privacy rules of version %d, and has now", home.rules.version)
 	}
+	err = p.meter.attach(ctx, home.store)
 	asked := true
-	if !fresh {
+	if err == nil && !fresh {
 		found, asked, err = p.probeOnce(ctx)
 	}
 	if err == nil {
@@ -219,6 +227,7 @@ func (p *pass) bind(ctx context.Context, found stripe.Probe, asked bool) error {
 // some that no list shows.
 func (p *pass) all(ctx context.Context) {
 	lanes := p.openLanes(ctx)
+	p.lanes = lanes
 	ready := slices.DeleteFunc(slices.Clone(lanes), func(l *lane) bool { return l == nil })
 	ch, err := p.readChanges(ctx, ready)
 	switch {
@@ -260,6 +269,12 @@ func (p *pass) all(ctx context.Context) {
 		})
 	}
 	wg.Wait()
+	for i, l := range lanes {
+		if l != nil && l.resource.NoEvents() {
+			p.report.Resources[i].err = errors.Join(p.report.Resources[i].err, p.link(ctx, lanes))
+			p.report.Resources[i].count(l.lander.Counts())
+		}
+	}
 	p.remembered(ctx, ch)
 	if err := p.prove(ctx); err != nil {
 		p.note("%v", err)
@@ -300,6 +315,9 @@ func (p *pass) one(ctx context.Context, l *lane, i int, referred <-chan struct{}
 		p.report.Resources[i].count(l.lander.Counts())
 	}()
 	if err := p.read(ctx, l, i); err != nil {
+		return err
+	}
+	if err := p.postpone(ctx, l); err != nil {
 		return err
 	}
 	if ch != nil && !l.resource.NoEvents() {
@@ -534,15 +552,14 @@ func (p *pass) finish(ctx context.Context) error {
 		}
 	}
 	after := context.WithoutCancel(ctx)
-	err := p.flushCalls(after)
-	if err == nil {
-		p.report.Budget.Used, err = p.home.reads(after, p.began)
-	}
+	p.countRequests()
+	err := p.spend(after, p.lanes)
 	if err == nil {
 		var drifted []Drift
 		drifted, err = drifts(after, p.home.store.Store)
 		p.report.Drift = driftNews(p.drifted, drifted)
 	}
+	p.halt()
 	p.conclude()
 	if err == nil {
 		err = p.home.recordRun(after, p.report, p.began)
@@ -559,7 +576,6 @@ func (p *pass) finish(ctx context.Context) error {
 }
 
 func (p *pass) conclude() {
-	p.report.Budget.Floor = budgetFloor
 	p.report.Duration = time.Since(p.began).Milliseconds()
 	p.report.Floor = floor(p.limits, p.Share, p.report.Resources).Milliseconds()
 	p.report.conclude()

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -30,6 +31,10 @@ type Client struct {
 	Log     *slog.Logger     // nil for none
 	Now     func() time.Time // required
 	OnCall  func(Call)       // is told every attempt, from many goroutines; may be nil
+	// Admit is asked before each request goes out, from many goroutines; may be
+	// nil. Its error ends the read, which returns it as it is and does not try
+	// again. What it admits can reach Stripe, also when no Call follows.
+	Admit func(endpoint string) error
 	Retry   Retry
 
 	Timeout       time.Duration // of one attempt; 0 means 80 s
@@ -60,6 +65,9 @@ type Call struct {
 
 // Offset returns how far Stripe's clock is ahead of the host's, to a second or two.
 func (c *Client) Offset() time.Duration { return c.clock.ahead() }
+
+// Met reports whether Stripe's clock is known from an answer.
+func (c *Client) Met() bool { return c.met.Load() }
 
 // StripeNow returns the time by Stripe's clock, UTC, once an answer was seen,
 // and by the host's before that.
@@ -118,6 +126,9 @@ func (c *Client) get(ctx context.Context, r *request) (*Response, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		if fail.barred {
+			return nil, fail.err
+		}
 		fail.Tries = try
 		wait, ok := c.Retry.next(fail, try, c.Now().Sub(began))
 		if !ok || !c.shrink(r, fail) {
@@ -156,13 +167,20 @@ func (c *Client) attempt(ctx context.Context, r *request) (*Response, *Error) {
 			return nil, &Error{Kind: problem.Unavailable, Detail: "canceled", Endpoint: r.endpoint, err: err}
 		}
 	}
+	if err := c.admit(r.endpoint); err != nil {
+		release("")
+		return nil, &Error{Kind: problem.KindOf(err), Endpoint: r.endpoint, err: err, barred: true}
+	}
 	buf := c.bodies.get()
 	sent := c.Now()
 	status, header, err := c.send(ctx, r, buf)
 	got := c.Now()
 
 	var fail *Error
+	var bar barrier
 	switch {
+	case errors.As(err, &bar):
+		fail = &Error{Kind: problem.KindOf(bar.err), Endpoint: r.endpoint, err: bar.err, barred: true}
 	case err == nil && status == http.StatusOK:
 		fail = c.check(r, header, buf)
 	case status == 0, err != nil && status < 500 && status != http.StatusTooManyRequests:
@@ -214,7 +232,7 @@ func (c *Client) send(ctx context.Context, r *request, buf *buffer) (int, http.H
 	begin := time.AfterFunc(cmp.Or(c.HeaderTimeout, time.Minute), func() { cancel(errSilent) })
 	defer begin.Stop()
 
-	req, err := c.newRequest(ctx, r)
+	req, err := c.newRequest(c.counted(ctx, r.endpoint, cancel), r)
 	if err != nil {
 		return 0, nil, fmt.Errorf("%w: %w", errRequest, err)
 	}

@@ -5,6 +5,14 @@ CREATE TABLE binding (
 	key_fingerprint text    not null
 );
 
+CREATE TABLE cost (
+	run_id   text    primary key,
+	at       bigint  not null,
+	requests bigint  not null,
+	changed  bigint  not null, -- rows written
+	backfill integer not null  -- 1: it read lists beyond the daily ones
+);
+
 CREATE TABLE drift (
 	resource   text   not null,
 	path       text   not null,
@@ -42,6 +50,11 @@ CREATE TABLE field_group (
 	document   text    not null,
 	created_at bigint  not null,
 	unique (resource, title, version)
+);
+
+CREATE TABLE mark (
+	name  text primary key,
+	value text not null
 );
 
 CREATE TABLE privacy (
@@ -86,6 +99,11 @@ CREATE TABLE run (
 	started_at  bigint not null,
 	finished_at bigint not null,
 	summary     text   not null
+);
+
+CREATE TABLE traffic (
+	day   text   primary key,
+	count bigint not null
 );
 
 CREATE TABLE wanted (
