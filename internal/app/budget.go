@@ -74,7 +74,7 @@ func newBudget(used, transactions int64) Budget {
 // another one.
 func (m *meter) resumes() string {
 	now := m.now()
-	byDay := map[string]int64{sqlstore.Day(now): m.taken}
+	byDay := map[string]int64{sqlstore.Day(now): m.taken - m.counted}
 	for _, r := range m.before {
 		byDay[r.Day] += r.Count
 	}

@@ -24,8 +24,9 @@ type meter struct {
 
 	mu      sync.Mutex
 	ahead   time.Duration // Stripe's clock before the host's, when a pass last saw it
-	before  []sqlstore.Read
-	used    int64 // in the window: before and taken
+	before  []sqlstore.Read // in the store
+	counted int64           // of taken, those that are among before
+	used    int64           // in the window
 	limit   int64 // of used
 	taken   int64 // requests of this pass
 	stored  int64 // of taken, those that are in the store
@@ -71,18 +72,10 @@ func (m *meter) attach(ctx context.Context, s *store) error {
 		return err
 	}
 	m.ahead = time.Duration(clock[0]) * time.Millisecond
-	since := m.now().Add(-readWindow)
-	if m.before, err = s.Reads(ctx, since); err != nil {
-		return err
-	}
-	if m.transactions, err = s.Traffic(ctx, since); err != nil {
-		return err
-	}
-	m.mu.Lock()
 	m.store = s
-	m.used += total(m.before)
-	m.limit = m.stop.of(allowance(m.transactions))
-	m.mu.Unlock()
+	if err := m.load(ctx); err != nil {
+		return err
+	}
 	return m.write(math.MaxInt64) // what made out that the key fits
 }
 
@@ -169,7 +162,28 @@ func (m *meter) close(ctx context.Context) error {
 		return err
 	}
 	if ahead := m.client.Offset(); m.client.Met() && (ahead-m.ahead).Abs() > time.Minute {
-		return m.store.mark(ctx, markClock, ahead.Milliseconds())
+		if err := m.store.mark(ctx, markClock, ahead.Milliseconds()); err != nil {
+			return err
+		}
 	}
+	return m.load(ctx)
+}
+
+// load reads what the store has of the window.
+func (m *meter) load(ctx context.Context) error {
+	since := m.now().Add(-readWindow)
+	reads, err := m.store.Reads(ctx, since)
+	if err != nil {
+		return err
+	}
+	transactions, err := m.store.Traffic(ctx, since)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.before, m.counted, m.transactions = reads, m.stored, transactions
+	m.used = total(reads) + m.taken - m.stored
+	m.limit = m.stop.of(allowance(transactions))
 	return nil
 }

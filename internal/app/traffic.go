@@ -45,16 +45,5 @@ func (p *pass) countTraffic(ctx context.Context, lanes []*lane) error {
 	if err := store.SetTraffic(ctx, since, byDay); err != nil {
 		return err
 	}
-	n, err := store.Traffic(ctx, since)
-	if err != nil {
-		return err
-	}
-	p.meter.setTransactions(n)
 	return store.mark(ctx, markTraffic, l.lander.Seq, now.Unix())
-}
-
-func (m *meter) setTransactions(n int64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.transactions = n
 }
