@@ -23,6 +23,7 @@ type cli struct {
 	Demo     demoCmd     `cmd:"" help:"Show it all in a minute, against a simulated Stripe account."`
 	Sync     syncCmd     `cmd:"" help:"Copy what is missing and what is new from a Stripe account."`
 	Query    queryCmd    `cmd:"" help:"Run one SQL query over the copy."`
+	Budget   budgetCmd   `cmd:"" help:"Show what of Stripe's read allocation is used, and foresee it for a schedule."`
 	Datasets datasetsCmd `cmd:"" help:"List the tables of the lake."`
 	Maintain maintainCmd `cmd:"" help:"Compact tables, apply deletes, expire snapshots, remove leftovers."`
 	Replay   replayCmd   `cmd:"" help:"Rebuild datasets from the history under the schema in force, and try the quarantine again; asks nothing of Stripe."`

@@ -170,7 +170,7 @@ func TestBudgetStop(t *testing.T) {
 		t.Run(fmt.Sprint("faults ", faults), func(t *testing.T) {
 			t.Parallel()
 			cfg := quiet(24)
-			cfg.Counts = stripesim.Counts{Charges: 2500, Customers: 500, Subscriptions: 60, Prices: 20}
+			cfg.Counts = stripesim.Counts{Charges: 1500, Customers: 300, Subscriptions: 40, Prices: 20}
 			if faults {
 				cfg.Plan = stripesim.Plan{Rules: []stripesim.Rule{{Action: stripesim.InternalError, Every: 3}, {Action: stripesim.Reset, Every: 7}}}
 			}
@@ -178,7 +178,7 @@ func TestBudgetStop(t *testing.T) {
 			c.batchRows = 300
 			var rows int64
 			halts := 0
-			for stop := int64(20); ; stop += 17 {
+			for stop := int64(20); ; stop += 12 {
 				s := c.pass(t)
 				s.Stop = app.Bound{Reads: stop, Set: true}
 				got, err := s.Run(t.Context())
