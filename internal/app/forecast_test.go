@@ -73,7 +73,9 @@ func TestAllowance(t *testing.T) {
 func TestMeterStop(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 5, 31, 12, 0, 0, 0, time.UTC)
-	read := func(day string, n int64) sqlstore.Read { return sqlstore.Read{Day: day, Endpoint: "/v1/charges", Count: n} }
+	read := func(day string, n int64) sqlstore.Read {
+		return sqlstore.Read{Day: day, Endpoint: "/v1/charges", Count: n}
+	}
 	for _, tt := range []struct {
 		name    string
 		before  []sqlstore.Read

@@ -23,13 +23,13 @@ type meter struct {
 	stop   Bound
 
 	mu      sync.Mutex
-	ahead   time.Duration // Stripe's clock before the host's, when a pass last saw it
+	ahead   time.Duration   // Stripe's clock before the host's, when a pass last saw it
 	before  []sqlstore.Read // in the store
 	counted int64           // of taken, those that are among before
 	used    int64           // in the window
-	limit   int64 // of used
-	taken   int64 // requests of this pass
-	stored  int64 // of taken, those that are in the store
+	limit   int64           // of used
+	taken   int64           // requests of this pass
+	stored  int64           // of taken, those that are in the store
 	pending map[string]*sqlstore.Read
 	halted  bool
 

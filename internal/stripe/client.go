@@ -35,7 +35,7 @@ type Client struct {
 	// nil. Its error ends the read, which returns it as it is and does not try
 	// again. What it admits can reach Stripe, also when no Call follows.
 	Admit func(endpoint string) error
-	Retry   Retry
+	Retry Retry
 
 	Timeout       time.Duration // of one attempt; 0 means 80 s
 	HeaderTimeout time.Duration // until the answer begins; 0 means 60 s
