@@ -29,10 +29,11 @@ type lane struct {
 	register *register // of a reconcile under way
 	fresh    bool      // the reconcile was begun by this pass
 
-	backfills bool  // lists are read beyond what is new and the daily look-back
-	looksBack bool  // the daily look-back is part of the pass
-	asked     int64 // what was due up to this time is read again, unix seconds
-	linked    bool  // what the rows of the pass refer to is asked for as they land
+	backfills bool     // lists are read beyond what is new and the daily look-back
+	looksBack bool     // the daily look-back is part of the pass
+	asked     int64    // what was due up to this time is read again, unix seconds
+	unknown   []string // ids that were asked for and that Stripe does not have
+	linked    bool     // what the rows of the pass refer to is asked for as they land
 }
 
 // openLane opens the tables of a resource, finishes what a crash left undone,

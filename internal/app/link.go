@@ -55,31 +55,14 @@ func (p *pass) link(ctx context.Context, lanes []*lane) error {
 			}
 		}
 	}
-	return p.fetchNamed(ctx, balance)
+	return p.fetchWanted(ctx, balance)
 }
 
-// fetchNamed reads the balance transactions that were asked for, and says which
-// Stripe does not know.
-func (p *pass) fetchNamed(ctx context.Context, balance *lane) error {
-	ids, err := p.home.store.Wanted(ctx, balance.resource.Name)
-	if err != nil || len(ids) == 0 {
-		return err
+// sayUnknown says which balance transactions are named and not in the account.
+func (p *pass) sayUnknown(l *lane) {
+	if n := len(l.unknown); n > 0 {
+		p.note("%d balance transactions that charges or refunds name are not in the account: %s", n, strings.Join(l.unknown[:min(n, 5)], ", "))
 	}
-	if err := p.fetchWanted(ctx, balance); err != nil {
-		return err
-	}
-	var unknown []string
-	for _, id := range ids {
-		if _, known, err := balance.index.Get([]byte(id)); err != nil {
-			return err
-		} else if !known {
-			unknown = append(unknown, id)
-		}
-	}
-	if len(unknown) > 0 {
-		p.note("%d balance transactions that charges or refunds name are not in the account or can't be ingested: %s", len(unknown), strings.Join(unknown[:min(len(unknown), 5)], ", "))
-	}
-	return nil
 }
 
 // want asks for the balance transactions that rows name which were not looked

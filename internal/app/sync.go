@@ -272,6 +272,7 @@ func (p *pass) all(ctx context.Context) {
 	for i, l := range lanes {
 		if l != nil && l.resource.NoEvents() {
 			p.report.Resources[i].err = errors.Join(p.report.Resources[i].err, p.link(ctx, lanes))
+			p.sayUnknown(l)
 			p.report.Resources[i].count(l.lander.Counts())
 		}
 	}
@@ -504,6 +505,7 @@ func (p *pass) fetchByID(ctx context.Context, l *lane, ids []string, source stri
 		case problem.KindOf(err) == problem.NotFound && mayVanish(l.resource):
 			err = l.lander.Gone(after, id, ingest.Read{Start: asked, Version: stripe.Version, Source: source, Last: true})
 		case problem.KindOf(err) == problem.NotFound:
+			l.unknown = append(l.unknown, id)
 			err = nil
 		case err == nil:
 			err = p.land(ctx, l, resp, source)
