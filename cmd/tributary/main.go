@@ -25,6 +25,7 @@ type cli struct {
 	Serve    serveCmd    `cmd:"" help:"Keep the copy up to date: passes on a schedule, and webhooks."`
 	Webhook  webhookCmd  `cmd:"" help:"Manage the endpoint in Stripe that sends changes to serve."`
 	Query    queryCmd    `cmd:"" help:"Run one SQL query over the copy."`
+	Budget   budgetCmd   `cmd:"" help:"Show what of Stripe's read allocation is used, and foresee it for a schedule."`
 	Datasets datasetsCmd `cmd:"" help:"List the tables of the lake."`
 	Maintain maintainCmd `cmd:"" help:"Compact tables, apply deletes, expire snapshots, remove leftovers."`
 	Replay   replayCmd   `cmd:"" help:"Rebuild datasets from the history under the schema in force, and try the quarantine again; asks nothing of Stripe."`

@@ -148,7 +148,11 @@ func printText(w io.Writer, r *app.Report) error {
 	if r.Floor > 0 {
 		fmt.Fprintf(w, " (the rate limits allow no less than %s)", seconds(r.Floor))
 	}
-	fmt.Fprintf(w, ".\nReads: %s now, %s in 30 days; every account may make %s.\n", count(r.Budget.Requests), count(r.Budget.Used), count(r.Budget.Floor))
+	fmt.Fprintf(w, ".\nReads: %s now, %s in 30 days; Stripe allows this account %s.", count(r.Budget.Requests), count(r.Budget.Used), count(r.Budget.Allowance))
+	if r.Budget.Forecast > 0 {
+		fmt.Fprintf(w, " At this pace, a pass every %s: about %s.", every(r.Budget.Every), count(r.Budget.Forecast))
+	}
+	fmt.Fprintln(w)
 	var quarantined, warnings int64
 	for _, s := range r.Resources {
 		quarantined += s.Quarantined

@@ -28,6 +28,8 @@ type serveCmd struct {
 	RateLimit      string        `env:"TRIBUTARY_RATE_LIMIT" placeholder:"G/E" help:"The account's limits, as for sync."`
 	NoHistory      bool          `help:"Keep the latest state only: no history, no raw JSON. Decided by the first pass of a directory."`
 	ReconcileEvery time.Duration `placeholder:"168h" env:"TRIBUTARY_RECONCILE_EVERY" help:"Compare everything with Stripe when the last time was longer ago than this."`
+	BudgetWarn     float64       `default:"0.8" env:"TRIBUTARY_BUDGET_WARN" help:"Warn when this share of the reads that Stripe allows in 30 days is used or foreseen; 0 for never."`
+	BudgetStop     string        `env:"TRIBUTARY_BUDGET_STOP" placeholder:"N|SHARE" help:"Stop before more reads than this are made in 30 days: a number (9000), or a share of what Stripe allows (0.9)."`
 	LogFormat      string        `enum:"text,json" default:"text" help:"Form of the log on standard error: ${enum}."`
 	Verbose        bool          `short:"v" help:"Log every request that is tried again, too."`
 }
@@ -43,7 +45,7 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	s, err := (&syncCmd{
 		dirFlag: c.dirFlag, Resources: c.Resources, KeyFile: c.KeyFile, StripeURL: c.StripeURL, Account: c.Account,
 		Since: c.Since, RateShare: c.RateShare, RateLimit: c.RateLimit, NoHistory: c.NoHistory,
-		ReconcileEvery: c.ReconcileEvery,
+		ReconcileEvery: c.ReconcileEvery, BudgetWarn: c.BudgetWarn, BudgetStop: c.BudgetStop,
 	}).pass()
 	if err != nil {
 		return err

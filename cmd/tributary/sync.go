@@ -32,6 +32,8 @@ type syncCmd struct {
 	Reconcile      bool          `help:"Compare all that is stored with all that Stripe lists, repair the copy and print a proof."`
 	ReconcileEvery time.Duration `placeholder:"168h" env:"TRIBUTARY_RECONCILE_EVERY" help:"Reconcile by itself when the last time was longer ago than this."`
 	AcceptDeletes  bool          `help:"With --reconcile: mark everything deleted that is not in Stripe any more, however much it is."`
+	BudgetWarn     float64       `default:"0.8" env:"TRIBUTARY_BUDGET_WARN" help:"Warn when this share of the reads that Stripe allows in 30 days is used or foreseen; 0 for never."`
+	BudgetStop     string        `env:"TRIBUTARY_BUDGET_STOP" placeholder:"N|SHARE" help:"Stop before more reads than this are made in 30 days: a number (9000), or a share of what Stripe allows (0.9)."`
 	Output         string        `enum:"text,json" default:"text" help:"What to print: ${enum}."`
 	Verbose        bool          `short:"v" help:"Log what happens, to standard error."`
 	Profile        string        `hidden:"" type:"path" help:"Write a CPU profile to this file."`
@@ -61,6 +63,9 @@ func (c *syncCmd) Run(ctx context.Context) error {
 	if err != nil && (report == nil || c.Output == "text") {
 		return err
 	}
+	for _, w := range report.Budget.Warnings {
+		fmt.Fprintln(os.Stderr, "tributary: warning:", w)
+	}
 	if err := errors.Join(err, printReport(os.Stdout, report, c.Output)); err != nil {
 		return err
 	}
@@ -83,6 +88,10 @@ func (c *syncCmd) pass() (app.Sync, error) {
 		return s, err
 	}
 	if s.Limits, err = parseLimits(c.RateLimit); err != nil {
+		return s, err
+	}
+	s.Warn = c.BudgetWarn
+	if s.Stop, err = parseBound(c.BudgetStop); err != nil {
 		return s, err
 	}
 	if c.Since != "" {

@@ -9,7 +9,7 @@ import (
 )
 
 // plan decides what each lane reads. A lane whose backfill is complete follows
-// the account's events; it lists what was created lately once a day, because
+// the account's events; once a day it lists what was created lately, because
 // not everything has an event, and everything when its cursor is older than
 // Stripe's events.
 func (p *pass) plan(ctx context.Context, lanes []*lane, ch *changes) error {
@@ -21,6 +21,8 @@ func (p *pass) plan(ctx context.Context, lanes []*lane, ch *changes) error {
 	for _, l := range lanes {
 		c := &l.lander.Checkpoint
 		variants := len(l.resource.Variants)
+		l.backfills = c.Upto == 0 || len(c.Open) > 0 || since >= 0 && since < c.Since
+		l.looksBack = c.Reconciling == nil && c.LookBack(now, lookBack(l.resource), variants)
 		births, err := p.births(ctx, l, ch, variants)
 		switch {
 		case err != nil:
@@ -29,7 +31,7 @@ func (p *pass) plan(ctx context.Context, lanes []*lane, ch *changes) error {
 			if err := p.prepare(l); err != nil {
 				return err
 			}
-		case ch == nil, ch.at == 0, l.resource.NoEvents(), c.Upto == 0, len(c.Open) > 0, since >= 0 && since < c.Since:
+		case ch == nil, ch.at == 0, l.resource.NoEvents(), l.backfills:
 			c.Plan(now, since, variants)
 		case now-c.Events > extract.Retention:
 			if err := p.begin(l, ReconcileGap); err != nil {
@@ -39,12 +41,13 @@ func (p *pass) plan(ctx context.Context, lanes []*lane, ch *changes) error {
 		case births > variants:
 			c.Plan(now, since, variants) // one page holds a hundred of them
 		default:
-			c.Follow(now, variants)
+			c.Follow(now)
 		}
-		if l.resource.NoEvents() {
-			if err := p.settlePending(ctx, l); err != nil {
-				return err
-			}
+		if err := p.settlePending(ctx, l); err != nil {
+			return err
+		}
+		if err := p.linkUp(ctx, l); err != nil {
+			return err
 		}
 		c.Number()
 	}
@@ -65,30 +68,4 @@ func mayVanish(r stripe.Resource) bool {
 		return true
 	}
 	return false
-}
-
-// settlePending plans to read again the balance transactions that were pending
-// and are due: their status changes without an event. They lie close together,
-// so ranges of a list cost less than one request for each.
-func (p *pass) settlePending(ctx context.Context, l *lane) error {
-	due, err := p.home.store.Due(ctx, l.resource.Name, p.client.StripeNow())
-	if err != nil {
-		return err
-	}
-	ids := make([]string, len(due))
-	for i := range due {
-		ids[i] = due[i].ID
-	}
-	l.lander.Expect(ids)
-	const near = 6 * 3600
-	c := &l.lander.Checkpoint
-	for i := 0; i < len(due); {
-		j := i
-		for j+1 < len(due) && due[j+1].Created-due[j].Created <= near {
-			j++
-		}
-		c.Reread(due[i].Created, due[j].Created+1)
-		i = j + 1
-	}
-	return nil
 }

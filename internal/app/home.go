@@ -192,7 +192,7 @@ func (p *pass) probeOnce(ctx context.Context) (found stripe.Probe, asked bool, e
 	if p.Inbox && p.found.Refused != nil {
 		return p.found, false, nil
 	}
-	text, at, err := p.home.store.Probed(ctx, p.Key.Fingerprint(p.Account))
+	text, at, err := p.home.store.Probed(ctx, p.credential())
 	if err != nil {
 		return stripe.Probe{}, false, err
 	}
@@ -216,6 +216,17 @@ func (p *pass) meet(ctx context.Context) bool {
 	}
 	resp.Release()
 	return true
+}
+
+// credential names what a probe was about: a key, for an account, at an address.
+func (p *pass) credential() string { return credential(p.Key, p.Account, p.URL) }
+
+func credential(key stripe.Key, account, url string) string {
+	fingerprint := key.Fingerprint(account)
+	if url == "" {
+		return fingerprint
+	}
+	return fingerprint + " " + url
 }
 
 // A probeRecord is what is kept of a probe: {"account":"acct_1","mode":1,"resources":["charges"]}.
@@ -249,5 +260,5 @@ func (p *pass) remember(ctx context.Context, found stripe.Probe) error {
 	if err != nil {
 		return err
 	}
-	return p.home.store.Remember(ctx, p.Key.Fingerprint(p.Account), string(text), time.Now())
+	return p.home.store.Remember(ctx, p.credential(), string(text), time.Now())
 }

@@ -56,6 +56,12 @@ func (s Sync) Keep(ctx context.Context) (*Keeper, error) {
 			p.called(c)
 		}
 	}
+	k.client.Admit = func(endpoint string) error {
+		if p := k.atWork.Load(); p != nil {
+			return p.admit(endpoint)
+		}
+		return nil
+	}
 	if exists(s.Dir) {
 		if k.home, err = openHome(ctx, s.Dir); err != nil {
 			return nil, err
@@ -105,7 +111,7 @@ func (k *Keeper) pass(ctx context.Context, waiting []string) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.client, p.limits = k.client, k.limits
+	p.client, p.limits, p.meter = k.client, k.limits, newMeter(k.client, s.Stop)
 	k.mu.Lock()
 	p.home, p.found = k.home, k.found
 	k.mu.Unlock()

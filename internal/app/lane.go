@@ -31,6 +31,12 @@ type lane struct {
 	before   int64     // highest seq when the pass began
 	register *register // of a reconcile under way
 	fresh    bool      // the reconcile was begun by this pass
+
+	backfills bool     // lists are read beyond what is new and the daily look-back
+	looksBack bool     // the daily look-back is part of the pass
+	asked     int64    // what was due up to this time is read again, unix seconds
+	unknown   []string // ids that were asked for and that Stripe does not have
+	linked    bool     // what the rows of the pass refer to is asked for as they land
 }
 
 // openLane opens the tables of a resource, finishes what a crash left undone,
@@ -61,6 +67,9 @@ func (p *pass) openLane(ctx context.Context, r stripe.Resource) (*lane, error) {
 	}
 	if r.NoEvents() {
 		l.lander.Pending = ingest.PendingBalance(plan.Layout())
+	}
+	if r.Name == "charges" {
+		l.lander.Pending = ingest.UnsettledCharge(plan.Layout(), p.client.StripeNow().Unix()-unsettledFor)
 	}
 	if r.Name == "subscriptions" {
 		l.lander.References = ingest.Prices(plan.Layout())

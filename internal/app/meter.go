@@ -1,107 +1,189 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"math"
 	"slices"
-	"strings"
+	"sync"
 	"time"
 
+	"github.com/tributary-data/tributary/internal/sqlstore"
 	"github.com/tributary-data/tributary/internal/stripe"
 )
 
-// called counts one request to Stripe: retries and refusals count too, since
-// Stripe counts them.
-func (p *pass) called(c stripe.Call) {
-	if p.Hooks.OnCall != nil {
-		p.Hooks.OnCall(c)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	n := p.calls[c.Endpoint]
-	if n == nil {
-		n = &callCount{}
-		p.calls[c.Endpoint] = n
-	}
-	n.n++
-	p.report.Budget.Requests++
-	if c.Reason != "" {
-		n.refused++
-	}
-	for i := range p.progress {
-		if p.progress[i].Resource == resourceOf(c.Endpoint) {
-			p.progress[i].Requests++
-			if c.Reason != "" {
-				p.progress[i].Refused++
-			}
-		}
-	}
+// errSpent bars a request that would exceed --budget-stop.
+var errSpent = errors.New("the reads that --budget-stop allows are used up")
+
+// A meter counts the requests of a pass before they go out, and in the store
+// before they go out, so that a process that is killed has counted them.
+type meter struct {
+	client *stripe.Client
+	stop   Bound
+
+	mu      sync.Mutex
+	ahead   time.Duration   // Stripe's clock before the host's, when a pass last saw it
+	before  []sqlstore.Read // in the store
+	counted int64           // of taken, those that are among before
+	used    int64           // in the window
+	limit   int64           // of used
+	taken   int64           // requests of this pass
+	stored  int64           // of taken, those that are in the store
+	pending map[string]*sqlstore.Read
+	halted  bool
+
+	transactions int64 // of the account, in the window
+
+	writing sync.Mutex
+	store   *store // nil until the directory is open
 }
 
-// resourceOf names the resource that an endpoint is read for, "" for none.
-func resourceOf(endpoint string) string {
-	if strings.HasPrefix(endpoint, "/v1/subscription_items") {
-		return "subscriptions"
-	}
-	for _, r := range stripe.Resources {
-		if endpoint == r.Path || strings.HasPrefix(endpoint, r.Path+"/") {
-			return r.Name
-		}
-	}
-	return ""
+// A Bound is a number of reads, or a share of what Stripe allows. The zero
+// Bound is none.
+type Bound struct {
+	Reads int64   // used when Share is 0
+	Share float64 // of the allowance, above 0
+	Set   bool
 }
 
-// flushCalls writes the counts to the store, by day.
-func (p *pass) flushCalls(ctx context.Context) error {
-	p.mu.Lock()
-	calls := p.calls
-	p.calls = map[string]*callCount{}
-	for i := range p.report.Resources {
-		p.report.Resources[i].Requests, p.report.Resources[i].Refused = p.progress[i].Requests, p.progress[i].Refused
+// of returns the bound as a number of reads.
+func (b Bound) of(allowance int64) int64 {
+	switch {
+	case !b.Set:
+		return math.MaxInt64
+	case b.Share > 0:
+		return int64(b.Share * float64(allowance))
 	}
-	p.mu.Unlock()
-	for endpoint, n := range calls {
-		if err := p.home.store.AddReads(ctx, p.began, endpoint, n.n, n.refused); err != nil {
-			return err
-		}
+	return b.Reads
+}
+
+func newMeter(client *stripe.Client, stop Bound) *meter {
+	return &meter{client: client, stop: stop, limit: stop.of(budgetFloor), pending: map[string]*sqlstore.Read{}}
+}
+
+// Names of marks.
+const markClock = "clock" // how far Stripe's clock is ahead of the host's, milliseconds
+
+// attach lets the meter go on from what earlier passes counted.
+func (m *meter) attach(ctx context.Context, s *store) error {
+	clock, err := s.marked(ctx, markClock, 1)
+	if err != nil {
+		return err
 	}
+	m.ahead = time.Duration(clock[0]) * time.Millisecond
+	m.store = s
+	if err := m.load(ctx); err != nil {
+		return err
+	}
+	return m.write(math.MaxInt64) // what made out that the key fits
+}
+
+func total(reads []sqlstore.Read) (n int64) {
+	for _, r := range reads {
+		n += r.Count
+	}
+	return n
+}
+
+// now is Stripe's time: before its first answer, by what an earlier pass knew.
+func (m *meter) now() time.Time {
+	if m.client.KnowsTime() {
+		return m.client.StripeNow()
+	}
+	return m.client.StripeNow().Add(m.ahead)
+}
+
+// take counts one request that is about to go out. Its error is errSpent, or
+// the store's.
+func (m *meter) take(endpoint string) error {
+	m.mu.Lock()
+	if m.used >= m.limit {
+		m.halted = true
+		m.mu.Unlock()
+		return errSpent
+	}
+	m.used++
+	m.taken++
+	mine := m.taken
+	m.entry(endpoint).Count++
+	m.mu.Unlock()
+	return m.write(mine)
+}
+
+func (m *meter) refused(endpoint string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.entry(endpoint).Refused++
+}
+
+func (m *meter) entry(endpoint string) *sqlstore.Read {
+	r := m.pending[endpoint]
+	if r == nil {
+		r = &sqlstore.Read{Endpoint: endpoint}
+		m.pending[endpoint] = r
+	}
+	return r
+}
+
+// write brings the store up to the number-th request of the pass. Requests that
+// come while others are being written are written together.
+func (m *meter) write(number int64) error {
+	m.writing.Lock()
+	defer m.writing.Unlock()
+	m.mu.Lock()
+	if m.store == nil || m.stored >= number {
+		m.mu.Unlock()
+		return nil
+	}
+	day := sqlstore.Day(m.now())
+	var reads []sqlstore.Read
+	for _, r := range m.pending {
+		r.Day = day
+		reads = append(reads, *r)
+	}
+	upto := m.taken
+	clear(m.pending)
+	m.mu.Unlock()
+	slices.SortFunc(reads, func(a, b sqlstore.Read) int { return cmp.Compare(a.Endpoint, b.Endpoint) })
+	// What is counted here has not gone out: nothing may stop the counting.
+	if err := m.store.AddReads(context.Background(), reads); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	m.stored = upto
+	m.mu.Unlock()
 	return nil
 }
 
-// progressEvery is how often Progress is called and the meter is written.
-const progressEvery = 200 * time.Millisecond
-
-// tick reports progress until the function it returns is called.
-func (p *pass) tick() (stop func()) {
-	done := make(chan struct{})
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		t := time.NewTicker(progressEvery)
-		defer t.Stop()
-		for {
-			select {
-			case <-done:
-				p.tell()
-				return
-			case <-t.C:
-				p.tell()
-			}
+// close writes what is left, and the clock.
+func (m *meter) close(ctx context.Context) error {
+	if err := m.write(math.MaxInt64); err != nil {
+		return err
+	}
+	if ahead := m.client.Offset(); m.client.KnowsTime() && (ahead-m.ahead).Abs() > time.Minute {
+		if err := m.store.mark(ctx, markClock, ahead.Milliseconds()); err != nil {
+			return err
 		}
-	}()
-	return func() { close(done); <-ended }
+	}
+	return m.load(ctx)
 }
 
-func (p *pass) tell() {
-	if p.Progress == nil {
-		return
+// load reads what the store has of the window.
+func (m *meter) load(ctx context.Context) error {
+	since := m.now().Add(-readWindow)
+	reads, err := m.store.Reads(ctx, since)
+	if err != nil {
+		return err
 	}
-	p.mu.Lock()
-	now := Progress{Elapsed: time.Since(p.began), Resources: slices.Clone(p.progress)}
-	p.mu.Unlock()
-	var pages []ResourceReport
-	for _, r := range now.Resources {
-		pages = append(pages, ResourceReport{Requests: r.Requests + int64(r.PagesLeft)})
+	transactions, err := m.store.Traffic(ctx, since)
+	if err != nil {
+		return err
 	}
-	now.Floor = floor(p.limits, p.Share, pages)
-	p.Progress(now)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.before, m.counted, m.transactions = reads, m.stored, transactions
+	m.used = total(reads) + m.taken - m.stored
+	m.limit = m.stop.of(allowance(transactions))
+	return nil
 }

@@ -75,18 +75,6 @@ type ErrorReport struct {
 	RequestID  string `json:"request_id,omitempty"`
 }
 
-// A Budget is the account's read allocation
-// (https://docs.stripe.com/rate-limits): at least 10,000 GETs in 30 days, and
-// 500 for each transaction.
-type Budget struct {
-	Requests int64 `json:"requests"`     // of this pass
-	Used     int64 `json:"used_30_days"` // by this directory
-	Floor    int64 `json:"floor_30_days"`
-}
-
-// budgetFloor is what every account may read in 30 days.
-const budgetFloor = 10_000
-
 func reportError(err error) *ErrorReport {
 	r := &ErrorReport{Message: strings.ReplaceAll(err.Error(), "\n", "; ")} // joined errors have a line each
 	if e, ok := errors.AsType[*stripe.Error](err); ok {
@@ -126,6 +114,8 @@ func (r *Report) conclude() {
 	for i := range r.Resources {
 		s := &r.Resources[i]
 		switch {
+		case errors.Is(s.err, errSpent):
+			s.Status = Partial
 		case s.err != nil && s.Inserted+s.Updated+s.Unchanged == 0:
 			s.Status = Failed
 			failed++
@@ -135,7 +125,7 @@ func (r *Report) conclude() {
 			s.Status = Complete
 			complete++
 		}
-		if s.err != nil && !r.Stopped {
+		if s.err != nil && !r.Stopped && !errors.Is(s.err, errSpent) {
 			s.Error = reportError(s.err)
 		}
 	}

@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tributary-data/tributary/internal/ingest"
@@ -31,11 +33,28 @@ func (s *store) SetDue(ctx context.Context, resource string, due []ingest.Due) e
 	return s.Store.SetDue(ctx, resource, rows)
 }
 
-// readWindow is that of Stripe's read allocation.
-const readWindow = 30 * 24 * time.Hour
+// marked returns the n numbers of a mark, 0 for what is not there.
+func (s *store) marked(ctx context.Context, name string, n int) ([]int64, error) {
+	out := make([]int64, n)
+	text, err := s.Mark(ctx, name)
+	if err != nil {
+		return out, err
+	}
+	for i, field := range strings.Fields(text) {
+		if out[i], err = strconv.ParseInt(field, 10, 64); err != nil || i == n-1 {
+			break
+		}
+	}
+	return out, err
+}
 
-func (h *home) reads(ctx context.Context, now time.Time) (int64, error) {
-	return h.store.Reads(ctx, now.Add(-readWindow))
+// mark keeps numbers for later passes.
+func (s *store) mark(ctx context.Context, name string, numbers ...int64) error {
+	var text []string
+	for _, n := range numbers {
+		text = append(text, strconv.FormatInt(n, 10))
+	}
+	return s.SetMark(ctx, name, strings.Join(text, " "))
 }
 
 func (h *home) recordRun(ctx context.Context, r *Report, began time.Time) error {

@@ -45,8 +45,12 @@ type Sync struct {
 	// AcceptDeletes lets a reconcile mark everything deleted that is not in
 	// Stripe any more, however much it is.
 	AcceptDeletes bool
-	Log           *slog.Logger
-	Progress      func(Progress) // called a few times a second; may be nil
+	// Warn is the share of the account's read allocation at which the report
+	// warns, 0 for never; Stop is what no pass exceeds.
+	Warn     float64
+	Stop     Bound
+	Log      *slog.Logger
+	Progress func(Progress) // called a few times a second; may be nil
 
 	// Inbox reads what the events in the inbox are about, which webhooks brought,
 	// and nothing else: no list, no events; no cursor moves.
@@ -84,13 +88,12 @@ type pass struct {
 	report    *Report
 	began     time.Time
 	drifted   []Drift // before the pass
+	meter     *meter
+	lanes     []*lane // nil for a resource that can't be read
 
 	mu       sync.Mutex
 	progress []ResourceProgress
-	calls    map[string]*callCount // by endpoint, since the last flush
 }
-
-type callCount struct{ n, refused int64 }
 
 // Run does the pass. What concerns one resource is in the report. An error
 // concerns the pass as a whole: a key that is not accepted, a directory that
@@ -113,7 +116,7 @@ func (s Sync) Run(ctx context.Context) (*Report, error) {
 
 // newPass checks what is asked for.
 func (s Sync) newPass() (*pass, error) {
-	p := &pass{Sync: s, began: time.Now(), calls: map[string]*callCount{}}
+	p := &pass{Sync: s, began: time.Now()}
 	if p.Log == nil {
 		p.Log = slog.New(slog.DiscardHandler)
 	}
@@ -141,9 +144,12 @@ func (p *pass) run(ctx context.Context) (*Report, error) {
 		p.progress = append(p.progress, ResourceProgress{Resource: r.Name, Rate: p.rate(), Err: rr.err, Done: rr.err != nil})
 	}
 	if err != nil {
-		if p.report.Stopped = ctx.Err() != nil; p.report.Stopped {
+		p.report.Stopped = ctx.Err() != nil
+		p.report.Budget = p.meter.budget()
+		if p.report.Stopped || p.report.Budget.Halted {
 			err = nil
 		}
+		p.halt()
 		p.conclude()
 		return p.report, err
 	}
@@ -183,8 +189,9 @@ func (p *pass) connect() {
 	p.client = &stripe.Client{
 		BaseURL: p.URL, Key: p.Key, Account: p.Account, Log: p.Log, Now: time.Now, Retry: p.Retry,
 		Pacer:  stripe.NewPacer(p.limits, p.Share, time.Now),
-		OnCall: p.called,
+		OnCall: p.called, Admit: p.admit,
 	}
+	p.meter = newMeter(p.client, p.Stop)
 }
 
 // rate is what one resource's list may take.
@@ -220,8 +227,9 @@ func (p *pass) open(ctx context.Context) (stripe.Probe, error) {
 			p.note("what was stored had not gone through the privacy rules of version %d, and has now", p.home.rules.version)
 		}
 	}
+	err = p.meter.attach(ctx, p.home.store)
 	asked := true
-	if !fresh {
+	if err == nil && !fresh {
 		found, asked, err = p.probeOnce(ctx)
 	}
 	if err == nil {
@@ -245,6 +253,7 @@ func (p *pass) bind(ctx context.Context, found stripe.Probe, asked bool) error {
 // some that no list shows.
 func (p *pass) all(ctx context.Context) {
 	lanes := p.openLanes(ctx)
+	p.lanes = lanes
 	ready := slices.DeleteFunc(slices.Clone(lanes), func(l *lane) bool { return l == nil })
 	ch, err := p.readChanges(ctx, ready)
 	switch {
@@ -286,6 +295,13 @@ func (p *pass) all(ctx context.Context) {
 		})
 	}
 	wg.Wait()
+	for i, l := range lanes {
+		if l != nil && l.resource.NoEvents() {
+			p.report.Resources[i].err = errors.Join(p.report.Resources[i].err, p.link(ctx, lanes))
+			p.sayUnknown(l)
+			p.report.Resources[i].count(l.lander.Counts())
+		}
+	}
 	if err := p.prove(ctx); err != nil {
 		p.note("%v", err)
 	}
@@ -325,6 +341,9 @@ func (p *pass) one(ctx context.Context, l *lane, i int, referred <-chan struct{}
 		p.report.Resources[i].count(l.lander.Counts())
 	}()
 	if err := p.read(ctx, l, i); err != nil {
+		return err
+	}
+	if err := p.postpone(ctx, l); err != nil {
 		return err
 	}
 	if ch != nil && !l.resource.NoEvents() {
@@ -491,6 +510,7 @@ func (p *pass) fetchByID(ctx context.Context, l *lane, ids []string, source stri
 		case problem.KindOf(err) == problem.NotFound && mayVanish(l.resource):
 			err = l.lander.Gone(after, id, ingest.Read{Start: asked, Version: stripe.Version, Source: source, Last: true})
 		case problem.KindOf(err) == problem.NotFound:
+			l.unknown = append(l.unknown, id)
 			err = nil
 		case err == nil:
 			err = p.land(ctx, l, resp, source)
@@ -539,15 +559,14 @@ func (p *pass) finish(ctx context.Context) error {
 		}
 	}
 	after := context.WithoutCancel(ctx)
-	err := p.flushCalls(after)
-	if err == nil {
-		p.report.Budget.Used, err = p.home.reads(after, p.began)
-	}
+	p.countRequests()
+	err := p.spend(after, p.lanes)
 	if err == nil {
 		var drifted []Drift
 		drifted, err = drifts(after, p.home.store.Store)
 		p.report.Drift = driftNews(p.drifted, drifted)
 	}
+	p.halt()
 	p.conclude()
 	if err == nil && !p.Inbox { // a busy account would fill the table with the others
 		err = p.home.recordRun(after, p.report, p.began)
@@ -564,7 +583,6 @@ func (p *pass) finish(ctx context.Context) error {
 }
 
 func (p *pass) conclude() {
-	p.report.Budget.Floor = budgetFloor
 	p.report.Duration = time.Since(p.began).Milliseconds()
 	p.report.Floor = floor(p.limits, p.Share, p.report.Resources).Milliseconds()
 	p.report.conclude()

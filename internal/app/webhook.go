@@ -179,7 +179,7 @@ func (w Webhooks) belongs(ctx context.Context) error {
 		return err
 	}
 	defer db.Close()
-	if known, _, err := db.Probed(ctx, w.Key.Fingerprint(w.Account)); err != nil || known != "" {
+	if known, _, err := db.Probed(ctx, credential(w.Key, w.Account, w.URL)); err != nil || known != "" {
 		return err // a pass with this key checked it
 	}
 	account, livemode, err := db.Binding(ctx)

@@ -124,23 +124,28 @@ func (c *Checkpoint) Plan(now, since int64, variants int) {
 	c.Upto = max(c.Upto, now-Lag)
 }
 
-// Times of the list that is read beside the events, in seconds.
-const (
-	listEvery = 24 * 3600
-	listBack  = 48 * 3600 // how far behind the last such list it begins
-)
+// listEvery is the time between two lists that are read beside the events, in
+// seconds.
+const listEvery = 24 * 3600
 
-// Follow is Plan for a resource whose changes come from events: nothing is
-// listed, but once a day what was created in the two days before the last time.
-func (c *Checkpoint) Follow(now int64, variants int) {
-	if now-c.Listed >= listEvery {
+// LookBack plans the list of what was created lately, once a day: not
+// everything that happens has an event. It reaches back seconds behind the time
+// of the last one, and is to be planned before anything else of a pass. It
+// reports whether it was due.
+func (c *Checkpoint) LookBack(now, back int64, variants int) bool {
+	due := c.Upto > 0 && now-c.Listed >= listEvery
+	if due {
 		for v := range variants {
-			c.open(v, max(min(c.Upto, c.Listed+listEvery)-listBack, c.Since), now+1)
+			c.open(v, max(min(c.Upto, c.Listed+listEvery)-back, c.Since), now+1)
 		}
 		c.Listed = now
 	}
-	c.Upto = max(c.Upto, now-Lag)
+	return due
 }
+
+// Follow is Plan for a resource whose changes come from events: nothing is
+// listed.
+func (c *Checkpoint) Follow(now int64) { c.Upto = max(c.Upto, now-Lag) }
 
 // Reconcile plans to read everything again, to compare it. One that is under
 // way goes on.

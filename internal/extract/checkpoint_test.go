@@ -78,18 +78,63 @@ func TestStoredCheckpoint(t *testing.T) {
 
 func TestFollow(t *testing.T) {
 	t.Parallel()
+	const now, day = 1_800_000_000, 24 * 3600
+	for _, tt := range []struct {
+		name     string
+		in, want Checkpoint
+		back     int64
+		variants int
+		due      bool
+	}{
+		{
+			name: "nothing within a day", back: 2 * day, variants: 2,
+			in:   Checkpoint{Upto: now - 900, Events: now - 900, Listed: now - 3600},
+			want: Checkpoint{Upto: now - Lag, Events: now - 900, Listed: now - 3600},
+		},
+		{
+			name: "once a day", back: 2 * day, variants: 1, due: true,
+			in:   Checkpoint{Upto: now - 900, Events: now - 900, Listed: now - 25*3600},
+			want: Checkpoint{Upto: now - Lag, Events: now - 900, Listed: now, Open: []Range{{From: now - 49*3600, To: now + 1}}},
+		},
+		{
+			name: "each list, further back", back: 35 * day, variants: 2, due: true,
+			in: Checkpoint{Upto: now - 60, Events: 1, Listed: now - day},
+			want: Checkpoint{Upto: now - Lag, Events: 1, Listed: now, Open: []Range{
+				{From: now - 60 - 35*day, To: now + 1}, {Variant: 1, From: now - 60 - 35*day, To: now + 1},
+			}},
+		},
+		{
+			name: "after a pause, from where the last pass stood", back: 2 * day, variants: 1, due: true,
+			in:   Checkpoint{Upto: now - 9*day, Listed: now - 9*day - 3600},
+			want: Checkpoint{Upto: now - Lag, Listed: now, Open: []Range{{From: now - 11*day, To: now + 1}}},
+		},
+		{
+			name: "not before --since", back: 2 * day, variants: 1, due: true,
+			in:   Checkpoint{Upto: now - 900, Listed: now - 2*day, Since: now - day},
+			want: Checkpoint{Upto: now - Lag, Listed: now, Since: now - day, Open: []Range{{From: now - day, To: now + 1}}},
+		},
+		{
+			name: "never before the backfill", back: 2 * day, variants: 1,
+			want: Checkpoint{Upto: now - Lag},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			c := tt.in
+			if due := c.LookBack(now, tt.back, tt.variants); due != tt.due {
+				t.Errorf("due: %v", due)
+			}
+			c.Follow(now)
+			if d := cmp.Diff(tt.want, c); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func TestRelist(t *testing.T) {
+	t.Parallel()
 	const now = 1_800_000_000
-	idle := Checkpoint{Upto: now - 900, Events: now - 900, Listed: now - 3600}
-	idle.Follow(now, 2)
-	if d := cmp.Diff(Checkpoint{Upto: now - Lag, Events: now - 900, Listed: now - 3600}, idle); d != "" {
-		t.Errorf("nothing is listed within a day: %s", d)
-	}
-	due := Checkpoint{Upto: now - 900, Events: now - 900, Listed: now - 25*3600}
-	due.Follow(now, 1)
-	want := Checkpoint{Upto: now - Lag, Events: now - 900, Listed: now, Open: []Range{{From: now - 49*3600, To: now + 1}}}
-	if d := cmp.Diff(want, due); d != "" {
-		t.Errorf("once a day: %s", d)
-	}
 	lost := Checkpoint{Upto: now - 40*86400, Events: now - 40*86400, Since: 5}
 	lost.Reconcile("a", "events were lost", now, 1)
 	all := []Range{{From: 5, To: now + 1}}

@@ -61,3 +61,53 @@ func PendingBalance(l *dataset.Layout) func(*dataset.Record) int64 {
 		return unix
 	}
 }
+
+// BalanceTransactions returns a function that finds the ids of the balance
+// transactions that a charge or a refund names: of the payment, and of its
+// failure.
+func BalanceTransactions(l *dataset.Layout) func(*dataset.Record) (string, []string) {
+	var nodes []*dataset.Node
+	for _, name := range BalanceFields {
+		if n := l.Find(name); n != nil {
+			nodes = append(nodes, n)
+		}
+	}
+	var buf []byte
+	return func(r *dataset.Record) (string, []string) {
+		var ids []string
+		for _, n := range nodes {
+			if s := r.Slots[n.Slot]; s.Kind == dataset.String {
+				buf = r.Value(buf[:0], s)
+				ids = append(ids, string(buf))
+			}
+		}
+		return "balance_transactions", ids
+	}
+}
+
+// BalanceFields are the fields of charges and refunds that name balance
+// transactions.
+var BalanceFields = []string{"balance_transaction", "failure_balance_transaction"}
+
+// UnsettledCharge returns a function that says of a charge that has no balance
+// transaction and may still get one that it is to be looked at again, from its
+// creation on: the event that tells of it is not documented for every way in
+// which that happens. Charges created before the given time, in unix seconds,
+// are left alone. It returns nil when the layout lacks the fields.
+func UnsettledCharge(l *dataset.Layout, before int64) func(*dataset.Record) int64 {
+	row, status := l.Find("balance_transaction"), l.Find("status")
+	if row == nil || status == nil {
+		return nil
+	}
+	return func(r *dataset.Record) int64 {
+		s := r.Slots[status.Slot]
+		if r.Created < before || r.Slots[row.Slot].Kind == dataset.String || s.Kind != dataset.String {
+			return 0
+		}
+		switch string(r.Text(s)) {
+		case "succeeded", "pending":
+			return r.Created
+		}
+		return 0
+	}
+}

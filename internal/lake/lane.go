@@ -41,6 +41,7 @@ type Lane struct {
 	data    *Table
 	layout  *dataset.Layout
 	tenant  string
+	group   string
 
 	old      *historyRows
 	rows     *datasetRows
@@ -60,7 +61,7 @@ func (l *Lake) Lane(ctx context.Context, schema *xdm.Schema, layout *dataset.Lay
 	if err != nil {
 		return nil, err
 	}
-	lane := &Lane{data: data, layout: layout, tenant: schema.Tenant}
+	lane := &Lane{data: data, layout: layout, tenant: schema.Tenant, group: schema.Group}
 	lane.rows = newDatasetRows(data.ArrowSchema(), layout, schema.Tenant)
 	if history {
 		if lane.history, err = l.History(ctx, schema.Resource); err != nil {

@@ -49,3 +49,9 @@ func (s *Store) Due(ctx context.Context, resource string, now time.Time) ([]DueO
 	}
 	return out, rows.Err()
 }
+
+// Postpone makes what is due at a time, in unix seconds, due at a later one.
+func (s *Store) Postpone(ctx context.Context, resource string, due, later int64) error {
+	_, err := s.db.ExecContext(ctx, "update due set at = $1 where resource = $2 and at <= $3", later, resource, due)
+	return err
+}

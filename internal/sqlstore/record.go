@@ -57,20 +57,6 @@ func (s *Store) Drifts(ctx context.Context) ([]Drift, error) {
 	return out, rows.Err()
 }
 
-// AddReads counts requests to Stripe on the day of at.
-func (s *Store) AddReads(ctx context.Context, at time.Time, endpoint string, n, refused int64) error {
-	_, err := s.db.ExecContext(ctx, `insert into reads (day, endpoint, count, refused) values ($1, $2, $3, $4)
-		on conflict (day, endpoint) do update set count = reads.count + excluded.count, refused = reads.refused + excluded.refused`,
-		at.UTC().Format(time.DateOnly), endpoint, n, refused)
-	return err
-}
-
-// Reads returns the number of requests on the days from since on.
-func (s *Store) Reads(ctx context.Context, since time.Time) (n int64, err error) {
-	err = s.db.QueryRowContext(ctx, "select coalesce(sum(count), 0) from reads where day >= $1", since.UTC().Format(time.DateOnly)).Scan(&n)
-	return n, err
-}
-
 // A Run is one pass, or one other piece of work that a user started.
 type Run struct {
 	ID       string

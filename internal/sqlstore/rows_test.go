@@ -116,37 +116,100 @@ func TestReads(t *testing.T) {
 	s, _ := openT(t)
 	ctx := t.Context()
 	// The day is that of UTC, whatever the zone of the time given.
-	late := time.Date(2026, 1, 31, 23, 30, 0, 0, time.FixedZone("", -3600))
-	for _, a := range []struct {
-		at         time.Time
-		endpoint   string
-		n, refused int64
-	}{
-		{noon, "/v1/charges", 10, 1},
-		{noon.Add(time.Hour), "/v1/charges", 5, 0},
-		{noon, "/v1/prices", 2, 0},
-		{late, "/v1/prices", 100, 0},
-	} {
-		must(t, s.AddReads(ctx, a.at, a.endpoint, a.n, a.refused))
-	}
+	late := Day(time.Date(2026, 1, 31, 23, 30, 0, 0, time.FixedZone("", -3600)))
+	must(t, s.AddReads(ctx, []Read{{Day(noon), "/v1/charges", 10, 1}, {Day(noon), "/v1/prices", 2, 0}}))
+	must(t, s.AddReads(ctx, []Read{{Day(noon), "/v1/charges", 5, 0}, {late, "/v1/prices", 100, 0}}))
+	must(t, s.AddReads(ctx, nil))
+	all := []Read{{"2026-01-31", "/v1/charges", 15, 1}, {"2026-01-31", "/v1/prices", 2, 0}, {"2026-02-01", "/v1/prices", 100, 0}}
 	tests := []struct {
 		since time.Time
-		want  int64
+		want  []Read
 	}{
-		{noon.AddDate(0, 0, -30), 117},
-		{noon, 117},
-		{noon.AddDate(0, 0, 1), 100},
-		{noon.AddDate(0, 0, 2), 0},
+		{noon.AddDate(0, 0, -30), all},
+		{noon, all},
+		{noon.AddDate(0, 0, 1), all[2:]},
+		{noon.AddDate(0, 0, 2), nil},
 	}
 	for _, tc := range tests {
-		if got, err := s.Reads(ctx, tc.since); got != tc.want || err != nil {
-			t.Errorf("since %v: %d, %v, want %d", tc.since, got, err, tc.want)
+		got, err := s.Reads(ctx, tc.since)
+		must(t, err)
+		if diff := cmp.Diff(tc.want, got); diff != "" {
+			t.Errorf("since %v: %s", tc.since, diff)
 		}
 	}
-	var refused int64
-	must(t, s.db.QueryRowContext(ctx, "select refused from reads where day = '2026-01-31' and endpoint = '/v1/charges'").Scan(&refused))
-	if refused != 1 {
-		t.Errorf("refused = %d, want 1", refused)
+}
+
+func TestTraffic(t *testing.T) {
+	t.Parallel()
+	s, _ := openT(t)
+	ctx := t.Context()
+	must(t, s.SetTraffic(ctx, noon.AddDate(0, 0, -9), map[string]int64{Day(noon.AddDate(0, 0, -9)): 1, Day(noon): 10}))
+	must(t, s.SetTraffic(ctx, noon.AddDate(0, 0, -2), map[string]int64{Day(noon.AddDate(0, 0, -1)): 100, Day(noon): 1000}))
+	for days, want := range map[int]int64{-10: 1101, -9: 1100, -1: 1000, 0: 0} {
+		if n, err := s.Traffic(ctx, noon.AddDate(0, 0, days)); n != want || err != nil {
+			t.Errorf("after day %d: %d, %v, want %d", days, n, err, want)
+		}
+	}
+}
+
+func TestCosts(t *testing.T) {
+	t.Parallel()
+	s, _ := openT(t)
+	ctx := t.Context()
+	at := func(h int) time.Time { return noon.Add(time.Duration(h) * time.Hour) }
+	costs := []Cost{{"run_1", at(-2), 9, 1, true}, {"run_2", at(-1), 3, 0, false}, {"run_3", at(0), 5, 2, false}}
+	for _, c := range []Cost{costs[2], costs[0], costs[1], {"run_1", at(0), 7, 7, true}} {
+		must(t, s.AddCost(ctx, c, at(-9)))
+	}
+	got, err := s.Costs(ctx, at(-5))
+	must(t, err)
+	if diff := cmp.Diff(costs, got); diff != "" {
+		t.Error(diff)
+	}
+	must(t, s.AddCost(ctx, costs[2], at(-1)))
+	got, err = s.Costs(ctx, at(-5))
+	must(t, err)
+	if diff := cmp.Diff(costs[1:], got); diff != "" {
+		t.Errorf("old ones stay: %s", diff)
+	}
+}
+
+func TestMark(t *testing.T) {
+	t.Parallel()
+	s, _ := openT(t)
+	ctx := t.Context()
+	if v, err := s.Mark(ctx, "a"); v != "" || err != nil {
+		t.Errorf("%q, %v", v, err)
+	}
+	must(t, s.SetMark(ctx, "a", "1"))
+	must(t, s.SetMark(ctx, "a", "2"))
+	must(t, s.SetMark(ctx, "b", "3"))
+	if v, err := s.Mark(ctx, "a"); v != "2" || err != nil {
+		t.Errorf("%q, %v", v, err)
+	}
+}
+
+func TestPostpone(t *testing.T) {
+	t.Parallel()
+	s, _ := openT(t)
+	ctx := t.Context()
+	must(t, s.SetDue(ctx, "charges", []DueObject{{"a", 1, 100}, {"b", 2, 101}}))
+	must(t, s.SetDue(ctx, "refunds", []DueObject{{"a", 1, 100}}))
+	must(t, s.Postpone(ctx, "charges", 100, 200))
+	for _, tc := range []struct {
+		resource string
+		now      int64
+		want     []DueObject
+	}{
+		{"charges", 199, []DueObject{{"b", 2, 101}}},
+		{"charges", 200, []DueObject{{"a", 1, 200}, {"b", 2, 101}}},
+		{"refunds", 100, []DueObject{{"a", 1, 100}}},
+	} {
+		got, err := s.Due(ctx, tc.resource, time.Unix(tc.now, 0))
+		must(t, err)
+		if diff := cmp.Diff(tc.want, got); diff != "" {
+			t.Errorf("%s at %d: %s", tc.resource, tc.now, diff)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -31,7 +32,11 @@ type Client struct {
 	Log     *slog.Logger     // nil for none
 	Now     func() time.Time // required
 	OnCall  func(Call)       // is told every attempt, from many goroutines; may be nil
-	Retry   Retry
+	// Admit is asked before each request goes out, from many goroutines; may be
+	// nil. Its error ends the read, which returns it as it is and does not try
+	// again. What it admits can reach Stripe, also when no Call follows.
+	Admit func(endpoint string) error
+	Retry Retry
 
 	Timeout       time.Duration // of one attempt; 0 means 80 s
 	HeaderTimeout time.Duration // until the answer begins; 0 means 60 s
@@ -125,6 +130,9 @@ func (c *Client) get(ctx context.Context, r *request) (*Response, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		if fail.barred {
+			return nil, fail.err
+		}
 		fail.Tries, fail.Method = try, cmp.Or(r.method, http.MethodGet)
 		wait, ok := c.Retry.next(fail, try, c.Now().Sub(began))
 		if !ok || !c.shrink(r, fail) {
@@ -163,13 +171,20 @@ func (c *Client) attempt(ctx context.Context, r *request) (*Response, *Error) {
 			return nil, &Error{Kind: problem.Unavailable, Detail: "canceled", Endpoint: r.endpoint, err: err}
 		}
 	}
+	if err := c.admit(r.endpoint); err != nil {
+		release("")
+		return nil, &Error{Kind: problem.KindOf(err), Endpoint: r.endpoint, err: err, barred: true}
+	}
 	buf := c.bodies.get()
 	sent := c.Now()
 	status, header, err := c.send(ctx, r, buf)
 	got := c.Now()
 
 	var fail *Error
+	var bar barrier
 	switch {
+	case errors.As(err, &bar):
+		fail = &Error{Kind: problem.KindOf(bar.err), Endpoint: r.endpoint, err: bar.err, barred: true}
 	case err == nil && status == http.StatusOK:
 		fail = c.check(r, header, buf)
 	case status == 0, err != nil && status < 500 && status != http.StatusTooManyRequests:
@@ -221,7 +236,7 @@ func (c *Client) send(ctx context.Context, r *request, buf *buffer) (int, http.H
 	begin := time.AfterFunc(cmp.Or(c.HeaderTimeout, time.Minute), func() { cancel(errSilent) })
 	defer begin.Stop()
 
-	req, err := c.newRequest(ctx, r)
+	req, err := c.newRequest(c.counted(ctx, r.endpoint, cancel), r)
 	if err != nil {
 		return 0, nil, fmt.Errorf("%w: %w", errRequest, err)
 	}

@@ -39,6 +39,7 @@ type Error struct {
 	wait    time.Duration // Retry-After
 	heavy   bool          // a smaller page may help
 	tooBig  bool          // only a smaller page can help
+	barred  bool          // err is Client.Admit's
 	account string        // acct_… that a refusal names
 }
 

@@ -61,7 +61,9 @@ func (c *Client) Probe(ctx context.Context, resources []Resource) (Probe, error)
 				p.see(resp.Body)
 				resp.Release()
 			case !errors.As(err, &fail): // the context's, or the client's own fields
-				other = err
+				if other == nil { // what follows was only canceled
+					other = err
+				}
 				cancel()
 			case fail.Global():
 				if global == nil {

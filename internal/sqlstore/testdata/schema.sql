@@ -5,6 +5,14 @@ CREATE TABLE binding (
 	key_fingerprint text    not null
 );
 
+CREATE TABLE cost (
+	run_id   text    primary key,
+	at       bigint  not null,
+	requests bigint  not null,
+	changed  bigint  not null, -- rows written
+	backfill integer not null  -- 1: it read lists beyond the daily ones
+);
+
 CREATE TABLE drift (
 	resource   text   not null,
 	path       text   not null,
@@ -50,6 +58,11 @@ CREATE TABLE inbox (
 	resource text   primary key,
 	since    bigint not null,
 	seq      bigint not null
+);
+
+CREATE TABLE mark (
+	name  text primary key,
+	value text not null
 );
 
 CREATE TABLE notice (
@@ -118,6 +131,11 @@ CREATE TABLE run (
 );
 
 CREATE TABLE sqlite_sequence(name,seq);
+
+CREATE TABLE traffic (
+	day   text   primary key,
+	count bigint not null
+);
 
 CREATE TABLE wanted (
 	resource text not null,

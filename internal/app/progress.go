@@ -1,0 +1,104 @@
+package app
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tributary-data/tributary/internal/stripe"
+)
+
+// admit counts a request to Stripe before it goes out, or bars it: retries and
+// refusals count too, since Stripe counts them.
+func (p *pass) admit(endpoint string) error {
+	if err := p.meter.take(endpoint); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.progress {
+		if p.progress[i].Resource == resourceOf(endpoint) {
+			p.progress[i].Requests++
+		}
+	}
+	return nil
+}
+
+// called is told what became of a request.
+func (p *pass) called(c stripe.Call) {
+	if p.Hooks.OnCall != nil {
+		p.Hooks.OnCall(c)
+	}
+	if c.Reason == "" {
+		return
+	}
+	p.meter.refused(c.Endpoint)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.progress {
+		if p.progress[i].Resource == resourceOf(c.Endpoint) {
+			p.progress[i].Refused++
+		}
+	}
+}
+
+// resourceOf names the resource that an endpoint is read for, "" for none.
+func resourceOf(endpoint string) string {
+	if strings.HasPrefix(endpoint, "/v1/subscription_items") {
+		return "subscriptions"
+	}
+	for _, r := range stripe.Resources {
+		if endpoint == r.Path || strings.HasPrefix(endpoint, r.Path+"/") {
+			return r.Name
+		}
+	}
+	return ""
+}
+
+// countRequests puts what each resource took into the report.
+func (p *pass) countRequests() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.report.Resources {
+		p.report.Resources[i].Requests, p.report.Resources[i].Refused = p.progress[i].Requests, p.progress[i].Refused
+	}
+}
+
+// progressEvery is how often Progress is called.
+const progressEvery = 200 * time.Millisecond
+
+// tick reports progress until the function it returns is called.
+func (p *pass) tick() (stop func()) {
+	done := make(chan struct{})
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		t := time.NewTicker(progressEvery)
+		defer t.Stop()
+		for {
+			select {
+			case <-done:
+				p.tell()
+				return
+			case <-t.C:
+				p.tell()
+			}
+		}
+	}()
+	return func() { close(done); <-ended }
+}
+
+func (p *pass) tell() {
+	if p.Progress == nil {
+		return
+	}
+	p.mu.Lock()
+	now := Progress{Elapsed: time.Since(p.began), Resources: slices.Clone(p.progress)}
+	p.mu.Unlock()
+	var pages []ResourceReport
+	for _, r := range now.Resources {
+		pages = append(pages, ResourceReport{Requests: r.Requests + int64(r.PagesLeft)})
+	}
+	now.Floor = floor(p.limits, p.Share, pages)
+	p.Progress(now)
+}
