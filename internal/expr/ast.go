@@ -71,6 +71,65 @@ type (
 	}
 )
 
+// start returns where the text of n begins; an operator's own place is where
+// it stands.
+func start(n node) Pos {
+	switch n := n.(type) {
+	case *memberNode:
+		return start(n.x)
+	case *indexNode:
+		return start(n.x)
+	case *allNode:
+		return start(n.x)
+	case *methodNode:
+		return start(n.x)
+	case *binaryNode:
+		return start(n.x)
+	case *condNode:
+		return start(n.c)
+	default:
+		return n.at()
+	}
+}
+
+// size counts the nodes of n.
+func size(n node) int {
+	total := 1
+	for _, x := range children(n) {
+		total += size(x)
+	}
+	return total
+}
+
+func children(n node) []node {
+	switch n := n.(type) {
+	case *arrayNode:
+		return n.items
+	case *mapNode:
+		return n.vals
+	case *memberNode:
+		return []node{n.x}
+	case *indexNode:
+		return []node{n.x, n.i}
+	case *allNode:
+		return []node{n.x}
+	case *callNode:
+		return n.args
+	case *methodNode:
+		return append([]node{n.x}, n.args...)
+	case *unaryNode:
+		return []node{n.x}
+	case *binaryNode:
+		return []node{n.x, n.y}
+	case *condNode:
+		return []node{n.c, n.x, n.y}
+	case *lambdaNode:
+		return []node{n.body}
+	default:
+		return nil
+	}
+}
+
 // Precedences, from the loosest.
 const (
 	precChoice = iota
