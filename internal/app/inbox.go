@@ -10,6 +10,7 @@ import (
 	"github.com/tributary-data/tributary/internal/extract"
 	"github.com/tributary-data/tributary/internal/ingest"
 	"github.com/tributary-data/tributary/internal/lake"
+	"github.com/tributary-data/tributary/internal/privacy"
 	"github.com/tributary-data/tributary/internal/sqlstore"
 )
 
@@ -25,11 +26,11 @@ type changes struct {
 
 // A filter applies the privacy rules to an object's JSON before anything of it
 // reaches the disk.
-type filter func(resource string, raw []byte) ([]byte, error)
+type filter func(resource string, raw []byte) []byte
 
 // notice returns an event as the inbox keeps it: with what it says of the
 // resources that keep accepts, and, if told, with its snapshot.
-func notice(n extract.Notice, place int64, told bool, keep func(extract.Ref) bool, private filter) (sqlstore.Notice, error) {
+func notice(n extract.Notice, place int64, told bool, keep func(extract.Ref) bool, private filter) sqlstore.Notice {
 	out := sqlstore.Notice{
 		ID: n.ID, Type: n.Type, Created: n.Created, APIVersion: n.APIVersion,
 		Resource: n.Resource, ObjectID: n.ObjectID, Place: place, Before: n.Before, After: n.After,
@@ -39,16 +40,33 @@ func notice(n extract.Notice, place int64, told bool, keep func(extract.Ref) boo
 			out.Refs = append(out.Refs, sqlstore.Ref{Resource: r.Resource, ID: r.ID})
 		}
 	}
-	if !told || n.Object == nil || len(out.Refs) == 0 {
-		return out, nil
+	if told && n.Object != nil && len(out.Refs) > 0 {
+		out.Snapshot = private(n.Resource, n.Object)
 	}
-	var err error
-	out.Snapshot, err = private(n.Resource, n.Object)
-	return out, err
+	return out
 }
 
-// private is the filter of the pass.
-func (p *pass) private(_ string, raw []byte) ([]byte, error) { return raw, nil }
+// filter returns the privacy rules of the directory for the objects that events
+// show. Where they can't be applied, nothing is kept: it is nil. It belongs to
+// one goroutine.
+func (r *rules) filter() filter {
+	filters := map[string]*privacy.Filter{}
+	return func(resource string, raw []byte) []byte {
+		f, asked := filters[resource]
+		if !asked {
+			f = r.For(resource)
+			filters[resource] = f
+		}
+		if f == nil {
+			return raw
+		}
+		out, err := f.Apply(nil, raw)
+		if err != nil {
+			return nil
+		}
+		return out
+	}
+}
 
 // readChanges reads the events since the oldest cursor of the lanes into the
 // inbox, and prepares the lanes for what is there: what Stripe listed, what a
@@ -116,15 +134,11 @@ func (p *pass) listEvents(ctx context.Context, lanes []*lane, now int64) (listed
 	}
 	// The list is read backwards: what comes first is the latest of its second,
 	// and what was listed before this pass is earlier than all of it.
-	place := p.began.UnixMicro()
+	place, private := p.began.UnixMicro(), p.home.rules.filter()
 	return true, extract.ReadEvents(ctx, p.client, from, func(page []extract.Notice) error {
 		rows := make([]sqlstore.Notice, 0, len(page))
 		for _, n := range page {
-			row, err := notice(n, place, history[n.Resource], keep, p.private)
-			if err != nil {
-				return err
-			}
-			rows = append(rows, row)
+			rows = append(rows, notice(n, place, history[n.Resource], keep, private))
 			place--
 		}
 		return p.home.store.PutNotices(ctx, rows)

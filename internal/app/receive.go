@@ -50,10 +50,7 @@ func (k *Keeper) put(ctx context.Context, n extract.Notice) (fresh bool, err err
 	}
 	// Of one second, what comes later is taken for later.
 	place := time.Now().UnixMicro()
-	row, err := notice(n, place, !k.sync.NoHistory, func(r extract.Ref) bool { return k.reads(r.Resource) }, (&pass{home: h}).private)
-	if err != nil {
-		return false, err
-	}
+	row := notice(n, place, !k.sync.NoHistory, func(r extract.Ref) bool { return k.reads(r.Resource) }, h.rules.filter())
 	// Stripe hanging up does not undo what is half written.
 	return h.store.PutNotice(context.WithoutCancel(ctx), row)
 }

