@@ -159,11 +159,19 @@ func expected(sim *stripesim.Sim, r stripesim.Resource) (want map[string]*wanted
 	}
 	if r == stripesim.Prices {
 		take(sim.InlinePrices())
-		for t := range sim.Deleted(stripesim.Subscriptions) { // they may have been read in time
-			for _, id := range pricesOf(t.JSON) {
-				if gone[id] == unheard {
+		were := func(subscription []byte) { // its prices may have been read in time
+			for _, id := range pricesOf(subscription) {
+				if want[id] == nil && gone[id] == unheard {
 					gone[id] = wiped
 				}
+			}
+		}
+		for t := range sim.Deleted(stripesim.Subscriptions) {
+			were(t.JSON)
+		}
+		for _, id := range sim.Changed(stripesim.Subscriptions) {
+			for _, v := range sim.Versions(stripesim.Subscriptions, id) {
+				were(v.JSON)
 			}
 		}
 	}
