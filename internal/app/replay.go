@@ -127,7 +127,10 @@ func (r *replaying) one(ctx context.Context, resource stripe.Resource) (Replayed
 		return done, err
 	}
 	t.table.Between = nil
-	return done, r.retry(ctx, resource, t, &done)
+	if err := r.retry(ctx, resource, t, &done); err != nil {
+		return done, err
+	}
+	return done, t.table.Tidy(ctx)
 }
 
 func (r *replaying) rebuild(ctx context.Context, resource stripe.Resource, t *tables, done *Replayed) error {
@@ -173,7 +176,8 @@ func (r *replaying) noteDrift(ctx context.Context, resource string, t *tables) e
 // texts, those of one object are in memory.
 const heldAtOnce = 500
 
-// retry tries again what stands in quarantine.
+// retry tries again what stands in quarantine, which went through the privacy
+// rules when it came there.
 func (r *replaying) retry(ctx context.Context, resource stripe.Resource, t *tables, done *Replayed) error {
 	checkpoint, err := extract.DecodeCheckpoint(t.table.Checkpoint())
 	if err != nil {
