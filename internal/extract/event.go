@@ -157,9 +157,10 @@ func readEvents(ctx context.Context, c *stripe.Client, q url.Values, put func([]
 	notices := make([]Notice, 0, len(page.List.Items))
 	for _, it := range page.List.Items {
 		n, err := ParseNotice(it.Raw)
-		if err != nil {
+		if err != nil && n.ID == "" {
 			return "", false, err
 		}
+		// One that shows no object names none: it must not stop the others.
 		notices = append(notices, n)
 		last = n.ID
 	}

@@ -45,7 +45,8 @@ type Notice struct {
 
 // ParseNotice takes one event apart as Stripe sends it, in a list or to a
 // webhook. The notice shares no memory with raw. What is no event of API v1 is
-// refused as invalid.
+// refused as invalid; so is an event whose object can't be read, with a notice
+// that names none.
 func ParseNotice(raw []byte) (Notice, error) {
 	var e struct {
 		ID         string
@@ -72,8 +73,8 @@ func ParseNotice(raw []byte) (Notice, error) {
 		return n, nil
 	}
 	var fields map[string]json.RawMessage
-	if json.Unmarshal(e.Data.Object, &fields) != nil {
-		return n, nil //nolint:nilerr // it shows no object, so it names none; the lists show what it is about
+	if err := json.Unmarshal(e.Data.Object, &fields); err != nil {
+		return n, &problem.Error{Kind: problem.Invalid, Detail: fmt.Sprintf("the object of event %s can't be read", e.ID), Err: err}
 	}
 	for _, t := range of {
 		n.add(t.resource, idAt(fields, t.path))
