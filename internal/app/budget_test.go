@@ -77,6 +77,7 @@ func TestMeterOfTheKilled(t *testing.T) {
 	m := newMortal(t, stripesim.Config{
 		Seed: 9, Expand: expansions, Counts: stripesim.Counts{Charges: 2500, Customers: 400, Subscriptions: 100, Prices: 20},
 	}, 0, "charges", "subscriptions", "refunds", "balance_transactions", "customers", "prices")
+	m.batchRows = 200
 	kills := 0
 	for n := 9; n < 60; n += 12 {
 		if m.live(t, atCall, n, "") {
