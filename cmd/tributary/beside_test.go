@@ -211,9 +211,16 @@ type document struct {
 }
 
 type readBudget struct {
-	Requests *int64 `json:"requests"`
-	Used     *int64 `json:"used_30_days"`
-	Floor    *int64 `json:"floor_30_days"`
+	Requests     *int64 `json:"requests"`
+	Used         *int64 `json:"used_30_days"`
+	Floor        *int64 `json:"floor_30_days"`
+	Allowance    *int64 `json:"allowance_30_days"`
+	Transactions *int64 `json:"transactions_30_days"`
+	Remaining    *int64 `json:"remaining"`
+	Forecast     *int64 `json:"forecast_30_days"`
+
+	Every    int64    `json:"every_seconds"`
+	Warnings []string `json:"warnings"`
 }
 
 type resource struct {

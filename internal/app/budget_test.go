@@ -77,6 +77,7 @@ func TestMeterOfTheKilled(t *testing.T) {
 	m := newMortal(t, stripesim.Config{
 		Seed: 9, Expand: expansions, Counts: stripesim.Counts{Charges: 2500, Customers: 400, Subscriptions: 100, Prices: 20},
 	}, 0, "charges", "subscriptions", "refunds", "balance_transactions", "customers", "prices")
+	m.batchRows = 200
 	kills := 0
 	for n := 9; n < 60; n += 12 {
 		if m.live(t, atCall, n, "") {
@@ -178,7 +179,11 @@ func TestBudgetStop(t *testing.T) {
 			c.batchRows = 300
 			var rows int64
 			halts := 0
-			for stop := int64(20); ; stop += 12 {
+			more := int64(12)
+			if faults {
+				more = 40 // every other request is tried again, and what is in flight at the end is lost
+			}
+			for stop := int64(20); ; stop += more {
 				s := c.pass(t)
 				s.Stop = app.Bound{Reads: stop, Set: true}
 				got, err := s.Run(t.Context())
