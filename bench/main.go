@@ -5,6 +5,7 @@
 //	go run ./bench -only backfill  the backfill under Stripe's limits, against the floor
 //	go run ./bench -only cpu       CPU and memory per object, without limits
 //	go run ./bench -only webhook   from a webhook to the row in `query`
+//	go run ./bench -only long      lives of accounts, copied through faults and kills, compared at the end
 //
 // The floor is what the limits allow: the larger of all requests over the global
 // limit and each endpoint's over the endpoint's. The least number of requests is
@@ -33,14 +34,23 @@ import (
 )
 
 func main() {
-	only := flag.String("only", "", "backfill, cpu or webhook; empty for all")
+	only := flag.String("only", "", "backfill, cpu, webhook or long; empty for the first three")
 	latency := flag.Duration("latency", 150*time.Millisecond, "of the simulated Stripe, in the backfill")
 	sizes := flag.String("charges", "100000,1000000", "numbers of charges for cpu")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of the last cpu run to this file")
 	changes := flag.Int("changes", 100, "for webhook: how many objects are changed")
+	lives := flag.Int("lives", 10, "for long: how many accounts")
+	days := flag.Int("days", 180, "for long: virtual days of each")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	if *only == "long" {
+		if err := long(ctx, *lives, *days); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(ctx, *only, *latency, *sizes, *profile, *changes); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
