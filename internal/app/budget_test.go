@@ -116,9 +116,12 @@ func TestQuietMonth(t *testing.T) {
 		perDay[day] = c.sim.Stats().Requests
 	}
 	most := slices.Max(perDay[:])
-	if most*30 > 9500 {
+	// What the key may read is asked anew every day of the host's clock, which
+	// stands still here: eight requests.
+	if (most+8)*30 > 9500 {
 		t.Errorf("%v requests a day: %d in 30 days", perDay, most*30)
 	}
+	t.Logf("%v requests a day", perDay)
 	if most <= 3*passes {
 		t.Errorf("%v requests a day: nothing was looked back for", perDay)
 	}
