@@ -232,6 +232,7 @@ type resource struct {
 	Deleted     *int64   `json:"deleted"`
 	Unchanged   *int64   `json:"unchanged"`
 	Quarantined *int64   `json:"quarantined"`
+	Seen        *int64   `json:"seen"`
 	Warnings    *int64   `json:"warnings"`
 	Requests    *int64   `json:"requests"`
 	Refused     *int64   `json:"refused"`
@@ -261,7 +262,7 @@ func decodeDocument(t *testing.T, text string) document {
 	missing := d.Account == nil || d.Livemode == nil || d.Status == "" || d.RunID == "" || d.Duration == nil || d.Floor == nil || d.Stopped == nil ||
 		d.Budget == nil || d.Budget.Requests == nil || d.Budget.Used == nil || d.Budget.Floor == nil
 	for _, r := range d.Resources {
-		for _, n := range []*int64{r.Read, r.Inserted, r.Updated, r.Deleted, r.Unchanged, r.Quarantined, r.Warnings, r.Requests, r.Refused, r.Duration} {
+		for _, n := range []*int64{r.Read, r.Inserted, r.Updated, r.Deleted, r.Unchanged, r.Quarantined, r.Seen, r.Warnings, r.Requests, r.Refused, r.Duration} {
 			missing = missing || n == nil
 		}
 		missing = missing || r.Resource == "" || r.Status == "" || (r.Error != nil && r.Error.Message == "")
