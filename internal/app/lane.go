@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/tributary-data/tributary/internal/dataset"
 	"github.com/tributary-data/tributary/internal/extract"
@@ -65,21 +66,27 @@ func (p *pass) openLane(ctx context.Context, r stripe.Resource) (*lane, error) {
 		},
 		Checkpoint: checkpoint, Seq: table.Seq(), BatchRows: p.BatchRows, BatchAge: p.BatchAge,
 	}
-	if r.NoEvents() {
-		l.lander.Pending = ingest.PendingBalance(plan.Layout())
-	}
-	if r.Name == "charges" {
-		l.lander.Pending = ingest.UnsettledCharge(plan.Layout(), p.client.StripeNow().Unix()-unsettledFor)
-	}
-	if r.Name == "subscriptions" {
-		l.lander.References = ingest.Prices(plan.Layout())
-	}
+	opened.follow(r, l.lander, p.client.StripeNow())
 	held, err := p.home.store.Held(ctx, r.Name)
 	if err != nil {
 		return nil, err
 	}
 	l.lander.Hold(held)
 	return l, nil
+}
+
+// follow has a lander note what its rows make a pass read: objects that will
+// change without an event, and those that no list shows.
+func (t *tables) follow(r stripe.Resource, l *ingest.Lander, now time.Time) {
+	layout := t.plan.Layout()
+	switch {
+	case r.NoEvents():
+		l.Pending = ingest.PendingBalance(layout)
+	case r.Name == "charges":
+		l.Pending = ingest.UnsettledCharge(layout, now.Unix()-unsettledFor)
+	case r.Name == "subscriptions":
+		l.References = ingest.Prices(layout)
+	}
 }
 
 // tables are those of one resource, open for writing in its present schema.

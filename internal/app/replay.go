@@ -191,12 +191,7 @@ func (r *replaying) retry(ctx context.Context, resource stripe.Resource, t *tabl
 			Checkpoint: checkpoint, Seq: t.table.Seq(),
 		},
 	}
-	if resource.NoEvents() {
-		again.lander.Pending = ingest.PendingBalance(t.plan.Layout())
-	}
-	if resource.Name == "subscriptions" {
-		again.lander.References = ingest.Prices(t.plan.Layout())
-	}
+	t.follow(resource, again.lander, time.Now())
 	if err := again.nameless(ctx); err != nil {
 		return err
 	}
