@@ -253,7 +253,6 @@ func (p *pass) bind(ctx context.Context, found stripe.Probe, asked bool) error {
 // some that no list shows.
 func (p *pass) all(ctx context.Context) {
 	lanes := p.openLanes(ctx)
-	p.lanes = lanes
 	ready := slices.DeleteFunc(slices.Clone(lanes), func(l *lane) bool { return l == nil })
 	ch, err := p.readChanges(ctx, ready)
 	switch {
@@ -311,6 +310,7 @@ func (p *pass) all(ctx context.Context) {
 // nil and have their error in the report.
 func (p *pass) openLanes(ctx context.Context) []*lane {
 	lanes := make([]*lane, len(p.resources))
+	p.lanes = lanes
 	var wg sync.WaitGroup
 	for i, r := range p.resources {
 		if p.report.Resources[i].err != nil {
