@@ -33,8 +33,9 @@ type era struct {
 	*copied
 	rand *rand.Rand
 
-	mu   sync.Mutex // of the life
+	mu   sync.Mutex // of what follows: a killed process may still have a request in flight
 	life *stripesim.Life
+	odds *rand.Rand
 	live float64 // chance that something happens at a request
 
 	passes, kills, partial int
@@ -44,7 +45,7 @@ type era struct {
 // which may be nil.
 func newEra(t *testing.T, seed uint64, wrap func(http.Handler) http.Handler) *era {
 	t.Helper()
-	e := &era{rand: rand.New(rand.NewPCG(seed, 60))}
+	e := &era{rand: rand.New(rand.NewPCG(seed, 60)), odds: rand.New(rand.NewPCG(seed, 61))}
 	cfg := stripesim.Config{
 		Seed: seed, Expand: expansions, Now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), Frozen: true, Twins: 0.1, OddIDs: seed%2 == 0,
 		Counts: stripesim.Counts{Charges: 150, Customers: 60, Subscriptions: 40, Prices: 25},
@@ -72,12 +73,18 @@ func newEra(t *testing.T, seed uint64, wrap func(http.Handler) http.Handler) *er
 func (e *era) happen(t *testing.T) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.rand.Float64() >= e.live {
+	if e.odds.Float64() >= e.live {
 		return
 	}
 	if _, err := e.life.Step(); err != nil {
 		t.Error(err)
 	}
+}
+
+func (e *era) chance(live float64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.live = live
 }
 
 // day lets the rest of a day pass.
@@ -94,7 +101,7 @@ func (e *era) day(t *testing.T) {
 // some with faults, some that are killed.
 func (e *era) run(t *testing.T, days int) {
 	t.Helper()
-	e.live = 0.3 // also during the backfill
+	e.chance(0.3) // also during the backfill
 	for day := range days {
 		if day == days/2 {
 			if err := e.sim.SetAPIVersion("2025-09-30.clover"); err != nil {
@@ -121,7 +128,7 @@ func (e *era) run(t *testing.T, days int) {
 		}
 		e.day(t)
 	}
-	e.live = 0
+	e.chance(0)
 	e.sim.Advance(10 * time.Minute) // so that all events show
 }
 
