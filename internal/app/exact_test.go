@@ -24,7 +24,7 @@ import (
 )
 
 var (
-	exactRuns = flag.Int("exact.runs", 16, "how many accounts TestExact copies")
+	exactRuns = flag.Int("exact.runs", 10, "how many accounts TestExact copies")
 	exactSeed = flag.Uint64("exact.seed", 0, "the one account that TestExact copies; 0: those from 1 on")
 )
 
