@@ -27,7 +27,7 @@ func TestCapture(t *testing.T) {
 			c := serve(t, cfg, nil)
 			complete(t, c.pass(t))
 			r := rand.New(rand.NewPCG(seed, 7))
-			for range 8 {
+			for range 5 {
 				for range 1 + r.IntN(12) {
 					live(t, c.sim, r)
 				}

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -56,7 +57,9 @@ func addresses(text string) []string {
 			return r
 		})
 	}
-	return address.FindAllString(text, -1)
+	// In a page of the database the length of a digest may be the byte of an @,
+	// with the version of the API behind the digest.
+	return slices.DeleteFunc(address.FindAllString(text, -1), func(found string) bool { return strings.Contains(found, "2025-02-24.acacia") })
 }
 
 // A search is what was found in the files of a directory, by kind of file.
