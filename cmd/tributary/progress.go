@@ -149,7 +149,7 @@ func printText(w io.Writer, r *app.Report) error {
 		fmt.Fprintf(w, " (the rate limits allow no less than %s)", seconds(r.Floor))
 	}
 	fmt.Fprintf(w, ".\nReads: %s now, %s in 30 days; Stripe allows this account %s.", count(r.Budget.Requests), count(r.Budget.Used), count(r.Budget.Allowance))
-	if r.Budget.Forecast > 0 {
+	if r.Budget.Forecast > 0 && r.Budget.Every >= 60 { // two passes in a row are no schedule
 		fmt.Fprintf(w, " At this pace, a pass every %s: about %s.", every(r.Budget.Every), count(r.Budget.Forecast))
 	}
 	fmt.Fprintln(w)
