@@ -273,6 +273,22 @@ func (p *pass) all(ctx context.Context) {
 		}
 		return
 	}
+	p.sideBySide(lanes, func(l *lane, i int, referred <-chan struct{}) error { return p.one(ctx, l, i, referred, ch) })
+	for i, l := range lanes {
+		if l != nil && l.resource.NoEvents() {
+			p.report.Resources[i].err = errors.Join(p.report.Resources[i].err, p.link(ctx, lanes))
+			p.sayUnknown(l)
+			p.report.Resources[i].count(l.lander.Counts())
+		}
+	}
+	if err := p.prove(ctx); err != nil {
+		p.note("%v", err)
+	}
+}
+
+// sideBySide does the lanes that there are at once; referred is closed when
+// subscriptions, which refer to prices, are done.
+func (p *pass) sideBySide(lanes []*lane, do func(l *lane, i int, referred <-chan struct{}) error) {
 	referred := make(chan struct{})
 	if !slices.ContainsFunc(p.resources, func(r stripe.Resource) bool { return r.Name == "subscriptions" }) {
 		close(referred)
@@ -287,23 +303,13 @@ func (p *pass) all(ctx context.Context) {
 				return
 			}
 			began := time.Now()
-			err := p.one(ctx, l, i, referred, ch)
+			err := do(l, i, referred)
 			p.report.Resources[i].err = errors.Join(p.report.Resources[i].err, err)
 			p.report.Resources[i].Duration = time.Since(began).Milliseconds()
 			p.settle(i)
 		})
 	}
 	wg.Wait()
-	for i, l := range lanes {
-		if l != nil && l.resource.NoEvents() {
-			p.report.Resources[i].err = errors.Join(p.report.Resources[i].err, p.link(ctx, lanes))
-			p.sayUnknown(l)
-			p.report.Resources[i].count(l.lander.Counts())
-		}
-	}
-	if err := p.prove(ctx); err != nil {
-		p.note("%v", err)
-	}
 }
 
 // openLanes opens the lanes of all resources that can be read; the others are

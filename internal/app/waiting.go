@@ -4,10 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
-	"time"
-
-	"github.com/tributary-data/tributary/internal/stripe"
 )
 
 // allWaiting reads the objects that the events in the inbox are about, one
@@ -22,27 +18,7 @@ func (p *pass) allWaiting(ctx context.Context) {
 		}
 		return
 	}
-	referred := make(chan struct{})
-	if !slices.ContainsFunc(p.resources, func(r stripe.Resource) bool { return r.Name == "subscriptions" }) {
-		close(referred)
-	}
-	var wg sync.WaitGroup
-	for i, l := range lanes {
-		wg.Go(func() {
-			if p.resources[i].Name == "subscriptions" {
-				defer close(referred)
-			}
-			if l == nil {
-				return
-			}
-			began := time.Now()
-			err := p.oneWaiting(ctx, l, i, ch, referred)
-			p.report.Resources[i].err = errors.Join(p.report.Resources[i].err, err)
-			p.report.Resources[i].Duration = time.Since(began).Milliseconds()
-			p.settle(i)
-		})
-	}
-	wg.Wait()
+	p.sideBySide(lanes, func(l *lane, i int, referred <-chan struct{}) error { return p.oneWaiting(ctx, l, i, ch, referred) })
 }
 
 func (p *pass) oneWaiting(ctx context.Context, l *lane, i int, ch *changes, referred <-chan struct{}) error {
