@@ -49,6 +49,10 @@ var rules = rulebook{
 		"internal/stripesim": {"internal/money"},
 		// The edge to which Stripe sends.
 		"internal/hook": {"internal/extract", "internal/stripe"},
+		// The services around the lake: who may do what, where documents are kept, the door.
+		"internal/docstore": {},
+		"internal/access":   {},
+		"internal/gateway":  {"internal/access", "internal/problem"},
 		// What ties it together, and the edges.
 		"internal/app": {
 			"internal/dataset", "internal/duck", "internal/extract", "internal/hook", "internal/idindex", "internal/ingest",
@@ -64,6 +68,7 @@ var rules = rulebook{
 		"internal/arch": {},
 	},
 	tests: map[string][]string{
+		"internal/gateway": {"internal/gateway/gatewaytest"},
 		"internal/stripe":  {"internal/stripesim"},
 		"internal/mapping": {"internal/money", "internal/stripe", "internal/stripesim"},
 		"internal/extract": {"internal/stripesim"},
@@ -74,15 +79,17 @@ var rules = rulebook{
 		"cmd/tributary":    {"internal/dataset", "internal/lake", "internal/sqlstore", "internal/xdm"},
 	},
 	testOnly: map[string][]string{
-		"internal/need":        {},
-		"internal/chdbtest":    {"internal/need"},
-		"internal/parquettest": {},
+		"internal/need":                {},
+		"internal/chdbtest":            {"internal/need"},
+		"internal/parquettest":         {},
+		"internal/gateway/gatewaytest": {"internal/access", "internal/gateway", "internal/problem"},
 	},
 	libraries: map[string][]string{
 		"github.com/apache/iceberg-go":  {"internal/lake"},
 		"github.com/apache/arrow-go":    {"internal/lake", "internal/parquettest"},
 		"github.com/uptrace/bun":        {"internal/lake"},
-		"modernc.org/sqlite":            {"internal/lake", "internal/sqlstore"},
+		"modernc.org/sqlite":            {"internal/docstore", "internal/lake", "internal/sqlstore"},
+		"github.com/jackc/pgx":          {"internal/docstore"},
 		"github.com/cockroachdb/pebble": {"internal/idindex"},
 		"github.com/duckdb":             {"internal/duck"},
 		"github.com/alecthomas/kong":    {"cmd/tributary"},

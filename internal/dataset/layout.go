@@ -45,7 +45,7 @@ func (l *Layout) add(fields []*xdm.Field) []*Node {
 		case xdm.Map:
 			n.Elem = &Layout{Size: KeySlot + 1}
 			n.Elem.Nodes = n.Elem.add([]*xdm.Field{f.Elem})
-		case xdm.String, xdm.Long, xdm.Double, xdm.Boolean:
+		case xdm.String, xdm.Long, xdm.Double, xdm.Boolean, xdm.Int, xdm.Short, xdm.Byte, xdm.Date, xdm.DateTime:
 		}
 		nodes = append(nodes, n)
 	}

@@ -106,6 +106,8 @@ func (n *numbering) typeOf(f *xdm.Field) (iceberg.Type, error) {
 		return typeBoolean, nil
 	case xdm.Object:
 		return n.structOf(f.Name, f.Fields)
+	case xdm.Int, xdm.Short, xdm.Byte, xdm.Date, xdm.DateTime:
+		return nil, fmt.Errorf("field %s: a %s has no column type", f.Name, f.Kind)
 	case xdm.Array, xdm.Map:
 	}
 	if f.Elem == nil {

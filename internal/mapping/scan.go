@@ -512,7 +512,7 @@ func opening(k xdm.Kind) byte {
 		return '{'
 	case xdm.Array:
 		return '['
-	case xdm.String, xdm.Long, xdm.Double, xdm.Boolean:
+	case xdm.String, xdm.Long, xdm.Double, xdm.Boolean, xdm.Int, xdm.Short, xdm.Byte, xdm.Date, xdm.DateTime:
 	}
 	return 0
 }
@@ -559,6 +559,7 @@ func (p *Plan) check(n *node, slot *dataset.Slot) bool {
 			}
 			good = err == nil
 		}
+	case xdm.Int, xdm.Short, xdm.Byte, xdm.Date, xdm.DateTime: // no Stripe field is one
 	case xdm.Object, xdm.Array, xdm.Map:
 		if !f.Added {
 			return s.reject(n.path, "is "+article(kindOf(*slot))+", not "+article(kindWord(f)))
@@ -649,7 +650,7 @@ func kindOf(slot dataset.Slot) string {
 
 func kindWord(f *xdm.Field) string {
 	switch f.Kind {
-	case xdm.Long:
+	case xdm.Long, xdm.Int, xdm.Short, xdm.Byte:
 		return "integer"
 	case xdm.Double:
 		return "number"
@@ -659,7 +660,7 @@ func kindWord(f *xdm.Field) string {
 		return "object"
 	case xdm.Array:
 		return "array"
-	case xdm.String:
+	case xdm.String, xdm.Date, xdm.DateTime:
 	}
 	return "string"
 }

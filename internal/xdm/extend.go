@@ -214,7 +214,7 @@ func mergeOne(path []string, have, want *Field, tell func(path []string, have, w
 			}
 		}
 		slices.Sort(both.Enum)
-	case Long, Double, Boolean:
+	case Long, Double, Boolean, Int, Short, Byte, Date, DateTime:
 	}
 	return &both
 }

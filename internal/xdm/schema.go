@@ -21,9 +21,18 @@ const (
 	Object // has Fields
 	Array  // has Elem
 	Map    // string keys, Elem is the value's field
+
+	// Those that only other schemas have.
+	Int      // 32 bits
+	Short    // 16 bits
+	Byte     // 8 bits
+	Date     // a day: 2026-01-31
+	DateTime // an instant, to the millisecond: RFC 3339
 )
 
-var kindNames = [...]string{"string", "long", "double", "boolean", "object", "array", "map"}
+var kindNames = [...]string{
+	"string", "long", "double", "boolean", "object", "array", "map", "int", "short", "byte", "date", "date-time",
+}
 
 func (k Kind) String() string { return kindNames[k] }
 
@@ -51,6 +60,8 @@ type Field struct {
 	// Added fields come from a user's extension: a value that does not fit lands
 	// as null and never refuses the record.
 	Added bool
+	// Limits refuse values; nil where there are none.
+	Limits *Limits
 	// JSON fields are Strings that hold the compact JSON text of whatever
 	// stands at their place, for values too deep or too rare for columns.
 	JSON bool

@@ -144,6 +144,7 @@ func (k *sketch) write(b *bytes.Buffer, text func(any)) {
 			k.kids[name].write(b, text)
 		}
 		b.WriteByte('}')
+	case Int, Short, Byte, Date, DateTime: // never guessed
 	}
 	b.WriteByte('}')
 }

@@ -1,0 +1,264 @@
+// Package docstore keeps the documents of the control plane: schemas,
+// datasets, mapping sets, connections, flows, who may do what. A document is
+// JSON text of one kind in one scope; the same code keeps it in SQLite or in
+// PostgreSQL.
+package docstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// A Scope is where a document lives. No call sees a document of another one.
+// What belongs to an organisation as a whole has no sandbox; what belongs to
+// the installation has neither.
+type Scope struct {
+	Org     string // organisation id
+	Sandbox string // sandbox id
+}
+
+// A Doc is one document.
+type Doc struct {
+	Kind   string
+	ID     string
+	Parent string   // what it belongs to, for example a run's flow; may be empty
+	Keys   []string // other names for it, each one unique within kind and scope; not filled by Page
+	// Revision counts the states, from 1. Put takes the revision that the
+	// caller has seen, 0 for a new document.
+	Revision int64
+	Created  time.Time // whole milliseconds, UTC
+	Updated  time.Time // whole milliseconds, UTC
+	Body     []byte    // JSON
+}
+
+// Errors of a transaction's calls.
+var (
+	ErrNotFound = errors.New("no such document")
+	ErrTaken    = errors.New("the id or a key is taken")
+	ErrStale    = errors.New("the document was changed meanwhile")
+)
+
+// A Page says which documents of a kind to read, in the order in which they
+// were created.
+type Page struct {
+	Parent string // only what belongs to it; empty for all
+	Newest bool   // newest first
+	After  Mark   // begin behind it; the zero Mark begins at the beginning
+	Limit  int    // at most so many; 0 for all
+}
+
+// A Mark is the place of a document in a Page's order.
+type Mark struct {
+	Created int64 // milliseconds
+	ID      string
+}
+
+// Mark returns the document's place.
+func (d Doc) Mark() Mark { return Mark{d.Created.UnixMilli(), d.ID} }
+
+// A Tx is one transaction. All of it happens or nothing.
+type Tx struct {
+	tx  *sql.Tx
+	db  *DB
+	ctx context.Context //nolint:containedctx // a transaction lives as long as the call that made it
+}
+
+const columns = "id, parent, revision, created, updated, body"
+
+func scan(kind string, row interface{ Scan(...any) error }) (Doc, error) {
+	d := Doc{Kind: kind}
+	var created, updated int64
+	var body string
+	if err := row.Scan(&d.ID, &d.Parent, &d.Revision, &created, &updated, &body); err != nil {
+		return Doc{}, err
+	}
+	d.Created, d.Updated, d.Body = time.UnixMilli(created).UTC(), time.UnixMilli(updated).UTC(), []byte(body)
+	return d, nil
+}
+
+// Get returns a document with its keys, or ErrNotFound.
+func (t *Tx) Get(s Scope, kind, id string) (Doc, error) {
+	d, err := scan(kind, t.row("select "+columns+" from doc where org = ? and sandbox = ? and kind = ? and id = ?", s.Org, s.Sandbox, kind, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return Doc{}, ErrNotFound
+	}
+	if err != nil {
+		return Doc{}, err
+	}
+	err = t.each("select name from doc_key where org = ? and sandbox = ? and kind = ? and id = ? order by name", []any{s.Org, s.Sandbox, kind, id}, func(r *sql.Rows) error {
+		var name string
+		if err := r.Scan(&name); err != nil {
+			return err
+		}
+		d.Keys = append(d.Keys, name)
+		return nil
+	})
+	return d, err
+}
+
+// Find returns the document that has the key, or ErrNotFound.
+func (t *Tx) Find(s Scope, kind, key string) (Doc, error) {
+	var id string
+	err := t.row("select id from doc_key where org = ? and sandbox = ? and kind = ? and name = ?", s.Org, s.Sandbox, kind, key).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Doc{}, ErrNotFound
+	}
+	if err != nil {
+		return Doc{}, err
+	}
+	return t.Get(s, kind, id)
+}
+
+// List returns the documents of a kind that the page asks for.
+func (t *Tx) List(s Scope, kind string, p Page) ([]Doc, error) {
+	query := "select " + columns + " from doc where org = ? and sandbox = ? and kind = ?"
+	args := []any{s.Org, s.Sandbox, kind}
+	if p.Parent != "" {
+		query += " and parent = ?"
+		args = append(args, p.Parent)
+	}
+	than, direction := " > ", ""
+	if p.Newest {
+		than, direction = " < ", " desc"
+	}
+	if p.After != (Mark{}) {
+		query += " and (created" + than + "? or created = ? and id" + than + "?)"
+		args = append(args, p.After.Created, p.After.Created, p.After.ID)
+	}
+	query += " order by created" + direction + ", id" + direction
+	if p.Limit > 0 {
+		query += fmt.Sprintf(" limit %d", p.Limit)
+	}
+	var docs []Doc
+	err := t.each(query, args, func(r *sql.Rows) error {
+		d, err := scan(kind, r)
+		docs = append(docs, d)
+		return err
+	})
+	return docs, err
+}
+
+// Put writes a document. With revision 0 it must be new: its times are set
+// where they are zero. With another revision it replaces that state, and
+// Updated becomes now unless the caller changed it to later. It returns the
+// document as it is now stored, ErrTaken or ErrStale.
+func (t *Tx) Put(s Scope, d Doc) (Doc, error) {
+	now := t.db.now().UTC().Truncate(time.Millisecond)
+	d.Revision++
+	if d.Revision == 1 {
+		if d.Created.IsZero() {
+			d.Created = now
+		}
+		d.Updated = d.Created
+		n, err := t.exec(
+			"insert into doc (org, sandbox, kind, id, parent, revision, created, updated, body) values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing",
+			s.Org, s.Sandbox, d.Kind, d.ID, d.Parent, d.Revision, d.Created.UnixMilli(), d.Updated.UnixMilli(), string(d.Body),
+		)
+		if err != nil {
+			return Doc{}, err
+		}
+		if n == 0 {
+			return Doc{}, fmt.Errorf("%s %s: %w", d.Kind, d.ID, ErrTaken)
+		}
+	} else {
+		d.Updated = now
+		n, err := t.exec(
+			"update doc set parent = ?, revision = ?, updated = ?, body = ? where org = ? and sandbox = ? and kind = ? and id = ? and revision = ?",
+			d.Parent, d.Revision, d.Updated.UnixMilli(), string(d.Body), s.Org, s.Sandbox, d.Kind, d.ID, d.Revision-1,
+		)
+		if err != nil {
+			return Doc{}, err
+		}
+		if n == 0 {
+			if _, err := t.Get(s, d.Kind, d.ID); err != nil {
+				return Doc{}, err
+			}
+			return Doc{}, fmt.Errorf("%s %s: %w", d.Kind, d.ID, ErrStale)
+		}
+		if _, err := t.exec("delete from doc_key where org = ? and sandbox = ? and kind = ? and id = ?", s.Org, s.Sandbox, d.Kind, d.ID); err != nil {
+			return Doc{}, err
+		}
+	}
+	for _, key := range d.Keys {
+		n, err := t.exec("insert into doc_key (org, sandbox, kind, name, id) values (?, ?, ?, ?, ?) on conflict do nothing", s.Org, s.Sandbox, d.Kind, key, d.ID)
+		if err != nil {
+			return Doc{}, err
+		}
+		if n == 0 {
+			return Doc{}, fmt.Errorf("%s %s: key %q: %w", d.Kind, d.ID, key, ErrTaken)
+		}
+	}
+	return d, nil
+}
+
+// Delete removes a document and its keys; ErrNotFound if it is not there.
+func (t *Tx) Delete(s Scope, kind, id string) error {
+	n, err := t.exec("delete from doc where org = ? and sandbox = ? and kind = ? and id = ?", s.Org, s.Sandbox, kind, id)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return ErrNotFound
+	}
+	_, err = t.exec("delete from doc_key where org = ? and sandbox = ? and kind = ? and id = ?", s.Org, s.Sandbox, kind, id)
+	return err
+}
+
+// Clear removes all documents of a scope.
+func (t *Tx) Clear(s Scope) error {
+	for _, table := range []string{"doc", "doc_key"} {
+		if _, err := t.exec("delete from "+table+" where org = ? and sandbox = ?", s.Org, s.Sandbox); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *Tx) row(query string, args ...any) *sql.Row {
+	return t.tx.QueryRowContext(t.ctx, t.db.bind(query), args...)
+}
+
+func (t *Tx) exec(query string, args ...any) (int64, error) {
+	r, err := t.tx.ExecContext(t.ctx, t.db.bind(query), args...)
+	if err != nil {
+		return 0, err
+	}
+	return r.RowsAffected()
+}
+
+func (t *Tx) each(query string, args []any, fn func(*sql.Rows) error) error {
+	rows, err := t.tx.QueryContext(t.ctx, t.db.bind(query), args...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		if err := fn(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// bind writes the marks of arguments the way the database wants them. No
+// query holds a question mark for anything else.
+func (db *DB) bind(query string) string {
+	if !db.postgres {
+		return query
+	}
+	var b strings.Builder
+	n := 0
+	for _, c := range query {
+		if c != '?' {
+			b.WriteRune(c)
+			continue
+		}
+		n++
+		fmt.Fprintf(&b, "$%d", n)
+	}
+	return b.String()
+}

@@ -1,0 +1,155 @@
+package docstore
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver pgx
+	_ "modernc.org/sqlite"             // the driver sqlite
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// A DB is one database of documents.
+type DB struct {
+	sql      *sql.DB
+	postgres bool
+	now      func() time.Time
+}
+
+// Open opens a database and brings its tables up to date: a PostgreSQL by its
+// URL (postgres://…), else the SQLite file of that name, which it creates if
+// need be. What is deleted from a file is overwritten. Now tells the times of
+// documents.
+func Open(ctx context.Context, name string, now func() time.Time) (*DB, error) {
+	db, err := open(name)
+	if err != nil {
+		return nil, err
+	}
+	db.now = now
+	if err := db.migrate(ctx); err != nil {
+		_ = db.sql.Close()
+		return nil, fmt.Errorf("open the database of documents: %w", err)
+	}
+	return db, nil
+}
+
+func open(name string) (*DB, error) {
+	if strings.HasPrefix(name, "postgres://") || strings.HasPrefix(name, "postgresql://") {
+		db, err := sql.Open("pgx", name)
+		if err != nil {
+			return nil, err
+		}
+		db.SetMaxOpenConns(8)
+		return &DB{sql: db, postgres: true}, nil
+	}
+	const options = "_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=secure_delete(on)&_pragma=busy_timeout(10000)&_txlock=immediate"
+	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: name}).EscapedPath(), RawQuery: options}
+	db, err := sql.Open("sqlite", u.String())
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1) // SQLite has one writer
+	return &DB{sql: db}, nil
+}
+
+// Close closes the database.
+func (db *DB) Close() error { return db.sql.Close() }
+
+// Ping says whether the database answers.
+func (db *DB) Ping(ctx context.Context) error { return db.sql.PingContext(ctx) }
+
+// attempts are made of a transaction that PostgreSQL could not put in order
+// with others.
+const attempts = 20
+
+// Do runs fn in a transaction. It is as if no other ran meanwhile: where the
+// database can't make it so, fn is run again, so it must do nothing but what
+// its transaction does. An error of fn undoes all.
+func (db *DB) Do(ctx context.Context, fn func(*Tx) error) error {
+	var err error
+	for range attempts {
+		err = db.once(ctx, fn)
+		var pg *pgconn.PgError
+		if !errors.As(err, &pg) || pg.Code != "40001" && pg.Code != "40P01" {
+			return err
+		}
+	}
+	return err
+}
+
+func (db *DB) once(ctx context.Context, fn func(*Tx) error) error {
+	var options *sql.TxOptions
+	if db.postgres {
+		options = &sql.TxOptions{Isolation: sql.LevelSerializable}
+	}
+	tx, err := db.sql.BeginTx(ctx, options)
+	if err != nil {
+		return err
+	}
+	if err := fn(&Tx{tx: tx, db: db, ctx: ctx}); err != nil {
+		_ = tx.Rollback()
+		return err
+	}
+	return tx.Commit()
+}
+
+// migrate runs the migrations that the database has not seen. They only ever
+// go forward. On PostgreSQL a lock keeps two servers from doing it at once.
+func (db *DB) migrate(ctx context.Context) error {
+	entries, err := migrations.ReadDir("migrations")
+	if err != nil {
+		return err
+	}
+	return db.Do(ctx, func(t *Tx) error {
+		if db.postgres {
+			if _, err := t.exec("select pg_advisory_xact_lock(7163254801)"); err != nil {
+				return err
+			}
+		}
+		if _, err := t.exec("create table if not exists doc_migration (n bigint primary key)"); err != nil {
+			return err
+		}
+		var have int
+		if err := t.row("select coalesce(max(n), 0) from doc_migration").Scan(&have); err != nil {
+			return err
+		}
+		if have > len(entries) {
+			return fmt.Errorf("it has version %d; this Tributary knows %d: use a newer one", have, len(entries))
+		}
+		for i, e := range entries {
+			n, err := strconv.Atoi(strings.TrimSuffix(e.Name(), ".sql"))
+			if err != nil || n != i+1 {
+				return fmt.Errorf("migration %s is not number %d", e.Name(), i+1)
+			}
+			if n <= have {
+				continue
+			}
+			text, err := migrations.ReadFile("migrations/" + e.Name())
+			if err != nil {
+				return err
+			}
+			for statement := range strings.SplitSeq(string(text), ";") {
+				if strings.TrimSpace(statement) == "" {
+					continue
+				}
+				if _, err := t.exec(statement); err != nil {
+					return fmt.Errorf("migration %s: %w", e.Name(), err)
+				}
+			}
+			if _, err := t.exec("insert into doc_migration (n) values (?)", n); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

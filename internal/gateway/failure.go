@@ -1,0 +1,41 @@
+package gateway
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// A Failure is a refusal with all that the shapes of the services need.
+type Failure struct {
+	Status int
+	Code   string         // the service's own, such as XDM-1012-404; may be empty
+	Title  string         // a few words; may be empty
+	Detail string         // what happened, to which object or field, what to do
+	Report map[string]any // more members for shapes that have a report; may be nil
+	Header http.Header    // may be nil
+	Err    error          // cause; logged, never told
+	gate   bool           // the door's own refusal, in the door's own shape
+}
+
+func (f *Failure) Error() string {
+	s := f.Detail
+	if f.Code != "" {
+		s = f.Code + ": " + s
+	}
+	if f.Err != nil {
+		s += ": " + f.Err.Error()
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (f *Failure) Unwrap() error { return f.Err }
+
+// Fail returns a failure of a service.
+func Fail(status int, code, title, format string, args ...any) *Failure {
+	return &Failure{Status: status, Code: code, Title: title, Detail: fmt.Sprintf(format, args...)}
+}
+
+func gate(status int, code, message string) *Failure {
+	return &Failure{Status: status, Code: code, Detail: message, gate: true}
+}

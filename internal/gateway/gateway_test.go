@@ -1,0 +1,115 @@
+package gateway_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tributary-data/tributary/internal/access"
+	"github.com/tributary-data/tributary/internal/gateway"
+	"github.com/tributary-data/tributary/internal/gateway/gatewaytest"
+	"github.com/tributary-data/tributary/internal/problem"
+)
+
+func service() *gateway.Service {
+	return &gateway.Service{
+		Name: "things", Base: "/data/things",
+		Shape: func(f *gateway.Failure, id string) any { return map[string]any{"detail": f.Detail, "id": id} },
+		Routes: []gateway.Route{
+			{Method: "GET", Path: "/things/{id}", Need: access.AnyOf(access.ViewSources, access.ManageSources), Handle: func(_ context.Context, c *gateway.Call) (*gateway.Answer, error) {
+				if c.Var("id") == "none" {
+					return nil, problem.Errorf(problem.NotFound, "there is no thing %q", "none")
+				}
+				return gateway.OK(map[string]string{"id": c.Var("id"), "sandbox": c.Sandbox.Name}), nil
+			}},
+			{Method: "POST", Path: "/things", Need: access.AnyOf(access.ManageSources), MaxBody: 100, Handle: func(_ context.Context, c *gateway.Call) (*gateway.Answer, error) {
+				var v map[string]any
+				if err := c.JSON(&v); err != nil {
+					return nil, err
+				}
+				return gateway.Created("/data/things/things/1", v), nil
+			}},
+		},
+	}
+}
+
+// The door looks at one thing after the other, and says what the original
+// says of the first that is wrong.
+func TestDoor(t *testing.T) {
+	t.Parallel()
+	s := gatewaytest.New(t, service())
+	viewer := access.Principal{Org: gatewaytest.Org, Client: "client", Grants: map[string][]access.Permission{"prod": {access.ViewSources}}}
+	for name, c := range map[string]struct {
+		method, path string
+		header       []string
+		status       int
+		body         map[string]any
+	}{
+		"no token":         {"GET", "/things/1", []string{"Authorization", "", "X-Api-Key", ""}, 403, map[string]any{"error_code": "403010", "message": "Oauth token is missing."}},
+		"garbage":          {"GET", "/things/1", []string{"Authorization", "Bearer x", "X-Api-Key", ""}, 401, map[string]any{"error_code": "401013", "message": "Oauth token is not valid"}},
+		"no key":           {"GET", "/things/1", []string{"X-Api-Key", "", "X-Gw-Ims-Org-Id", ""}, 403, map[string]any{"error_code": "403000", "message": "Api Key is required"}},
+		"another key":      {"GET", "/things/1", []string{"X-Api-Key", "other", "X-Gw-Ims-Org-Id", ""}, 403, map[string]any{"error_code": "403003", "message": "Api Key is invalid"}},
+		"no organisation":  {"GET", "/things/1", []string{"X-Gw-Ims-Org-Id", ""}, 400, map[string]any{"error_code": "400003", "message": "Missing header"}},
+		"another one":      {"GET", "/things/1", []string{"X-Gw-Ims-Org-Id", gatewaytest.OtherOrg}, 403, map[string]any{"error_code": "403025", "message": "Profile is not valid"}},
+		"unknown sandbox":  {"GET", "/things/1", []string{"X-Sandbox-Name", "nowhere"}, 404, map[string]any{"id": "r", "detail": "The sandbox with the name 'nowhere' could not be found. Please ensure that the sandbox name is correct and try again."}},
+		"foreign sandbox":  {"GET", "/things/1", []string{"X-Sandbox-Name", "dev"}, 403, map[string]any{"id": "r", "detail": forbidden}},
+		"default sandbox":  {"GET", "/things/1", []string{"X-Sandbox-Name", ""}, 200, map[string]any{"id": "1", "sandbox": "prod"}},
+		"slash at the end": {"GET", "/things/1/", nil, 200, map[string]any{"id": "1", "sandbox": "prod"}},
+		"encoded":          {"GET", "/things/https%3A%2F%2Fa%2Fb", nil, 200, map[string]any{"id": "https://a/b", "sandbox": "prod"}},
+		"no permission":    {"POST", "/things", nil, 403, map[string]any{"id": "r", "detail": forbidden}},
+		"not there":        {"GET", "/things/none", nil, 404, map[string]any{"id": "r", "detail": `there is no thing "none"`}},
+		"no path":          {"GET", "/nothing", nil, 404, map[string]any{"id": "r", "detail": "there is no such path in this service"}},
+		"method":           {"PUT", "/things", nil, 405, map[string]any{"id": "r", "detail": "this path knows POST"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := s.As(viewer, c.method, "/data/things"+c.path, nil, append(c.header, "X-Request-Id", "r")...)
+			if got.Status != c.status {
+				t.Errorf("status %d, want %d", got.Status, c.status)
+			}
+			if diff := cmp.Diff(any(c.body), got.JSON(t)); diff != "" {
+				t.Error(diff)
+			}
+			if id := got.Header.Get("X-Request-Id"); id != "r" {
+				t.Errorf("request id %q", id)
+			}
+		})
+	}
+}
+
+const forbidden = "You do not have sufficient permissions to perform the operation. Please contact your administrator to resolve permissions and try again."
+
+func TestBody(t *testing.T) {
+	t.Parallel()
+	s := gatewaytest.New(t, service())
+	for name, c := range map[string]struct {
+		body   string
+		status int
+		detail string
+	}{
+		"good":      {`{"a":1}`, 201, ""},
+		"empty":     {"  ", 400, "the body is empty: a JSON document is expected"},
+		"comma":     {"{\n \"a\": 1,\n}", 400, "the body is not valid: line 3, column 1: invalid character '}' looking for beginning of object key string: the comma before it is one too many"},
+		"quote":     {`{“a”: 1}`, 400, "the body is not valid: line 1, column 2: invalid character 'â' looking for beginning of object key string: a typographic quote stands here, a straight one is needed"},
+		"open":      {`{"a": [1`, 400, "the body is not valid: line 1, column 9: the document ends too early: a bracket or a quote is not closed"},
+		"more":      {`{"a": 1} {`, 400, "the body is not valid: line 1, column 9: the document has ended here, but the body goes on"},
+		"kind":      {`[1]`, 400, "the body is not valid: line 1, column 1: the document: array is not what is expected here"},
+		"too large": {`{"a": "` + string(make([]byte, 200)) + `"}`, 413, "the body is larger than this call allows"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := s.Do("POST", "/data/things/things", c.body)
+			if got.Status != c.status {
+				t.Errorf("status %d, want %d: %s", got.Status, c.status, got.Body)
+			}
+			if c.status == http.StatusCreated {
+				return
+			}
+			if diff := cmp.Diff(c.detail, got.JSON(t).(map[string]any)["detail"]); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
