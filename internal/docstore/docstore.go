@@ -142,10 +142,10 @@ func (t *Tx) List(s Scope, kind string, p Page) ([]Doc, error) {
 	return docs, err
 }
 
-// Put writes a document. With revision 0 it must be new: its times are set
-// where they are zero. With another revision it replaces that state, and
-// Updated becomes now unless the caller changed it to later. It returns the
-// document as it is now stored, ErrTaken or ErrStale.
+// Put writes a document. With revision 0 it must be new, created now unless
+// the caller says when. With another revision it replaces that state, and
+// Updated becomes now. It returns the document as it is now stored, ErrTaken,
+// ErrStale, or ErrNotFound.
 func (t *Tx) Put(s Scope, d Doc) (Doc, error) {
 	now := t.db.now().UTC().Truncate(time.Millisecond)
 	d.Revision++
@@ -166,19 +166,21 @@ func (t *Tx) Put(s Scope, d Doc) (Doc, error) {
 		}
 	} else {
 		d.Updated = now
-		n, err := t.exec(
-			"update doc set parent = ?, revision = ?, updated = ?, body = ? where org = ? and sandbox = ? and kind = ? and id = ? and revision = ?",
+		var created int64
+		err := t.row(
+			"update doc set parent = ?, revision = ?, updated = ?, body = ? where org = ? and sandbox = ? and kind = ? and id = ? and revision = ? returning created",
 			d.Parent, d.Revision, d.Updated.UnixMilli(), string(d.Body), s.Org, s.Sandbox, d.Kind, d.ID, d.Revision-1,
-		)
-		if err != nil {
-			return Doc{}, err
-		}
-		if n == 0 {
+		).Scan(&created)
+		if errors.Is(err, sql.ErrNoRows) {
 			if _, err := t.Get(s, d.Kind, d.ID); err != nil {
 				return Doc{}, err
 			}
 			return Doc{}, fmt.Errorf("%s %s: %w", d.Kind, d.ID, ErrStale)
 		}
+		if err != nil {
+			return Doc{}, err
+		}
+		d.Created = time.UnixMilli(created).UTC()
 		if _, err := t.exec("delete from doc_key where org = ? and sandbox = ? and kind = ? and id = ?", s.Org, s.Sandbox, d.Kind, d.ID); err != nil {
 			return Doc{}, err
 		}

@@ -37,15 +37,27 @@ func Dir(t testing.TB, variable string) string {
 	})
 }
 
-func path(t testing.TB, variable string, check func(os.FileInfo) error) string {
+// URL returns the address of a server that the environment variable holds.
+func URL(t testing.TB, variable string) string {
 	t.Helper()
-	name := os.Getenv(variable)
-	if name == "" {
+	return value(t, variable)
+}
+
+func value(t testing.TB, variable string) string {
+	t.Helper()
+	v := os.Getenv(variable)
+	if v == "" {
 		if os.Getenv(strict) == "1" {
 			t.Fatalf("%s is not set", variable)
 		}
 		t.Skipf("%s is not set: scripts/test installs what this test runs against", variable)
 	}
+	return v
+}
+
+func path(t testing.TB, variable string, check func(os.FileInfo) error) string {
+	t.Helper()
+	name := value(t, variable)
 	info, err := os.Stat(name)
 	if err == nil {
 		err = check(info)
