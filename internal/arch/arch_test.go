@@ -83,6 +83,7 @@ var rules = rulebook{
 		"internal/need":                  {},
 		"internal/chdbtest":              {"internal/need"},
 		"internal/parquettest":           {},
+		"internal/openapitest":           {},
 		"internal/gateway/gatewaytest":   {"internal/access", "internal/gateway", "internal/problem"},
 		"internal/docstore/docstoretest": {"internal/docstore", "internal/need"},
 	},
@@ -100,7 +101,7 @@ var rules = rulebook{
 		"golang.org/x/time":             {"internal/stripe"},
 		"github.com/stripe":             {}, // Stripe is read with net/http alone
 	},
-	testLibraries: []string{"testing", "net/http/httptest", "github.com/google/go-cmp", "pgregory.net/rapid"},
+	testLibraries: []string{"testing", "github.com/getkin/kin-openapi", "github.com/oasdiff/yaml", "net/http/httptest", "github.com/google/go-cmp", "pgregory.net/rapid"},
 }
 
 func TestImports(t *testing.T) {

@@ -1,0 +1,123 @@
+// Package openapitest holds answers of the services against the OpenAPI files
+// that Experience Platform publishes.
+package openapitest
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi2"
+	"github.com/getkin/kin-openapi/openapi2conv"
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/oasdiff/yaml"
+)
+
+//go:embed testdata/*.yaml
+var files embed.FS
+
+// A Document is the description of one service.
+type Document struct {
+	doc  *openapi3.T
+	name string
+}
+
+// Load reads the description of a service: catalog, schema-registry, ….
+func Load(t testing.TB, name string) *Document {
+	t.Helper()
+	data, err := files.ReadFile("testdata/" + name + ".yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := yaml.YAMLToJSON(data)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	var tree any
+	if err := json.Unmarshal(text, &tree); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	mend(tree)
+	if text, err = json.Marshal(tree); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	if bytes.HasPrefix(data, []byte("swagger:")) {
+		var old openapi2.T
+		if err := json.Unmarshal(text, &old); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		doc, err := openapi2conv.ToV3(&old)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		return &Document{doc, name}
+	}
+	doc, err := openapi3.NewLoader().LoadFromData(text)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return &Document{doc, name}
+}
+
+// Paths returns the paths that the description has.
+func (d *Document) Paths() []string { return d.doc.Paths.InMatchingOrder() }
+
+// Check says what is wrong with an answer to an operation, nil for nothing.
+// The path is the description's own, with its names in braces.
+func (d *Document) Check(method, path string, status int, body []byte) error {
+	item := d.doc.Paths.Value(path)
+	if item == nil {
+		return fmt.Errorf("%s describes no path %s", d.name, path)
+	}
+	op := item.GetOperation(strings.ToUpper(method))
+	if op == nil {
+		return fmt.Errorf("%s describes no %s %s", d.name, method, path)
+	}
+	answer := op.Responses.Value(strconv.Itoa(status))
+	if answer == nil {
+		return fmt.Errorf("%s: %s %s does not answer %d", d.name, method, path, status)
+	}
+	for _, media := range answer.Value.Content {
+		if media.Schema == nil || media.Schema.Value == nil {
+			continue
+		}
+		var v any
+		if err := json.Unmarshal(body, &v); err != nil {
+			return err
+		}
+		if err := media.Schema.Value.VisitJSON(v, openapi3.MultiErrors()); err != nil {
+			return fmt.Errorf("%s: %s %s %d: %w", d.name, method, path, status, err)
+		}
+	}
+	return nil
+}
+
+// mend puts right what is wrong in the files and keeps them from being read:
+// references that begin with /#, and arrays whose items are called properties.
+func mend(node any) {
+	switch n := node.(type) {
+	case []any:
+		for _, e := range n {
+			mend(e)
+		}
+	case map[string]any:
+		if ref, ok := n["$ref"].(string); ok && strings.HasPrefix(ref, "/#") {
+			n["$ref"] = "#/" + strings.TrimPrefix(ref, "/#")
+		}
+		if p, ok := n["properties"].(map[string]any); ok && n["type"] == "array" {
+			delete(n, "properties")
+			if _, ok := p["type"].(string); ok {
+				n["items"] = p
+			} else {
+				n["items"] = map[string]any{"type": "object", "properties": p}
+			}
+		}
+		for _, e := range n {
+			mend(e)
+		}
+	}
+}
