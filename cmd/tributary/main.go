@@ -50,7 +50,7 @@ func main() { os.Exit(run(os.Args[1:])) }
 
 // memoryLimit is a soft bound on the Go heap: the collector works harder
 // before the process grows beyond it.
-const memoryLimit = 140 << 20
+const memoryLimit = 126 << 20
 
 func run(args []string) int {
 	if os.Getenv("GOMEMLIMIT") == "" {
