@@ -66,41 +66,56 @@ func Complete(ctx context.Context, c *stripe.Client, obj []byte) ([]byte, error)
 // begins with a comma.
 func readRest(ctx context.Context, c *stripe.Client, l rawjson.Embedded) ([]byte, error) {
 	after := string(l.LastID)
-	if after == "" && !l.Empty {
+	switch {
+	case l.DataEnd == 0 || l.URL == nil:
+		return nil, problem.Errorf(problem.Unavailable, "a list that shows only a part of itself has no data or no url")
+	case after == "" && !l.Empty:
 		return nil, problem.Errorf(problem.Unavailable, "the list at %s can't be continued: its last element has no id", l.URL)
 	}
-	var out []byte
-	seen := map[string]bool{after: true}
+	rest := rest{client: c, first: l.Empty, seen: map[string]bool{after: true}}
 	for more := true; more; {
 		page, err := c.ListURL(ctx, string(l.URL), after, 0)
 		if err != nil {
 			return nil, err
 		}
-		for _, it := range page.List.Items {
-			if seen[string(it.ID)] {
-				continue
-			}
-			seen[string(it.ID)] = true
-			raw, err := Complete(ctx, c, it.Raw)
-			if err != nil {
-				page.Release()
-				return nil, err
-			}
-			if len(out) > 0 || !l.Empty {
-				out = append(out, ',')
-			}
-			out = append(out, raw...)
-		}
-		more = page.List.HasMore && len(page.List.Items) > 0
-		if more {
-			next := string(page.List.Items[len(page.List.Items)-1].ID)
-			if next == "" || next == after {
-				page.Release()
-				return nil, problem.Errorf(problem.Unavailable, "the list at %s goes round in a circle", l.URL)
-			}
-			after = next
-		}
+		after, err = rest.add(ctx, page.List.Items)
+		more = page.List.HasMore
 		page.Release()
+		switch {
+		case err != nil:
+			return nil, err
+		case more && after == "":
+			return nil, problem.Errorf(problem.Unavailable, "the list at %s can't be continued: it shows nothing that is new and has an id", l.URL)
+		}
 	}
-	return out, nil
+	return rest.text, nil
+}
+
+// rest is what was read of a list beyond its first page.
+type rest struct {
+	client *stripe.Client
+	first  bool // the next element is the list's first
+	seen   map[string]bool
+	text   []byte
+}
+
+// add appends the items, each once, and returns the id after which the list goes
+// on, "" when the items brought nothing new.
+func (r *rest) add(ctx context.Context, items []rawjson.Item) (after string, err error) {
+	for _, it := range items {
+		id := string(it.ID)
+		if id != "" && r.seen[id] {
+			continue
+		}
+		r.seen[id] = true
+		raw, err := Complete(ctx, r.client, it.Raw)
+		if err != nil {
+			return "", err
+		}
+		if !r.first {
+			r.text = append(r.text, ',')
+		}
+		r.text, r.first, after = append(r.text, raw...), false, id
+	}
+	return after, nil
 }

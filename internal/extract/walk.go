@@ -56,10 +56,12 @@ type reading struct {
 	pages   int
 	busy    bool
 	bogus   int // answers in a row that did not belong to the request
+	lost    int // cursors that were gone, without a step forward between them
 }
 
 // maxBogus is how many impossible answers in a row a range survives: a proxy
-// may repeat a page, a server that keeps doing so is broken.
+// may repeat a page, a server that keeps doing so is broken. It is also how
+// many of the objects at one place may be deleted while it is read.
 const maxBogus = 5
 
 type answer struct {
@@ -195,10 +197,7 @@ func (w *Walk) fetch(ctx context.Context, r Range, priority float64) (*stripe.Pa
 // take turns an answer into a page and moves its range on.
 func (w *Walk) take(a answer, emit func(*Page) error) error {
 	r := a.r
-	if cursorGone(a.err) && r.After != "" {
-		// The object that marked the place was deleted: begin again at its
-		// second. What is read twice is recognised by id.
-		r.To, r.After = r.AfterAt+1, ""
+	if w.again(r, a.err) {
 		return nil
 	}
 	if a.err != nil {
@@ -248,11 +247,28 @@ func (w *Walk) take(a answer, emit func(*Page) error) error {
 	return emit(p)
 }
 
-// cursorGone says whether the list was refused because starting_after names
-// nothing any more.
-func cursorGone(err error) bool {
+// again says whether err is that starting_after names nothing any more, and
+// prepares r for being read again.
+func (w *Walk) again(r *reading, err error) bool {
 	var e *stripe.Error
-	return errors.As(err, &e) && e.CursorGone()
+	if !errors.As(err, &e) || !e.CursorGone() {
+		return false
+	}
+	if e.Endpoint != w.Resource.Path {
+		// A list inside an object changed while it was read: the page is read anew.
+		r.bogus++
+		return r.bogus <= maxBogus
+	}
+	if r.AfterAt+1 < r.To {
+		r.lost = 0
+	}
+	if r.lost++; r.After == "" || r.lost > maxBogus {
+		return false
+	}
+	// The object that marked the place was deleted: begin again at its second.
+	// What is read twice is recognised by id.
+	r.To, r.After = r.AfterAt+1, ""
+	return true
 }
 
 func day(unix int64) string {

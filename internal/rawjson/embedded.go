@@ -5,9 +5,9 @@ import "bytes"
 // An Embedded is a list inside an object that shows only its first page
 // (https://docs.stripe.com/api/pagination: has_more is true).
 type Embedded struct {
-	DataEnd int    // offset of the bracket that closes its data array
+	DataEnd int    // offset of the bracket that closes its data array; 0 when it has none
 	HasMore int    // offset of the word true of its has_more
-	URL     []byte // its url, as written
+	URL     []byte // its url; nil when it has none
 	LastID  []byte // id of the last element shown; nil when there is none
 	Empty   bool   // no element is shown
 }
@@ -78,12 +78,12 @@ func incomplete(b []byte, i, depth int, found *[]Embedded) (int, error) {
 				more, e.HasMore = bytes.Equal(b[at:end], litTrue), at
 			case "url":
 				if b[at] == '"' {
-					e.URL = b[at+1 : end-1]
+					e.URL = Unquote(nil, b[at+1:end-1])
 				}
 			}
 			return end, nil
 		})
-		if isList && more && e.URL != nil && e.DataEnd > 0 {
+		if isList && more {
 			*found = append(*found, e)
 		}
 		return end, err

@@ -25,28 +25,39 @@ type List struct {
 }
 
 // ErrNotList means that a complete JSON document is not a list answer.
-var ErrNotList = errors.New("not a list answer: no data array")
+var ErrNotList = errors.New("not a list answer")
+
+var (
+	errNoData  = fmt.Errorf("%w: no data array", ErrNotList)
+	errNoEnd   = fmt.Errorf("%w: has_more is not there, or neither true nor false", ErrNotList)
+	errNothing = fmt.Errorf("%w: it says that there is more, and shows nothing", ErrNotList)
+)
 
 // ParseList takes body apart into into, reusing its memory. It checks that
-// body is one complete, balanced JSON object, so that an answer cut short is
-// never taken for a short page; it does not check the scalars inside the
+// body is one complete, balanced JSON object that says whether the list goes
+// on, so that an answer cut short is never taken for a short page, nor one
+// without has_more for the last; it does not check the scalars inside the
 // elements.
 func ParseList(body []byte, into *List) error {
 	into.Items = into.Items[:0]
 	into.HasMore, into.NestedMore = false, false
-	seen := false
+	seen, said := false, false
 	end, err := eachMember(body, SkipSpace(body, 0), func(key []byte, at int) (int, error) {
 		switch string(key) {
 		case "data":
 			if at >= len(body) || body[at] != '[' {
-				return 0, ErrNotList
+				return 0, errNoData
 			}
 			seen = true
 			return into.elements(body, at)
 		case "has_more":
 			end, err := Skip(body, at)
-			into.HasMore = err == nil && string(body[at:end]) == "true"
-			return end, err
+			if err != nil {
+				return 0, err
+			}
+			into.HasMore = bytes.Equal(body[at:end], litTrue)
+			said = into.HasMore || string(body[at:end]) == "false"
+			return end, nil
 		}
 		return Skip(body, at)
 	})
@@ -56,8 +67,13 @@ func ParseList(body []byte, into *List) error {
 	if SkipSpace(body, end) != len(body) {
 		return fmt.Errorf("data after the document at byte %d", end)
 	}
-	if !seen {
-		return ErrNotList
+	switch {
+	case !seen:
+		return errNoData
+	case !said:
+		return errNoEnd
+	case into.HasMore && len(into.Items) == 0:
+		return errNothing
 	}
 	into.NestedMore = nestedMore(body, into.HasMore)
 	return nil

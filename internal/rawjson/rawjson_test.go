@@ -33,11 +33,15 @@ func TestParseList(t *testing.T) {
 		{name: "cut in a string", body: `{"data":[{"id":"a`, err: true},
 		{name: "cut before the last brace", body: `{"data":[],"has_more":false`, err: true},
 		{name: "crossed brackets", body: `{"data":[{"a":[1}]}],"has_more":false}`, err: true},
-		{name: "two documents", body: `{"data":[]} {"data":[]}`, err: true},
+		{name: "two documents", body: `{"data":[],"has_more":false} {"data":[],"has_more":false}`, err: true},
 		{name: "html", body: `<html>502</html>`, err: true},
 		{name: "nothing", body: ``, err: true},
 		{name: "no data", body: `{"object":"charge","id":"ch_1"}`, err: true},
-		{name: "data is an object", body: `{"data":{}}`, err: true},
+		{name: "data is an object", body: `{"data":{},"has_more":false}`, err: true},
+		{name: "nothing says whether there is more", body: `{"data":[{"id":"a","created":1}]}`, err: true},
+		{name: "has_more is text", body: `{"data":[{"id":"a","created":1}],"has_more":"true"}`, err: true},
+		{name: "has_more is null", body: `{"data":[{"id":"a","created":1}],"has_more":null}`, err: true},
+		{name: "more of nothing", body: `{"data":[],"has_more":true}`, err: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -94,7 +94,7 @@ func (c *Client) Retrieve(ctx context.Context, r Resource, id string) (*Response
 	if len(r.Expand) > 0 {
 		query["expand[]"] = r.Expand
 	}
-	return c.Get(ctx, endpoint, r.Path+"/"+url.PathEscape(id), query, urgent)
+	return c.get(ctx, &request{endpoint: endpoint, path: r.Path + "/" + url.PathEscape(id), query: query, priority: urgent, id: id})
 }
 
 // urgent is the priority of what completes work in hand.
@@ -106,7 +106,8 @@ type request struct {
 	path     string
 	query    url.Values
 	priority float64
-	paged    bool // a list, read in pages of at most most objects
+	id       string // of the object that is asked for by id; "" for anything else
+	paged    bool   // a list, read in pages of at most most objects
 	most     int
 	method   string     // "" for GET
 	form     url.Values // body of a POST
@@ -319,13 +320,18 @@ func (c *Client) check(r *request, h http.Header, buf *buffer) *Error {
 		err = rawjson.ParseList(buf.bytes, &buf.list)
 	case len(body) == 0 || body[0] != '{' || !json.Valid(body):
 		err = errNotJSON
+	case r.id != "":
+		var it rawjson.Item
+		if it, _, err = rawjson.One(body, 0); err == nil && string(it.ID) != r.id {
+			err = errOther
+		}
 	}
 	if err == nil {
 		return nil
 	}
 	return &Error{
 		Kind: problem.Unavailable, Endpoint: r.endpoint, Status: http.StatusOK, RequestID: id,
-		Detail: "Stripe's answer is not whole: " + message(c.Key, err.Error()), err: err, retry: again,
+		Detail: "Stripe's answer can't be used: " + message(c.Key, err.Error()), err: err, retry: again,
 		Advice: "Run again later; what was read is kept.",
 	}
 }

@@ -73,7 +73,10 @@ func (c *Client) page(ctx context.Context, r *request) (*Page, error) {
 	return &Page{List: resp.buf.list, Resp: resp, Limit: r.limit}, nil
 }
 
-var errNotJSON = errors.New("not a JSON object")
+var (
+	errNotJSON = errors.New("not a JSON object")
+	errOther   = errors.New("not the object that was asked for")
+)
 
 // shrink makes the next try's page smaller if that may help: after the second
 // failure of the same request, or at once if the answer was too large. It

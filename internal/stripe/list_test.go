@@ -107,7 +107,7 @@ func TestRetrieve(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			c, seen := newClient(t, func(w http.ResponseWriter, r *http.Request) {
-				_, _ = fmt.Fprintf(w, `{"uri":%q}`, r.RequestURI)
+				_, _ = fmt.Fprintf(w, `{"id":%q,"uri":%q}`, tt.id, r.RequestURI)
 			})
 			resp, err := c.Retrieve(t.Context(), tt.r, tt.id)
 			if tt.want == "" {
@@ -119,10 +119,31 @@ func TestRetrieve(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := fmt.Sprintf(`{"uri":%q}`, tt.want); string(resp.Body) != want || seen.list[0].Endpoint != tt.r.Path+"/{id}" {
+			if want := fmt.Sprintf(`{"id":%q,"uri":%q}`, tt.id, tt.want); string(resp.Body) != want || seen.list[0].Endpoint != tt.r.Path+"/{id}" {
 				t.Errorf("got %s from %s, want %s", resp.Body, seen.list[0].Endpoint, want)
 			}
 		})
+	}
+}
+
+// What a cache, or a server in trouble, puts in the place of an object is asked
+// for again.
+func TestRetrieveAnother(t *testing.T) {
+	t.Parallel()
+	charges, _ := Lookup("charges")
+	bodies := []string{`{"id":"ch_2","object":"charge"}`, `{"error":{"type":"api_error","message":"x"}}`, `{"id":["ch_1"]}`, `{"id":"ch_\u0031"}`}
+	n := 0
+	c, _ := newClient(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Request-Id", "req_1")
+		_, _ = io.WriteString(w, bodies[n])
+		n++
+	})
+	resp, err := c.Retrieve(t.Context(), charges, "ch_1")
+	if err != nil || n != len(bodies) {
+		t.Fatalf("%d tries, %v", n, err)
+	}
+	if got := string(resp.Body); got != bodies[len(bodies)-1] {
+		t.Errorf("got %s", got)
 	}
 }
 

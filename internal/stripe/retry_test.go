@@ -147,7 +147,7 @@ func TestRetriesEnd(t *testing.T) {
 		},
 		{
 			name: "a broken answer of Stripe's", answers: []answer{{status: 200, body: "{", header: map[string]string{"Request-Id": "req_1"}}}, tries: 10,
-			most: 256 * time.Second, wantInString: "not whole",
+			most: 256 * time.Second, wantInString: "can't be used",
 		},
 		{
 			name: "gone after an answer", answers: []answer{{status: 500}, {err: nobody}}, tries: 10,
