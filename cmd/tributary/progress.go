@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/tributary-data/tributary/internal/app"
+	"github.com/tributary-data/tributary/internal/stripe"
 )
 
 // A progressView shows a running pass: one line for each resource, repainted,
@@ -75,6 +77,8 @@ func line(r app.ResourceProgress, elapsed time.Duration) string {
 		return s + "  failed"
 	case r.Done:
 		return s + "  done"
+	case r.Trouble != nil:
+		return s + "  " + retrying(r.Trouble)
 	case r.Rate > 0:
 		s += fmt.Sprintf("  (limit %.3g/s)", r.Rate)
 	}
@@ -82,6 +86,18 @@ func line(r app.ResourceProgress, elapsed time.Duration) string {
 		s += fmt.Sprintf("  about %s left", left)
 	}
 	return s
+}
+
+// retrying says why a request is tried again.
+func retrying(e *stripe.Error) string {
+	why := fmt.Sprintf("HTTP %d", e.Status)
+	switch e.Status {
+	case 0:
+		why = "no answer"
+	case http.StatusOK:
+		why = "an answer of no use"
+	}
+	return fmt.Sprintf("after %s, try %d", why, e.Tries+1)
 }
 
 func perSecond(n int64, d time.Duration) int64 {
@@ -149,7 +165,7 @@ func printText(w io.Writer, r *app.Report) error {
 		fmt.Fprintf(w, " (the rate limits allow no less than %s)", seconds(r.Floor))
 	}
 	fmt.Fprintf(w, ".\nReads: %s now, %s in 30 days; Stripe allows this account %s.", count(r.Budget.Requests), count(r.Budget.Used), count(r.Budget.Allowance))
-	if r.Budget.Forecast > 0 && r.Budget.Every >= 60 { // two passes in a row are no schedule
+	if r.Budget.Forecast > 0 {
 		fmt.Fprintf(w, " At this pace, a pass every %s: about %s.", every(r.Budget.Every), count(r.Budget.Forecast))
 	}
 	fmt.Fprintln(w)

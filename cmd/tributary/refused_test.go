@@ -300,6 +300,20 @@ func datasets(t *testing.T, dir string) []app.Dataset {
 	return list
 }
 
+// A key that may not read events is told of in every pass: the copy gets old.
+func TestNoEvents(t *testing.T) {
+	t.Parallel()
+	const key = "rk_test_51Nq8rTq7VtnWs2cR6bYp4HdKe9Mz"
+	s := openShop(t, small(map[string]stripesim.Key{key: {Permissions: []string{"refund_read", "customer_read", "connected_account_read"}}}), nil)
+	dir := filepath.Join(t.TempDir(), "copy")
+	for n := range 2 {
+		o := complete(t, s.with(key).sync(dir, "--resources", "customers,refunds"))
+		if strings.Count(o.stdout, "the key may not read events") != 1 || !strings.Contains(o.stdout, "rak_event_read") {
+			t.Errorf("pass %d: %s", n, o)
+		}
+	}
+}
+
 // TestRestricted reads with keys that lack permissions for some of it.
 func TestRestricted(t *testing.T) {
 	t.Parallel()

@@ -130,7 +130,8 @@ func forecast(costs []sqlstore.Cost, every time.Duration) int64 {
 	return int64(math.Ceil(float64(base)*float64(readWindow)/float64(every) + daily*readWindow.Hours()/24))
 }
 
-// cadence is the usual time between two passes, 0 when it can't be told.
+// cadence is the usual time between two passes, 0 when it can't be told: two
+// passes in a row, by hand, are no schedule.
 func cadence(costs []sqlstore.Cost) time.Duration {
 	var gaps []time.Duration
 	for i := 1; i < len(costs); i++ {
@@ -140,7 +141,10 @@ func cadence(costs []sqlstore.Cost) time.Duration {
 		return 0
 	}
 	slices.Sort(gaps)
-	return gaps[len(gaps)/2]
+	if usual := gaps[len(gaps)/2]; usual >= LeastEvery {
+		return usual
+	}
+	return 0
 }
 
 // foresee adds the forecast to the budget, and warns when that or what was used

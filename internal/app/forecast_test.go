@@ -57,6 +57,10 @@ func TestForecast(t *testing.T) {
 	if got := cadence(append(passes(3, 3, 3, 3), sqlstore.Cost{At: start.AddDate(0, 0, 5)})); got != 15*time.Minute {
 		t.Errorf("cadence %s", got)
 	}
+	byHand := []sqlstore.Cost{{At: start}, {At: start.Add(2 * time.Second)}, {At: start.Add(5 * time.Second)}}
+	if got := cadence(byHand); got != 0 {
+		t.Errorf("passes by hand have a cadence of %s", got)
+	}
 }
 
 func TestAllowance(t *testing.T) {

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -14,14 +15,23 @@ func (p *pass) admit(endpoint string) error {
 	if err := p.meter.take(endpoint); err != nil {
 		return err
 	}
+	p.each(endpoint, func(r *ResourceProgress) {
+		if p.opened {
+			r.Requests++
+		}
+	})
+	return nil
+}
+
+// each calls do, under the lock, for the resource that an endpoint is read for.
+func (p *pass) each(endpoint string, do func(*ResourceProgress)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := range p.progress {
 		if p.progress[i].Resource == resourceOf(endpoint) {
-			p.progress[i].Requests++
+			do(&p.progress[i])
 		}
 	}
-	return nil
 }
 
 // called is told what became of a request.
@@ -29,17 +39,22 @@ func (p *pass) called(c stripe.Call) {
 	if p.Hooks.OnCall != nil {
 		p.Hooks.OnCall(c)
 	}
-	if c.Reason == "" {
-		return
+	if c.Reason != "" {
+		p.meter.refused(c.Endpoint)
 	}
-	p.meter.refused(c.Endpoint)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for i := range p.progress {
-		if p.progress[i].Resource == resourceOf(c.Endpoint) {
-			p.progress[i].Refused++
+	p.each(c.Endpoint, func(r *ResourceProgress) {
+		switch {
+		case c.Reason != "" && p.opened:
+			r.Refused++
+		case c.Status == http.StatusOK:
+			r.Trouble = nil
 		}
-	}
+	})
+}
+
+// retried is told why a request is tried again.
+func (p *pass) retried(e *stripe.Error) {
+	p.each(e.Endpoint, func(r *ResourceProgress) { r.Trouble = e })
 }
 
 // resourceOf names the resource that an endpoint is read for, "" for none.
@@ -64,15 +79,28 @@ func (p *pass) countRequests() {
 	}
 }
 
-// progressEvery is how often Progress is called.
-const progressEvery = 200 * time.Millisecond
+const (
+	// progressEvery is how often Progress is called.
+	progressEvery = 200 * time.Millisecond
+	// quietFor is how long finding out what the key may read takes before it
+	// shows: as a rule it is done by then, or it ends with one sentence.
+	quietFor = 3 * time.Second
+)
 
-// tick reports progress until the function it returns is called.
-func (p *pass) tick() (stop func()) {
+// tick reports progress, after a while, until the function it returns is called.
+func (p *pass) tick(after time.Duration) (stop func()) {
 	done := make(chan struct{})
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
+		select {
+		case <-done:
+			if after == 0 {
+				p.tell()
+			}
+			return
+		case <-time.After(after):
+		}
 		t := time.NewTicker(progressEvery)
 		defer t.Stop()
 		for {

@@ -98,6 +98,8 @@ func (r *Report) Troubles() []string {
 		case s.Error == nil:
 		case r.Missing != nil && errors.As(s.err, &refused) && refused.Permission != "":
 			lacking = append(lacking, s.Resource)
+		case strings.HasPrefix(s.Error.Message, s.Resource):
+			said = append(said, s.Error.Message)
 		default:
 			said = append(said, s.Resource+": "+s.Error.Message)
 		}
@@ -116,7 +118,7 @@ func (r *Report) conclude() {
 		switch {
 		case errors.Is(s.err, errSpent):
 			s.Status = Partial
-		case s.err != nil && s.Inserted+s.Updated+s.Unchanged == 0:
+		case s.err != nil && s.Inserted+s.Updated+s.Unchanged == 0 && !r.Stopped:
 			s.Status = Failed
 			failed++
 		case s.err != nil || s.Quarantined > 0:
@@ -184,6 +186,7 @@ type ResourceProgress struct {
 	Rate      float64 // requests per second allowed, 0 for no limit
 	Done      bool
 	Err       error
+	Trouble   *stripe.Error // why a request is tried again; nil since the last one that went well
 }
 
 // Left estimates the time until the resource is read, 0 when nothing is known.

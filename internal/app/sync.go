@@ -93,6 +93,7 @@ type pass struct {
 
 	mu       sync.Mutex
 	progress []ResourceProgress
+	opened   bool // requests are for the resources, and no more to find out what the key may read
 }
 
 // Run does the pass. What concerns one resource is in the report. An error
@@ -106,6 +107,7 @@ func (s Sync) Run(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	p.connect()
+	p.client.OnRetry = p.retried
 	defer func() {
 		if p.home != nil {
 			_ = p.home.Close() // what failed first is the reason
@@ -130,19 +132,27 @@ func (s Sync) newPass() (*pass, error) {
 // run does the pass with its client, in its home if that is open already; it
 // leaves the home open.
 func (p *pass) run(ctx context.Context) (*Report, error) {
+	for _, r := range p.resources {
+		p.report.Resources = append(p.report.Resources, ResourceReport{Resource: r.Name})
+		p.progress = append(p.progress, ResourceProgress{Resource: r.Name, Rate: p.rate()})
+	}
+	stop := p.tick(quietFor)
 	found, err := p.open(ctx)
+	stop()
 	p.found = found
 	p.report.Missing = found.Missing()
-	for _, r := range p.resources {
-		rr := ResourceReport{Resource: r.Name}
+	p.mu.Lock()
+	for i, r := range p.resources {
+		rr := &p.report.Resources[i]
 		if e := found.Refused[r.Name]; e != nil {
 			rr.err = e
 		} else if err != nil {
 			rr.err = err
 		}
-		p.report.Resources = append(p.report.Resources, rr)
-		p.progress = append(p.progress, ResourceProgress{Resource: r.Name, Rate: p.rate(), Err: rr.err, Done: rr.err != nil})
+		p.progress[i].Err, p.progress[i].Done = rr.err, rr.err != nil
 	}
+	p.opened = true
+	p.mu.Unlock()
 	if err != nil {
 		p.report.Stopped = ctx.Err() != nil
 		p.report.Budget = p.meter.budget()
@@ -157,7 +167,7 @@ func (p *pass) run(ctx context.Context) (*Report, error) {
 		p.conclude()
 		return p.report, unusable(p.Dir, err)
 	}
-	stop := p.tick()
+	stop = p.tick(0)
 	if p.Inbox {
 		p.allWaiting(ctx)
 	} else {
@@ -255,9 +265,12 @@ func (p *pass) all(ctx context.Context) {
 	lanes := p.openLanes(ctx)
 	ready := slices.DeleteFunc(slices.Clone(lanes), func(l *lane) bool { return l == nil })
 	ch, err := p.readChanges(ctx, ready)
+	if e := p.found.Refused[stripe.Events]; err == nil && e != nil && e.Kind == problem.Forbidden && !p.troubled() {
+		err = e // said by the first pass already, which has no use for events
+	}
 	switch {
 	case problem.KindOf(err) == problem.Forbidden:
-		p.note("the key may not read events, so changes of objects that were copied before are not noticed: %v", err)
+		p.note("the key may not read events, so that changes of what was copied are not noticed: %v", err)
 	case err != nil:
 		// Without the events nothing says what changed: the lists are read, and
 		// the cursors stay.
@@ -284,6 +297,11 @@ func (p *pass) all(ctx context.Context) {
 	if err := p.prove(ctx); err != nil {
 		p.note("%v", err)
 	}
+}
+
+// troubled reports whether a resource has an error.
+func (p *pass) troubled() bool {
+	return slices.ContainsFunc(p.report.Resources, func(r ResourceReport) bool { return r.err != nil })
 }
 
 // sideBySide does the lanes that there are at once; referred is closed when

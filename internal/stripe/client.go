@@ -36,7 +36,10 @@ type Client struct {
 	// nil. Its error ends the read, which returns it as it is and does not try
 	// again. What it admits can reach Stripe, also when no Call follows.
 	Admit func(endpoint string) error
-	Retry Retry
+	// OnRetry is told why a request is tried again, from many goroutines; may be
+	// nil.
+	OnRetry func(*Error)
+	Retry   Retry
 
 	Timeout       time.Duration // of one attempt; 0 means 80 s
 	HeaderTimeout time.Duration // until the answer begins; 0 means 60 s
@@ -142,6 +145,9 @@ func (c *Client) get(ctx context.Context, r *request) (*Response, error) {
 		if c.Log != nil {
 			c.Log.DebugContext(ctx, "stripe read is tried again", "endpoint", r.endpoint, "try", try,
 				"status", fail.Status, "reason", fail.Reason, "request_id", fail.RequestID, "wait", wait, "error", fail)
+		}
+		if c.OnRetry != nil {
+			c.OnRetry(fail)
 		}
 		if err := sleep(ctx, wait); err != nil {
 			return nil, err

@@ -89,9 +89,9 @@ func (e *Error) ProblemKind() problem.Kind { return e.Kind }
 func (e *Error) Global() bool { return e.global }
 
 // doubt judges e anew when nothing has come from Stripe yet: what is not its
-// answer may be somebody else's.
+// answer may be somebody else's, and a host that is silent may be none.
 func (e *Error) doubt() {
-	if e.retry != again || e.heavy || e.Status >= http.StatusMultipleChoices {
+	if e.retry != again || e.tooBig || e.Status >= http.StatusMultipleChoices {
 		return
 	}
 	e.retry, e.global = connect, true

@@ -146,6 +146,14 @@ func TestRetriesEnd(t *testing.T) {
 			most: 10 * time.Second, global: true, wantInString: "something that is not Stripe's API answered",
 		},
 		{
+			name: "nobody says a word", answers: []answer{{err: errSilent}}, tries: 4,
+			most: 10 * time.Second, global: true, wantInString: "api.stripe.com did not answer: no answer in time",
+		},
+		{
+			name: "silence after an answer", answers: []answer{{status: 500}, {err: errSilent}}, tries: 10,
+			most: 256 * time.Second, wantInString: "did not answer",
+		},
+		{
 			name: "a broken answer of Stripe's", answers: []answer{{status: 200, body: "{", header: map[string]string{"Request-Id": "req_1"}}}, tries: 10,
 			most: 256 * time.Second, wantInString: "can't be used",
 		},
