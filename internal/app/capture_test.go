@@ -3,7 +3,10 @@ package app_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -74,6 +77,37 @@ func live(t *testing.T, sim *stripesim.Sim, r *rand.Rand) {
 	}
 	if err != nil {
 		t.Log(err)
+	}
+}
+
+// A charge never ends; one that Stripe tells of and then does not know is named.
+func TestUnknown(t *testing.T) {
+	t.Parallel()
+	c := serve(t, stripesim.Config{
+		Seed: 4, Counts: stripesim.Counts{Charges: 20, Customers: 5, Subscriptions: 2, Prices: 2}, Expand: expansions,
+	}, func(sim *stripesim.Sim) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasPrefix(r.URL.Path, "/v1/charges/") {
+				w.Header().Set("Request-Id", "req_1")
+				w.WriteHeader(http.StatusNotFound)
+				_, _ = io.WriteString(w, `{"error":{"type":"invalid_request_error","code":"resource_missing","param":"id","message":"No such charge"}}`)
+				return
+			}
+			sim.ServeHTTP(w, r)
+		})
+	})
+	complete(t, c.pass(t))
+	var id string
+	for truth := range c.sim.Oracle(stripesim.Charges) {
+		id = truth.ID
+	}
+	if err := c.sim.Mutate(stripesim.Charges, id, func(o map[string]any) { o["description"] = "changed" }); err != nil {
+		t.Fatal(err)
+	}
+	c.sim.Advance(time.Hour)
+	r := complete(t, c.pass(t))
+	if len(r.Notes) != 1 || !strings.HasPrefix(r.Notes[0], "charges: 1 that events") || !strings.Contains(r.Notes[0], id) {
+		t.Errorf("notes %q, want one about %s", r.Notes, id)
 	}
 }
 

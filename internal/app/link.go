@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/tributary-data/tributary/internal/ingest"
@@ -58,10 +59,13 @@ func (p *pass) link(ctx context.Context, lanes []*lane) error {
 	return p.fetchWanted(ctx, balance)
 }
 
-// sayUnknown says which balance transactions are named and not in the account.
+// sayUnknown says which objects were asked for by id and are not in the account,
+// of resources of which that is no news of a deletion.
 func (p *pass) sayUnknown(l *lane) {
-	if n := len(l.unknown); n > 0 {
-		p.note("%d balance transactions that charges or refunds name are not in the account: %s", n, strings.Join(l.unknown[:min(n, 5)], ", "))
+	slices.Sort(l.unknown)
+	ids := slices.Compact(l.unknown)
+	if n := len(ids); n > 0 {
+		p.note("%s: %d that events or other objects name are not in the account: %s", l.resource.Name, n, strings.Join(ids[:min(n, 5)], ", "))
 	}
 }
 

@@ -43,18 +43,29 @@ func (p *pass) called(c stripe.Call) {
 		p.meter.refused(c.Endpoint)
 	}
 	p.each(c.Endpoint, func(r *ResourceProgress) {
-		switch {
-		case c.Reason != "" && p.opened:
+		if c.Reason != "" && p.opened {
 			r.Refused++
-		case c.Status == http.StatusOK:
-			r.Trouble = nil
 		}
 	})
+	if c.Status == http.StatusOK {
+		p.trouble(c.Endpoint, nil)
+	}
 }
 
 // retried is told why a request is tried again.
-func (p *pass) retried(e *stripe.Error) {
-	p.each(e.Endpoint, func(r *ResourceProgress) { r.Trouble = e })
+func (p *pass) retried(e *stripe.Error) { p.trouble(e.Endpoint, e) }
+
+// trouble notes, for the resources that wait for a request to endpoint, why it
+// is tried again; nil for no more. All wait for the events.
+func (p *pass) trouble(endpoint string, why *stripe.Error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.progress {
+		r := &p.progress[i]
+		if of := resourceOf(endpoint); of == "" || of == r.Resource {
+			r.Trouble = why
+		}
+	}
 }
 
 // resourceOf names the resource that an endpoint is read for, "" for none.

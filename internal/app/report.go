@@ -88,26 +88,30 @@ func (r *ResourceReport) count(c ingest.Counts) {
 	r.Unchanged, r.Quarantined, r.Warnings, r.Seen = c.Unchanged, c.Quarantined, c.Warnings, c.Seen
 }
 
-// Troubles says why resources are not complete, a sentence each; one for all
-// that lack permissions.
+// Troubles says why resources are not complete, a sentence for each reason.
 func (r *Report) Troubles() []string {
-	var said, lacking []string
+	var reasons []string
+	of := map[string][]string{} // resources, by reason
 	for _, s := range r.Resources {
+		if s.Error == nil {
+			continue
+		}
+		why := s.Error.Message
 		var refused *stripe.Error
-		switch {
-		case s.Error == nil:
-		case r.Missing != nil && errors.As(s.err, &refused) && refused.Permission != "":
-			lacking = append(lacking, s.Resource)
-		case strings.HasPrefix(s.Error.Message, s.Resource):
-			said = append(said, s.Error.Message)
-		default:
-			said = append(said, s.Resource+": "+s.Error.Message)
+		if r.Missing != nil && errors.As(s.err, &refused) && refused.Permission != "" {
+			why = r.Missing.Error() // of all that lack permissions
+		}
+		if of[why] == nil {
+			reasons = append(reasons, why)
+		}
+		of[why] = append(of[why], s.Resource)
+	}
+	for i, why := range reasons {
+		if !strings.HasPrefix(why, of[why][0]) {
+			reasons[i] = strings.Join(of[why], ", ") + ": " + why
 		}
 	}
-	if len(lacking) > 0 {
-		said = append(said, strings.Join(lacking, ", ")+": "+r.Missing.Error())
-	}
-	return said
+	return reasons
 }
 
 // conclude sets the statuses from what the resources came to.

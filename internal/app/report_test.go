@@ -8,6 +8,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// Resources that fail for one reason are told in one sentence.
+func TestTroubles(t *testing.T) {
+	t.Parallel()
+	said := func(resource, message string) ResourceReport {
+		return ResourceReport{Resource: resource, Error: &ErrorReport{Message: message}}
+	}
+	r := &Report{Resources: []ResourceReport{said("charges", "events: no"), said("refunds", "full"), said("customers", "events: no"), {Resource: "prices"}}}
+	if diff := cmp.Diff([]string{"charges, customers: events: no", "refunds: full"}, r.Troubles()); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestConclude(t *testing.T) {
 	t.Parallel()
 	good := ResourceReport{Resource: "customers", Inserted: 1}

@@ -288,11 +288,14 @@ func (p *pass) all(ctx context.Context) {
 	}
 	p.sideBySide(lanes, func(l *lane, i int, referred <-chan struct{}) error { return p.one(ctx, l, i, referred, ch) })
 	for i, l := range lanes {
-		if l != nil && l.resource.NoEvents() {
+		if l == nil {
+			continue
+		}
+		if l.resource.NoEvents() {
 			p.report.Resources[i].err = errors.Join(p.report.Resources[i].err, p.link(ctx, lanes))
-			p.sayUnknown(l)
 			p.report.Resources[i].count(l.lander.Counts())
 		}
+		p.sayUnknown(l)
 	}
 	if err := p.prove(ctx); err != nil {
 		p.note("%v", err)

@@ -19,6 +19,11 @@ func (p *pass) allWaiting(ctx context.Context) {
 		return
 	}
 	p.sideBySide(lanes, func(l *lane, i int, referred <-chan struct{}) error { return p.oneWaiting(ctx, l, i, ch, referred) })
+	for _, l := range lanes {
+		if l != nil {
+			p.sayUnknown(l)
+		}
+	}
 }
 
 func (p *pass) oneWaiting(ctx context.Context, l *lane, i int, ch *changes, referred <-chan struct{}) error {

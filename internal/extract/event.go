@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tributary-data/tributary/internal/problem"
 	"github.com/tributary-data/tributary/internal/stripe"
 )
 
@@ -133,14 +134,16 @@ func ReadEvents(ctx context.Context, c *stripe.Client, from int64, put func([]No
 	}
 	for _, types := range listed {
 		q := url.Values{"created[gte]": {window}, "types[]": types}
+		passed := map[string]bool{}
 		for more := true; more; {
 			var last string
 			if last, more, err = readEvents(ctx, c, q, put); err != nil {
 				return err
 			}
-			if more && q.Get("starting_after") == last {
-				return fmt.Errorf("the list of events does not go on after %s", last)
+			if more && passed[last] {
+				return problem.Errorf(problem.Unavailable, "events: the list comes to %s again and again", last)
 			}
+			passed[last] = true
 			q.Set("starting_after", last)
 		}
 	}
@@ -158,7 +161,7 @@ func readEvents(ctx context.Context, c *stripe.Client, q url.Values, put func([]
 	for _, it := range page.List.Items {
 		n, err := ParseNotice(it.Raw)
 		if err != nil && n.ID == "" {
-			return "", false, err
+			return "", false, fmt.Errorf("events: %w", err)
 		}
 		// One that shows no object names none: it must not stop the others.
 		notices = append(notices, n)

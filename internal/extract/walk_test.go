@@ -188,3 +188,35 @@ func TestComplete(t *testing.T) {
 		})
 	}
 }
+
+// A list of events that never ends is a failed run; what it showed is kept.
+func TestReadEventsEnds(t *testing.T) {
+	t.Parallel()
+	page := func(more bool, ids ...string) string {
+		var all []string
+		for _, id := range ids {
+			all = append(all, fmt.Sprintf(`{"id":%q,"object":"event","type":"charge.updated","created":9,"data":{"object":{"id":"ch_%s"}}}`, id, id))
+		}
+		return fmt.Sprintf(`{"data":[%s],"has_more":%v}`, strings.Join(all, ","), more)
+	}
+	n := 0
+	c := newClient(t, func(r *http.Request) (int, string) {
+		if n++; n > 50 {
+			return 401, `{"error":{"message":"it does not end"}}`
+		}
+		if r.URL.Query().Get("starting_after") == "b" {
+			return 200, page(true, "c", "d")
+		}
+		return 200, page(true, "a", "b")
+	})
+	seen := map[string]bool{}
+	err := ReadEvents(t.Context(), c, 0, func(page []Notice) error {
+		for _, n := range page {
+			seen[n.ID] = true
+		}
+		return nil
+	})
+	if problem.KindOf(err) != problem.Unavailable || n > 50 || len(seen) != 4 {
+		t.Errorf("%d requests, %d events, %v", n, len(seen), err)
+	}
+}
