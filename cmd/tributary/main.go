@@ -94,6 +94,8 @@ func run(args []string) int {
 		return 0
 	case errors.As(err, &status):
 		return int(status)
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		err = errors.New("stopped")
 	}
 	complain(err)
 	return app.ExitStatusOf(err)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -73,6 +75,8 @@ func line(r app.ResourceProgress, elapsed time.Duration) string {
 		s += fmt.Sprintf(", %s refused", count(r.Refused))
 	}
 	switch {
+	case errors.Is(r.Err, context.Canceled):
+		return s + "  stopped"
 	case r.Err != nil:
 		return s + "  failed"
 	case r.Done:

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +26,7 @@ func TestLine(t *testing.T) {
 		{"nobody answers", func(r *app.ResourceProgress) { r.Trouble = &stripe.Error{Tries: 1} }, "  after no answer, try 2"},
 		{"nonsense", func(r *app.ResourceProgress) { r.Trouble = &stripe.Error{Status: 200, Tries: 1} }, "  after an answer of no use, try 2"},
 		{"done after trouble", func(r *app.ResourceProgress) { r.Done, r.Trouble = true, &stripe.Error{} }, "  done"},
+		{"stopped", func(r *app.ResourceProgress) { r.Done, r.Err = true, fmt.Errorf("charges: %w", context.Canceled) }, "  stopped"},
 		{"failed", func(r *app.ResourceProgress) { r.Done, r.Err = true, errors.New("no") }, "  failed"},
 	}
 	for _, tt := range tests {

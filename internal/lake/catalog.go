@@ -48,6 +48,9 @@ CREATE TABLE IF NOT EXISTS iceberg_namespace_properties (
 	PRIMARY KEY (catalog_name, namespace, property_key));
 INSERT OR IGNORE INTO iceberg_namespace_properties VALUES ('` + catalogName + `', '` + namespace + `', 'exists', 'true')`
 
+// stay is the advice where a directory is not where it was created.
+const stay = "A lake holds absolute paths: move the directory back to where it was created"
+
 // errUncertain marks a commit of which we cannot tell whether it happened.
 var errUncertain = errors.New("the outcome of the commit is unknown")
 
@@ -183,6 +186,9 @@ func (c *catalog) load(ctx context.Context, name string) (version, error) {
 		if v.location == loc {
 			return v, nil
 		}
+		if err := c.disk.contains(loc); err != nil {
+			return version{}, err
+		}
 		data, err := c.disk.ReadFile(loc)
 		if errors.Is(err, fs.ErrNotExist) && attempt < 3 {
 			continue
@@ -191,7 +197,7 @@ func (c *catalog) load(ctx context.Context, name string) (version, error) {
 			return version{}, &problem.Error{
 				Kind: problem.Conflict, Err: err,
 				Detail: "the metadata of table " + name + " is not where the catalog says",
-				Advice: "A lake holds absolute paths: move the directory back to where it was created",
+				Advice: stay,
 			}
 		}
 		if err != nil {

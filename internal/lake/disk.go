@@ -12,6 +12,8 @@ import (
 
 	iceio "github.com/apache/iceberg-go/io"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/tributary-data/tributary/internal/problem"
 )
 
 // A disk is the local file system below root.
@@ -38,6 +40,29 @@ func (d *disk) Create(name string) (iceio.FileWriter, error) {
 func (d *disk) WriteFile(name string, data []byte) error {
 	d.mark(name)
 	return d.LocalFS.WriteFile(name, data)
+}
+
+// contains refuses a table's metadata file that lies below another root: the
+// lake is a copy, and what were done here would be done to the files there. A
+// root that has several names is one.
+func (d *disk) contains(metadata string) error {
+	root := filepath.Clean(filepath.Join(localPath(metadata), "..", "..", "..", ".."))
+	if root == d.root {
+		return nil
+	}
+	here, err := os.Stat(d.root)
+	if err != nil {
+		return err
+	}
+	there, err := os.Stat(root)
+	if err != nil || os.SameFile(here, there) {
+		return nil //nolint:nilerr // what is missing is told by who reads the file
+	}
+	return &problem.Error{
+		Kind:   problem.Conflict,
+		Detail: d.root + " is a copy of " + root + ", whose files its tables name",
+		Advice: stay,
+	}
 }
 
 func (d *disk) mark(name string) {

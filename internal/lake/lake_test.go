@@ -411,3 +411,41 @@ func TestMovedDirectory(t *testing.T) {
 		t.Errorf("error %v, want a conflict with advice", err)
 	}
 }
+
+// A copy beside its original would write into the original's files, and sweep
+// them.
+func TestCopiedDirectory(t *testing.T) {
+	t.Parallel()
+	original, other := filepath.Join(t.TempDir(), "original"), filepath.Join(t.TempDir(), "copy")
+	l := openLake(t, original)
+	tbl := openOrders(t, l)
+	commit(t, tbl, Commit{Files: write(t, tbl, order("or_1", 1, 1))})
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(other, os.DirFS(original)); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(original, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, open := range []func(context.Context, string) (*Lake, error){Open, OpenReadOnly} {
+		for dir, want := range map[string]problem.Kind{other: problem.Conflict, link: problem.Internal} {
+			l, err := open(t.Context(), dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tbl, err := l.Load(t.Context(), "orders")
+			if problem.KindOf(err) != want || (err == nil) != (dir == link) {
+				t.Errorf("%s: %v", dir, err)
+			}
+			if err == nil {
+				same(t, contents(t, tbl), order("or_1", 1, 1))
+			}
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
