@@ -380,7 +380,7 @@ func TestText(t *testing.T) {
 
 	c = s.with("").sync(dir, "--key-file", "-")
 	c.env, c.stdin = nil, goodKey+"\n"
-	if o := c.run(t); o.status != 0 {
+	if o := c.run(t); o.status != 0 || !strings.Contains(o.stdout, "\nIn quarantine since earlier passes: 1;") {
 		t.Errorf("a second sync: %s", o)
 	}
 	q := command{args: []string{"query", "--dir", dir, "--format", "csv", "select resource, id, path, request_id like 'req_%' as asked, raw from quarantine"}}

@@ -190,6 +190,9 @@ func printText(w io.Writer, r *app.Report) error {
 	if quarantined > 0 {
 		fmt.Fprintf(w, "In quarantine, not ingested: %s; see tributary query \"select resource, id, path, reason from quarantine\"\n", count(quarantined))
 	}
+	if r.Held > 0 {
+		fmt.Fprintf(w, "In quarantine since earlier passes: %s; tributary replay --quarantine tries them again\n", count(r.Held))
+	}
 	if warnings > 0 {
 		fmt.Fprintf(w, "Null in the dataset, for a type that the schema does not have there: %s; the history has them as they came.\n", count(warnings))
 	}

@@ -300,6 +300,23 @@ func datasets(t *testing.T, dir string) []app.Dataset {
 	return list
 }
 
+// Without its database nobody knows whose the tables are, and what of an object
+// may be kept.
+func TestWithoutDatabase(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, small(nil), nil)
+	dir := filepath.Join(t.TempDir(), "copy")
+	rules := command{args: []string{"privacy", "set", "--dir", dir, "-"}, stdin: `{"rules":[{"resource":"*","path":"**.email","do":"drop"}]}`}
+	complete(t, rules)
+	complete(t, s.sync(dir, "--resources", "customers"))
+	for _, name := range []string{"tributary.db", "tributary.db-wal", "tributary.db-shm"} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+	}
+	s.sync(dir, "--resources", "customers").run(t).sentence(t, app.ExitFailed, "tributary.db is gone", "Put the database back")
+}
+
 // A key that may not read events is told of in every pass: the copy gets old.
 func TestNoEvents(t *testing.T) {
 	t.Parallel()

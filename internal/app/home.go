@@ -76,6 +76,9 @@ func (h *home) open(ctx context.Context) (err error) {
 	if h.lake, err = lake.Open(ctx, h.dir); err != nil {
 		return err
 	}
+	if err := h.whole(ctx); err != nil {
+		return err
+	}
 	if h.rules, err = loadRules(ctx, h.dir, h.store); err != nil {
 		return err
 	}
@@ -94,6 +97,23 @@ func (h *home) open(ctx context.Context) (err error) {
 		return err
 	}
 	return h.rewrite(ctx)
+}
+
+// whole refuses tables without the database that belongs to them: whose they are
+// and what may be kept is known nowhere else.
+func (h *home) whole(ctx context.Context) error {
+	bound, err := h.store.Bound(ctx)
+	if err != nil || bound {
+		return err
+	}
+	tables, err := h.lake.Tables(ctx)
+	if err != nil || len(tables) == 0 {
+		return err
+	}
+	return &problem.Error{
+		Kind: problem.Conflict, Detail: fmt.Sprintf("%s has tables, and its database tributary.db is gone or empty, with the account and the privacy rules", h.dir),
+		Advice: "Put the database back, or begin anew in another directory with --dir",
+	}
 }
 
 // unusable explains why the directory can't be written, where err is the

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -281,10 +280,4 @@ func Maintain(ctx context.Context, dir, partition string, done func(Maintenance)
 		done(Maintenance{name, report})
 	}
 	return nil
-}
-
-// IsOurs says whether dir is empty, missing, or a directory of Tributary's.
-func IsOurs(dir string) bool {
-	entries, err := os.ReadDir(dir)
-	return errors.Is(err, os.ErrNotExist) || err == nil && (len(entries) == 0 || exists(dir))
 }

@@ -42,6 +42,8 @@ type Report struct {
 	// Drift counts what Stripe sent that the schemas do not know and that no
 	// pass before saw; nil for nothing.
 	Drift *DriftNews `json:"drift,omitempty"`
+	// Held is the number of objects that stand in quarantine since earlier passes.
+	Held int64 `json:"-"`
 	// Missing names all permissions that the key lacks; nil for none.
 	Missing error `json:"-"`
 }

@@ -593,6 +593,9 @@ func (p *pass) finish(ctx context.Context) error {
 		drifted, err = drifts(after, p.home.store.Store)
 		p.report.Drift = driftNews(p.drifted, drifted)
 	}
+	if err == nil {
+		err = p.countHeld(after)
+	}
 	p.halt()
 	p.conclude()
 	if err == nil && !p.Inbox { // a busy account would fill the table with the others
@@ -607,6 +610,19 @@ func (p *pass) finish(ctx context.Context) error {
 		p.report.Status = Failed
 	}
 	return unusable(p.Dir, err)
+}
+
+// countHeld counts what stands in quarantine of the pass's resources beside what
+// came there in this pass.
+func (p *pass) countHeld(ctx context.Context) error {
+	held, err := p.home.store.QuarantineCounts(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range p.report.Resources {
+		p.report.Held += max(held[r.Resource]-r.Quarantined, 0)
+	}
+	return nil
 }
 
 func (p *pass) conclude() {

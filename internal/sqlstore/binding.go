@@ -36,6 +36,12 @@ func (s *Store) Bind(ctx context.Context, account string, livemode bool, fingerp
 				Detail: fmt.Sprintf("this directory belongs to the Stripe account %s, and the key is for %s", had, account),
 				Advice: "Use a key of the same account, or another directory with --dir",
 			}
+		case had == "" && account != "" && key != fingerprint:
+			return &problem.Error{
+				Kind:   problem.Conflict,
+				Detail: "this directory was made with another key, of an account that Stripe did not tell, and this key is for " + account,
+				Advice: "Use the key of before, or another directory with --dir",
+			}
 		case account == "" && key != fingerprint:
 			return &problem.Error{
 				Kind:   problem.Conflict,
@@ -67,6 +73,13 @@ func (s *Store) Binding(ctx context.Context) (account string, livemode bool, err
 	return account, livemode, err
 }
 
+// Bound reports whether the directory is tied to an account and mode.
+func (s *Store) Bound(ctx context.Context) (bool, error) {
+	var n int
+	err := s.db.QueryRowContext(ctx, "select count(*) from binding").Scan(&n)
+	return n > 0, err
+}
+
 // Remember keeps what a key may read.
 func (s *Store) Remember(ctx context.Context, fingerprint, result string, at time.Time) error {
 	_, err := s.db.ExecContext(ctx, `insert into probe (key_fingerprint, result, probed_at) values ($1, $2, $3)
@@ -82,22 +95,4 @@ func (s *Store) Probed(ctx context.Context, fingerprint string) (result string, 
 		return "", time.Time{}, nil
 	}
 	return result, time.UnixMilli(ms), err
-}
-
-// EventCursor returns the time, in unix seconds of Stripe's clock, up to which
-// the account's events have been taken in; 0 when none were.
-func (s *Store) EventCursor(ctx context.Context, account string) (int64, error) {
-	var at int64
-	err := s.db.QueryRowContext(ctx, "select at from event_cursor where account = $1", account).Scan(&at)
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, nil
-	}
-	return at, err
-}
-
-// SetEventCursor moves the account's cursor, never backwards.
-func (s *Store) SetEventCursor(ctx context.Context, account string, at int64) error {
-	_, err := s.db.ExecContext(ctx, `insert into event_cursor (account, at) values ($1, $2)
-		on conflict (account) do update set at = excluded.at where excluded.at > event_cursor.at`, account, at)
-	return err
 }

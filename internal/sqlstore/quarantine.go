@@ -61,9 +61,9 @@ func (s *Store) Settle(ctx context.Context, resource string, ids []string) error
 }
 
 // QuarantineCounts returns how many objects of each resource stand in
-// quarantine.
+// quarantine; each text without an id counts for one.
 func (s *Store) QuarantineCounts(ctx context.Context) (map[string]int64, error) {
-	rows, err := s.db.QueryContext(ctx, "select resource, count(*) from quarantine group by resource")
+	rows, err := s.db.QueryContext(ctx, "select resource, count(distinct case id when '' then digest else id end) from quarantine group by resource")
 	if err != nil {
 		return nil, err
 	}

@@ -67,12 +67,12 @@ func TestSchema(t *testing.T) {
 func TestReopen(t *testing.T) {
 	t.Parallel()
 	s, path := openT(t)
-	must(t, s.SetEventCursor(t.Context(), "acct_1", 7))
+	must(t, s.Bind(t.Context(), "acct_1", true, "k1"))
 	must(t, s.Close())
 	s, err := Open(t.Context(), path)
 	must(t, err)
-	if at, err := s.EventCursor(t.Context(), "acct_1"); at != 7 || err != nil {
-		t.Errorf("cursor = %d, %v", at, err)
+	if account, live, err := s.Binding(t.Context()); account != "acct_1" || !live || err != nil {
+		t.Errorf("bound to %q %v, %v", account, live, err)
 	}
 	_, err = s.db.ExecContext(t.Context(), "pragma user_version = 1000")
 	must(t, err)
@@ -132,7 +132,7 @@ func TestReadOnly(t *testing.T) {
 		if q, err := ro.Quarantined(t.Context()); len(q) != 1 || err != nil {
 			t.Errorf("%s: %v, %v", when, q, err)
 		}
-		if err := ro.SetEventCursor(t.Context(), "", 1); err == nil {
+		if err := ro.Bind(t.Context(), "acct_1", true, "k1"); err == nil {
 			t.Errorf("%s: written through a read-only store", when)
 		}
 	}
@@ -172,6 +172,7 @@ func TestBind(t *testing.T) {
 		{"learned later", []call{{"", "k1", false, ""}, {"acct_1", "k1", false, ""}, {"acct_2", "k1", false, "acct_1"}}, "acct_1"},
 		{"not told again", []call{{"acct_1", "k1", false, ""}, {"", "k1", false, ""}}, "acct_1"},
 		{"never told, another key", []call{{"", "k1", false, ""}, {"", "k2", false, "another key was used"}}, ""},
+		{"never told, another key of an account that is", []call{{"", "k1", false, ""}, {"acct_1", "k2", false, "made with another key"}}, ""},
 		{"told, then another key that is not", []call{{"acct_1", "k1", false, ""}, {"", "k2", false, "another key was used"}}, "acct_1"},
 	}
 	for _, tc := range tests {
@@ -218,19 +219,5 @@ func TestProbe(t *testing.T) {
 	result, got, err := s.Probed(t.Context(), "k1")
 	if result != `{"a":2}` || !got.Equal(at) || err != nil {
 		t.Errorf("%s %v %v", result, got, err)
-	}
-}
-
-func TestEventCursor(t *testing.T) {
-	t.Parallel()
-	s, _ := openT(t)
-	for _, at := range []int64{100, 300, 200} {
-		must(t, s.SetEventCursor(t.Context(), "acct_1", at))
-	}
-	must(t, s.SetEventCursor(t.Context(), "", 50))
-	for account, want := range map[string]int64{"acct_1": 300, "": 50, "acct_2": 0} {
-		if at, err := s.EventCursor(t.Context(), account); at != want || err != nil {
-			t.Errorf("%q: %d, %v, want %d", account, at, err, want)
-		}
 	}
 }
