@@ -15,23 +15,12 @@ import (
 )
 
 type serveCmd struct {
-	dirFlag
-	Listen         string        `default:"127.0.0.1:8080" env:"TRIBUTARY_LISTEN" placeholder:"HOST:PORT" help:"Where webhooks are awaited, at /webhooks/stripe; port 0 takes a free one."`
-	Public         bool          `help:"Allow --listen to name an address that others can reach. A proxy that speaks TLS must stand in front."`
-	Every          time.Duration `default:"15m" env:"TRIBUTARY_EVERY" help:"How often to ask Stripe what changed, 1m or more."`
-	Resources      []string      `sep:"," placeholder:"A,B" help:"Resources to read (default: all six)."`
-	KeyFile        string        `placeholder:"FILE" help:"File that holds the Stripe key, - for standard input (default: the environment's STRIPE_API_KEY)."`
-	StripeURL      string        `env:"TRIBUTARY_STRIPE_URL" placeholder:"URL" help:"Where Stripe's API is."`
-	Account        string        `env:"TRIBUTARY_ACCOUNT" placeholder:"acct_…" help:"Connected account to read with a platform's key."`
-	Since          string        `placeholder:"DATE" help:"Leave out what was created before this day (2026-01-31, UTC)."`
-	RateShare      float64       `default:"0.6" env:"TRIBUTARY_RATE_SHARE" help:"Share of the account's rate limits to use, above 0 and at most 1."`
-	RateLimit      string        `env:"TRIBUTARY_RATE_LIMIT" placeholder:"G/E" help:"The account's limits, as for sync."`
-	NoHistory      bool          `help:"Keep the latest state only: no history, no raw JSON. Decided by the first pass of a directory."`
-	ReconcileEvery time.Duration `placeholder:"168h" env:"TRIBUTARY_RECONCILE_EVERY" help:"Compare everything with Stripe when the last time was longer ago than this."`
-	BudgetWarn     float64       `default:"0.8" env:"TRIBUTARY_BUDGET_WARN" help:"Warn when this share of the reads that Stripe allows in 30 days is used or foreseen; 0 for never."`
-	BudgetStop     string        `env:"TRIBUTARY_BUDGET_STOP" placeholder:"N|SHARE" help:"Stop before more reads than this are made in 30 days: a number (9000), or a share of what Stripe allows (0.9)."`
-	LogFormat      string        `enum:"text,json" default:"text" help:"Form of the log on standard error: ${enum}."`
-	Verbose        bool          `short:"v" help:"Log every request that is tried again, too."`
+	passFlags
+	Listen    string        `default:"127.0.0.1:8080" env:"TRIBUTARY_LISTEN" help:"Where webhooks are awaited, at /webhooks/stripe; port 0 takes a free one."`
+	Public    bool          `help:"Allow --listen to name an address that others can reach. A proxy that speaks TLS must stand in front."`
+	Every     time.Duration `default:"15m" env:"TRIBUTARY_EVERY" help:"How often to ask Stripe what changed, 1m or more."`
+	LogFormat string        `enum:"text,json" default:"text" help:"Form of the log on standard error: ${enum}."`
+	Verbose   bool          `short:"v" help:"Log every request that is tried again, too."`
 }
 
 // Run keeps the copy up to date until ctx is done.
@@ -42,11 +31,7 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	if err := c.reachable(); err != nil {
 		return err
 	}
-	s, err := (&syncCmd{
-		dirFlag: c.dirFlag, Resources: c.Resources, KeyFile: c.KeyFile, StripeURL: c.StripeURL, Account: c.Account,
-		Since: c.Since, RateShare: c.RateShare, RateLimit: c.RateLimit, NoHistory: c.NoHistory,
-		ReconcileEvery: c.ReconcileEvery, BudgetWarn: c.BudgetWarn, BudgetStop: c.BudgetStop,
-	}).pass()
+	s, err := c.pass()
 	if err != nil {
 		return err
 	}

@@ -19,24 +19,34 @@ import (
 	"github.com/tributary-data/tributary/internal/stripe"
 )
 
-type syncCmd struct {
+// stripeFlags say which account is meant.
+type stripeFlags struct {
+	KeyFile   string `placeholder:"FILE" help:"File that holds the Stripe key, - for standard input (default: the environment's STRIPE_API_KEY)."`
+	StripeURL string `env:"TRIBUTARY_STRIPE_URL" placeholder:"URL" help:"Where Stripe's API is."`
+	Account   string `env:"TRIBUTARY_ACCOUNT" placeholder:"acct_…" help:"Connected account to read with a platform's key."`
+}
+
+// passFlags say what a pass reads, and from where.
+type passFlags struct {
 	dirFlag
+	stripeFlags
 	Resources      []string      `sep:"," placeholder:"A,B" help:"Resources to read (default: all six)."`
-	KeyFile        string        `placeholder:"FILE" help:"File that holds the Stripe key, - for standard input (default: the environment's STRIPE_API_KEY)."`
-	StripeURL      string        `env:"TRIBUTARY_STRIPE_URL" placeholder:"URL" help:"Where Stripe's API is."`
-	Account        string        `env:"TRIBUTARY_ACCOUNT" placeholder:"acct_…" help:"Connected account to read with a platform's key."`
 	Since          string        `placeholder:"DATE" help:"Leave out what was created before this day (2026-01-31, UTC)."`
 	RateShare      float64       `default:"0.6" env:"TRIBUTARY_RATE_SHARE" help:"Share of the account's rate limits to use, above 0 and at most 1."`
 	RateLimit      string        `env:"TRIBUTARY_RATE_LIMIT" placeholder:"G/E" help:"The account's limits in requests per second, all together / for each endpoint, or none (default: Stripe's own for the key's mode)."`
-	NoHistory      bool          `help:"Keep the latest state only: no history, no raw JSON. Decided by the first sync of a directory."`
-	Reconcile      bool          `help:"Compare all that is stored with all that Stripe lists, repair the copy and print a proof."`
-	ReconcileEvery time.Duration `placeholder:"168h" env:"TRIBUTARY_RECONCILE_EVERY" help:"Reconcile by itself when the last time was longer ago than this."`
-	AcceptDeletes  bool          `help:"With --reconcile: mark everything deleted that is not in Stripe any more, however much it is."`
+	NoHistory      bool          `help:"Keep the latest state only: no history, no raw JSON. Decided by the first pass of a directory."`
+	ReconcileEvery time.Duration `placeholder:"DURATION" env:"TRIBUTARY_RECONCILE_EVERY" help:"Reconcile by itself when the last time was longer ago than this, for example 168h (default: never)."`
 	BudgetWarn     float64       `default:"0.8" env:"TRIBUTARY_BUDGET_WARN" help:"Warn when this share of the reads that Stripe allows in 30 days is used or foreseen; 0 for never."`
 	BudgetStop     string        `env:"TRIBUTARY_BUDGET_STOP" placeholder:"N|SHARE" help:"Stop before more reads than this are made in 30 days: a number (9000), or a share of what Stripe allows (0.9)."`
-	Output         string        `enum:"text,json" default:"text" help:"What to print: ${enum}."`
-	Verbose        bool          `short:"v" help:"Log what happens, to standard error."`
-	Profile        string        `hidden:"" type:"path" help:"Write a CPU profile to this file."`
+}
+
+type syncCmd struct {
+	passFlags
+	Reconcile     bool   `help:"Compare all that is stored with all that Stripe lists, repair the copy and print a proof."`
+	AcceptDeletes bool   `help:"With --reconcile: mark everything deleted that is not in Stripe any more, however much it is."`
+	Output        string `enum:"text,json" default:"text" help:"What to print: ${enum}."`
+	Verbose       bool   `short:"v" help:"Log what happens, to standard error."`
+	Profile       string `hidden:"" type:"path" help:"Write a CPU profile to this file."`
 }
 
 // Run does one pass and prints what came of it.
@@ -44,6 +54,13 @@ func (c *syncCmd) Run(ctx context.Context) error {
 	s, err := c.pass()
 	if err != nil {
 		return err
+	}
+	s.Reconcile, s.AcceptDeletes = c.Reconcile, c.AcceptDeletes
+	if c.AcceptDeletes && !c.Reconcile {
+		return &problem.Error{Kind: problem.Invalid, Detail: "--accept-deletes is a part of --reconcile", Advice: "Name both."}
+	}
+	if c.Verbose {
+		s.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	if c.Profile != "" {
 		f, err := os.Create(c.Profile)
@@ -75,13 +92,11 @@ func (c *syncCmd) Run(ctx context.Context) error {
 	return nil
 }
 
-func (c *syncCmd) pass() (app.Sync, error) {
+// pass returns the pass that the flags ask for.
+func (c *passFlags) pass() (app.Sync, error) {
 	s := app.Sync{
 		Dir: c.Dir, Account: c.Account, URL: c.StripeURL, Resources: c.Resources, Share: c.RateShare, NoHistory: c.NoHistory,
-		Reconcile: c.Reconcile, ReconcileEvery: c.ReconcileEvery, AcceptDeletes: c.AcceptDeletes,
-	}
-	if c.AcceptDeletes && !c.Reconcile {
-		return s, &problem.Error{Kind: problem.Invalid, Detail: "--accept-deletes is a part of --reconcile", Advice: "Name both."}
+		ReconcileEvery: c.ReconcileEvery,
 	}
 	var err error
 	if s.Key, err = readKey(c.KeyFile); err != nil {
@@ -98,9 +113,6 @@ func (c *syncCmd) pass() (app.Sync, error) {
 		if s.Since, err = time.Parse(time.DateOnly, c.Since); err != nil {
 			return s, &problem.Error{Kind: problem.Invalid, Detail: fmt.Sprintf("--since %q is not a date", c.Since), Advice: "Write it as 2026-01-31."}
 		}
-	}
-	if c.Verbose {
-		s.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	return s, nil
 }

@@ -24,9 +24,7 @@ type webhookCmd struct {
 // webhookFlags are those of the commands that talk to Stripe.
 type webhookFlags struct {
 	dirFlag
-	KeyFile   string `placeholder:"FILE" help:"File that holds the Stripe key, - for standard input (default: the environment's STRIPE_API_KEY)."`
-	StripeURL string `env:"TRIBUTARY_STRIPE_URL" placeholder:"URL" help:"Where Stripe's API is."`
-	Account   string `env:"TRIBUTARY_ACCOUNT" placeholder:"acct_…" help:"Connected account that the copy is of."`
+	stripeFlags
 }
 
 func (f webhookFlags) open() (app.Webhooks, error) {

@@ -154,7 +154,8 @@ func TestComplete(t *testing.T) {
 		{"none shown", object(items(true)), []string{items(false, "i1", "i2")}, object(items(false, "i1", "i2"))},
 		{"one comes twice", object(items(true, "i1")), []string{items(false, "i1", "i2")}, object(items(false, "i1", "i2"))},
 		{
-			"elements without an id are kept", object(items(true, "i1")), []string{`{"data":[{"a":1},{"b":2}],"has_more":false}`},
+			"elements without an id are kept", object(items(true, "i1")),
+			[]string{`{"data":[{"a":1},{"b":2}],"has_more":false}`},
 			`{"id":"s","items":{"object":"list","data":[{"id":"i1"},{"a":1},{"b":2}],"has_more":false,"url":"\/v1\/subscription_items?subscription=s"}}`,
 		},
 		{"more of nothing", object(items(true, "i1")), []string{items(true)}, ""},

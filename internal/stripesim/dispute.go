@@ -19,11 +19,7 @@ func (s *Sim) Dispute(charge string) error {
 }
 
 func (s *Sim) dispute(charge string) error {
-	_, _, tree, err := s.existing(Charges, charge)
-	if err != nil {
-		return err
-	}
-	c, err := s.chargeOf(charge, tree)
+	c, tree, err := s.charged(charge)
 	if err != nil {
 		return err
 	}
@@ -112,16 +108,12 @@ func (s *Sim) CloseDispute(charge string, won bool) error {
 
 func (s *Sim) closeDispute(charge string, won bool) error {
 	i := slices.Index(s.disputes.open, charge)
-	_, _, tree, err := s.existing(Charges, charge)
+	c, tree, err := s.charged(charge)
 	if err != nil {
 		return err
 	}
 	if i < 0 {
 		return fmt.Errorf("charge %s has no open dispute", charge)
-	}
-	c, err := s.chargeOf(charge, tree)
-	if err != nil {
-		return err
 	}
 	s.disputes.open = slices.Delete(s.disputes.open, i, i+1)
 	d := s.disputes.all[charge]

@@ -6,10 +6,13 @@ import (
 	"slices"
 )
 
-// chargeOf reads back from a charge's JSON what its refunds and its balance
+// charged reads back from a charge's JSON what its refunds and its balance
 // transaction need.
-func (s *Sim) chargeOf(id string, tree *node) (charge, error) {
-	c := charge{customer: -1, sub: -1, status: tree.at("status").value()}
+func (s *Sim) charged(id string) (c charge, tree *node, err error) {
+	if _, _, tree, err = s.existing(Charges, id); err != nil {
+		return c, nil, err
+	}
+	c = charge{customer: -1, sub: -1, status: tree.at("status").value()}
 	c.amount, _ = tree.at("amount").integer()
 	c.refunded, _ = tree.at("amount_refunded").integer()
 	c.created, _ = tree.at("created").integer()
@@ -17,18 +20,33 @@ func (s *Sim) chargeOf(id string, tree *node) (charge, error) {
 	k := slices.IndexFunc(currencies, func(m *currency) bool { return m.code == tree.at("currency").value() })
 	key, ok := s.world.key(idCharge, id)
 	if i < 0 || k < 0 || !ok {
-		return c, fmt.Errorf("charge %s was not made here", id)
+		return c, nil, fmt.Errorf("charge %s was not made here", id)
 	}
 	c.key, c.method, c.currency = key, methods[i], currencies[k]
-	return c, nil
+	return c, tree, nil
+}
+
+// refunded reads back a refund that must have the given status, and its charge.
+func (s *Sim) refunded(id, status string) (f refund, of string, c charge, err error) {
+	_, _, tree, err := s.existing(Refunds, id)
+	if err != nil {
+		return f, "", c, err
+	}
+	if is := tree.at("status").value(); is != status {
+		return f, "", c, fmt.Errorf("refund %s is %s, not %s", id, is, status)
+	}
+	of = tree.at("charge").value()
+	if c, _, err = s.charged(of); err != nil {
+		return f, "", c, err
+	}
+	f.key, _ = s.world.key(idRefund, id)
+	f.created, _ = tree.at("created").integer()
+	f.amount, _ = tree.at("amount").integer()
+	return f, of, c, nil
 }
 
 func (s *Sim) createRefund(key uint64, d Draft) (string, error) {
-	_, _, tree, err := s.existing(Charges, d.Charge)
-	if err != nil {
-		return "", err
-	}
-	c, err := s.chargeOf(d.Charge, tree)
+	c, _, err := s.charged(d.Charge)
 	if err != nil {
 		return "", err
 	}
@@ -58,7 +76,7 @@ func (s *Sim) createRefund(key uint64, d Draft) (string, error) {
 	if err := s.refundCharge(d.Charge, f.amount); err != nil {
 		return "", err
 	}
-	_, _, tree, err = s.existing(Refunds, id)
+	_, _, tree, err := s.existing(Refunds, id)
 	if err != nil {
 		return "", err
 	}
@@ -108,28 +126,14 @@ func (s *Sim) SettleRefund(id string, succeeded bool) error {
 }
 
 func (s *Sim) settleRefund(id string, succeeded bool) error {
-	_, _, tree, err := s.existing(Refunds, id)
+	f, of, c, err := s.refunded(id, "pending")
 	if err != nil {
 		return err
 	}
-	if tree.at("status").value() != "pending" {
-		return fmt.Errorf("refund %s is not pending", id)
-	}
-	chargeID := tree.at("charge").value()
-	_, _, chargeTree, err := s.existing(Charges, chargeID)
-	if err != nil {
-		return err
-	}
-	c, err := s.chargeOf(chargeID, chargeTree)
-	if err != nil {
-		return err
-	}
-	key, _ := s.world.key(idRefund, id)
-	f := refund{key: key, created: s.clock.unix()}
-	f.amount, _ = tree.at("amount").integer()
 	if !succeeded {
-		return s.failRefund(id, chargeID, f.amount)
+		return s.failRefund(id, of, f.amount, map[string]*node{"failure_reason": stringNode("declined")})
 	}
+	f.created = s.clock.unix()
 	if err := s.postRefund(&f, &c, false); err != nil {
 		return err
 	}
@@ -147,42 +151,23 @@ func (s *Sim) FailRefund(id string) error {
 }
 
 func (s *Sim) returnRefund(id string) error {
-	_, _, tree, err := s.existing(Refunds, id)
+	f, of, c, err := s.refunded(id, "succeeded")
 	if err != nil {
 		return err
 	}
-	chargeID := tree.at("charge").value()
-	_, _, chargeTree, err := s.existing(Charges, chargeID)
-	if err != nil {
-		return err
-	}
-	c, err := s.chargeOf(chargeID, chargeTree)
-	if err != nil {
-		return err
-	}
-	if tree.at("status").value() != "succeeded" {
-		return fmt.Errorf("refund %s has not succeeded", id)
-	}
-	key, _ := s.world.key(idRefund, id)
-	f := refund{key: key}
-	f.created, _ = tree.at("created").integer()
-	f.amount, _ = tree.at("amount").integer()
 	if err := s.postRefund(&f, &c, true); err != nil {
 		return err
 	}
 	row := s.world.long(nil, idBalance, "txn_", balanceOfFailure|f.key)
-	err = s.tell(Refunds, id, "refund.failed", map[string]*node{
-		"status": stringNode("failed"), "failure_reason": stringNode("expired_or_canceled_card"),
-		"failure_balance_transaction": stringNode(string(row)),
+	return s.failRefund(id, of, f.amount, map[string]*node{
+		"failure_reason": stringNode("expired_or_canceled_card"), "failure_balance_transaction": stringNode(string(row)),
 	})
-	return errors.Join(err, s.refundCharge(chargeID, -f.amount))
 }
 
-func (s *Sim) failRefund(id, charge string, amount int64) error {
-	err := s.tell(Refunds, id, "refund.failed", map[string]*node{
-		"status": stringNode("failed"), "failure_reason": stringNode("declined"),
-	})
-	return errors.Join(err, s.refundCharge(charge, -amount))
+// failRefund tells of a refund that failed, and takes it back from its charge.
+func (s *Sim) failRefund(id, charge string, amount int64, why map[string]*node) error {
+	why["status"] = stringNode("failed")
+	return errors.Join(s.tell(Refunds, id, "refund.failed", why), s.refundCharge(charge, -amount))
 }
 
 // tell sets fields of an object and records the event.
@@ -206,11 +191,7 @@ func (s *Sim) SettleCharge(id string) error {
 }
 
 func (s *Sim) settleCharge(id string) error {
-	_, _, tree, err := s.existing(Charges, id)
-	if err != nil {
-		return err
-	}
-	c, err := s.chargeOf(id, tree)
+	c, tree, err := s.charged(id)
 	if err != nil {
 		return err
 	}
