@@ -138,17 +138,19 @@ func (l life) watchQuarantine(end func()) {
 	}
 }
 
-func quarantined(dir string) int {
+func quarantined(dir string) (n int) {
 	s, err := sqlstore.OpenReadOnly(context.Background(), filepath.Join(dir, "tributary.db"))
 	if err != nil {
 		return 0
 	}
 	defer s.Close()
-	rows, err := s.Quarantined(context.Background())
-	if err != nil {
-		return 0
+	for _, err := range s.Quarantined(context.Background()) {
+		if err != nil {
+			return 0
+		}
+		n++
 	}
-	return len(rows)
+	return n
 }
 
 // A tally stands before an account and counts the objects that it serves.

@@ -111,11 +111,10 @@ func (s *search) everyFile(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	rows, err := db.Quarantined(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, r := range rows {
+	for r, err := range db.Quarantined(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
 		s.look("quarantine", string(r.Raw)+r.Path+r.Reason+r.ID)
 	}
 }

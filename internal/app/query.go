@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -18,27 +19,24 @@ import (
 // A Reader reads a directory, also while another process writes to it. It
 // shows the tables as they were when it was opened.
 type Reader struct {
-	db *duck.DB
+	db    *duck.DB
+	store *sqlstore.Store // of the quarantine, which is read on demand
 }
 
 // OpenReader prepares to query the copy in dir.
-func OpenReader(ctx context.Context, dir string) (*Reader, error) {
+func OpenReader(ctx context.Context, dir string) (_ *Reader, err error) {
 	l, store, err := openReadOnly(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
 	defer l.Close()
-	defer store.Close()
-	c := duck.Catalog{}
-	rejected, err := store.Quarantined(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, q := range rejected {
-		c.Quarantine = append(c.Quarantine, duck.Quarantined{
-			Resource: q.Resource, ID: q.ID, Path: q.Path, Reason: q.Reason, Raw: string(q.Raw), RequestID: q.RequestID, RunID: q.RunID, SeenAt: q.SeenAt,
-		})
-	}
+	r := &Reader{store: store}
+	defer func() {
+		if err != nil {
+			_ = store.Close() // what failed first is the reason
+		}
+	}()
+	c := duck.Catalog{Quarantine: r.quarantine(ctx)}
 	drifts, err := store.Drifts(ctx)
 	if err != nil {
 		return nil, err
@@ -55,17 +53,30 @@ func OpenReader(ctx context.Context, dir string) (*Reader, error) {
 		if err != nil {
 			return nil, err
 		}
-		r, err := resourceView(ctx, l, tables, schema, drifts)
+		view, err := resourceView(ctx, l, tables, schema, drifts)
 		if err != nil {
 			return nil, err
 		}
-		c.Resources = append(c.Resources, r)
+		c.Resources = append(c.Resources, view)
 	}
-	db, err := duck.Open(ctx, c)
-	if err != nil {
+	if r.db, err = duck.Open(ctx, c); err != nil {
 		return nil, err
 	}
-	return &Reader{db}, nil
+	return r, nil
+}
+
+// quarantine yields the rows of the table quarantine.
+func (r *Reader) quarantine(ctx context.Context) iter.Seq2[duck.Quarantined, error] {
+	return func(yield func(duck.Quarantined, error) bool) {
+		for q, err := range r.store.Quarantined(ctx) {
+			row := duck.Quarantined{
+				Resource: q.Resource, ID: q.ID, Path: q.Path, Reason: q.Reason, Raw: string(q.Raw), RequestID: q.RequestID, RunID: q.RunID, SeenAt: q.SeenAt,
+			}
+			if !yield(row, err) {
+				return
+			}
+		}
+	}
 }
 
 // Query runs one statement that reads.
@@ -74,7 +85,7 @@ func (r *Reader) Query(ctx context.Context, query string) (*duck.Rows, error) {
 }
 
 // Close ends the reader.
-func (r *Reader) Close() error { return r.db.Close() }
+func (r *Reader) Close() error { return errors.Join(r.db.Close(), r.store.Close()) }
 
 func openReadOnly(ctx context.Context, dir string) (*lake.Lake, *sqlstore.Store, error) {
 	if !exists(dir) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/zeebo/xxh3"
 
@@ -193,12 +194,17 @@ func (l listing) has(id uint64) bool {
 
 func (r *register) close() error { return r.file.Close() }
 
-// remove drops the registers of a resource, of which only the last is of use.
+// removeRegisters removes the registers of a resource, of which only the last is
+// of use.
 func removeRegisters(dir, resource string) error {
-	files, err := filepath.Glob(filepath.Join(dir, "reconcile", resource+"-*"))
-	for _, f := range files {
-		if e := os.Remove(f); e != nil && !errors.Is(e, fs.ErrNotExist) {
-			err = errors.Join(err, e)
+	dir = filepath.Join(dir, "reconcile")
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), resource+"-") {
+			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
 		}
 	}
 	return err

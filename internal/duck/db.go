@@ -4,11 +4,14 @@ package duck
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	duckdb "github.com/duckdb/duckdb-go-bindings"
@@ -24,6 +27,9 @@ type DB struct {
 	views []view
 	files []string // that the views read
 	temp  string   // where queries put what does not fit in memory
+
+	mu         sync.Mutex                    // of what follows, and of setup once the DB is open
+	quarantine iter.Seq2[Quarantined, error] // that is not in its table yet
 }
 
 // memoryLimit bounds what all queries together hold in memory; what does not
@@ -185,66 +191,100 @@ func exec(conn duckdb.Connection, statement string) error {
 	return nil
 }
 
-// fill loads the small tables.
+// timestamp stands for a parameter that is a time: microseconds.
+const timestamp = "make_timestamp(CAST(? AS BIGINT))"
+
+// fill makes the small tables.
 func (d *DB) fill(c Catalog) error {
-	const timestamp = "make_timestamp(CAST(? AS BIGINT))" // of microseconds
-	var rejected, drift [][]any
-	for _, q := range c.Quarantine {
-		rejected = append(rejected, []any{q.Resource, q.ID, q.Path, q.Reason, q.Raw, q.RequestID, q.RunID, q.SeenAt})
-	}
-	for _, x := range c.Drift {
-		drift = append(drift, []any{x.Resource, x.Path, x.Kind, x.Seen, x.Count, x.FirstSeen, x.LastSeen, x.Example})
-	}
-	for _, t := range []struct {
-		table, columns, values string
-		rows                   [][]any
-	}{
-		{
-			"quarantine",
-			"resource VARCHAR, id VARCHAR, path VARCHAR, reason VARCHAR, raw VARCHAR, request_id VARCHAR, run_id VARCHAR, seen_at TIMESTAMP",
-			"?, ?, ?, ?, ?, ?, ?, " + timestamp, rejected,
-		},
-		{
-			"drift",
-			"resource VARCHAR, path VARCHAR, kind VARCHAR, seen VARCHAR, count BIGINT, first_seen TIMESTAMP, last_seen TIMESTAMP, example VARCHAR",
-			"?, ?, ?, ?, ?, " + timestamp + ", " + timestamp + ", ?", drift,
-		},
+	for _, s := range []string{
+		"CREATE TABLE quarantine (resource VARCHAR, id VARCHAR, path VARCHAR, reason VARCHAR, raw VARCHAR, request_id VARCHAR, run_id VARCHAR, seen_at TIMESTAMP)",
+		"CREATE TABLE drift (resource VARCHAR, path VARCHAR, kind VARCHAR, seen VARCHAR, count BIGINT, first_seen TIMESTAMP, last_seen TIMESTAMP, example VARCHAR)",
 	} {
-		if err := d.exec("CREATE TABLE " + t.table + " (" + t.columns + ")"); err != nil {
+		if err := d.exec(s); err != nil {
 			return err
 		}
-		if err := d.insert("INSERT INTO "+t.table+" VALUES ("+t.values+")", t.rows); err != nil {
-			return fmt.Errorf("table %s: %w", t.table, err)
-		}
 	}
-	return nil
+	d.quarantine = c.Quarantine
+	return d.insert("drift", "(?, ?, ?, ?, ?, "+timestamp+", "+timestamp+", ?)", func(yield func([]any, error) bool) {
+		for _, x := range c.Drift {
+			if !yield([]any{x.Resource, x.Path, x.Kind, x.Seen, x.Count, x.FirstSeen, x.LastSeen, x.Example}, nil) {
+				return
+			}
+		}
+	})
 }
 
-func (d *DB) insert(statement string, rows [][]any) error {
-	if len(rows) == 0 {
+// fillQuarantine fills the table quarantine, once.
+func (d *DB) fillQuarantine() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.quarantine == nil {
 		return nil
 	}
-	s, err := prepare(d.setup, statement)
+	err := d.insert("quarantine", "(?, ?, ?, ?, ?, ?, ?, "+timestamp+")", func(yield func([]any, error) bool) {
+		for q, err := range d.quarantine {
+			if !yield([]any{q.Resource, q.ID, q.Path, q.Reason, q.Raw, q.RequestID, q.RunID, q.SeenAt}, err) {
+				return
+			}
+		}
+	})
+	if err == nil {
+		d.quarantine = nil
+	}
+	return err
+}
+
+// rowsAtOnce are inserted by one statement: each costs as much as a hundred rows.
+const rowsAtOnce = 100
+
+// insert puts all rows into a table, or none. tuple has a parameter for each
+// value of a row.
+func (d *DB) insert(table, tuple string, rows iter.Seq2[[]any, error]) (err error) {
+	if err := d.exec("BEGIN"); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("table %s: %w", table, err), d.exec("ROLLBACK"))
+		}
+	}()
+	var args []any
+	n := 0
+	for row, err := range rows {
+		if err != nil {
+			return err
+		}
+		args = append(args, row...)
+		if n++; n == rowsAtOnce {
+			if err := d.insertRows(table, tuple, n, args); err != nil {
+				return err
+			}
+			n, args = 0, args[:0]
+		}
+	}
+	if n > 0 {
+		if err := d.insertRows(table, tuple, n, args); err != nil {
+			return err
+		}
+	}
+	return d.exec("COMMIT")
+}
+
+func (d *DB) insertRows(table, tuple string, n int, args []any) error {
+	s, err := prepare(d.setup, "INSERT INTO "+table+" VALUES "+strings.Repeat(tuple+", ", n-1)+tuple)
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	if err := d.exec("BEGIN"); err != nil {
-		return err
+	for i, v := range args {
+		s.bind(i+1, v)
 	}
-	for _, row := range rows {
-		for i, v := range row {
-			s.bind(i+1, v)
-		}
-		var res duckdb.Result
-		state := duckdb.ExecutePrepared(s.stmt, &res)
-		kind, message := duckdb.ResultErrorType(&res), duckdb.ResultError(&res)
-		duckdb.DestroyResult(&res)
-		if state == duckdb.StateError {
-			return failure(kind, message)
-		}
+	var res duckdb.Result
+	defer duckdb.DestroyResult(&res)
+	if duckdb.ExecutePrepared(s.stmt, &res) == duckdb.StateError {
+		return failure(duckdb.ResultErrorType(&res), duckdb.ResultError(&res))
 	}
-	return d.exec("COMMIT")
+	return nil
 }
 
 // bind sets the n-th parameter, from 1.

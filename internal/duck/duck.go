@@ -21,13 +21,19 @@
 // tables, no network, no extension, no setting.
 package duck
 
-import "time"
+import (
+	"iter"
+	"time"
+)
 
 // A Catalog is what there is to query: a snapshot of each table, as files.
 type Catalog struct {
-	Resources  []Resource
-	Quarantine []Quarantined
-	Drift      []Drift
+	Resources []Resource
+	Drift     []Drift
+	// Quarantine yields what stands in quarantine, until its first error. It is
+	// called once, by the first query that names the table: it can be long. Nil
+	// for nothing.
+	Quarantine iter.Seq2[Quarantined, error]
 }
 
 // A Resource is the pair of tables of one Stripe resource.

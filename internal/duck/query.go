@@ -38,6 +38,11 @@ func (d *DB) Query(ctx context.Context, query string) (_ *Rows, err error) {
 	if err := check(conn, inner); err != nil {
 		return nil, err
 	}
+	if strings.Contains(strings.ToLower(query), "quarantine") {
+		if err := d.fillQuarantine(); err != nil {
+			return nil, err
+		}
+	}
 	if !explain {
 		if err := d.lighten(conn, query); err != nil {
 			return nil, err

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -28,12 +29,54 @@ func small(t *testing.T) (*DB, *parquet, File) {
 	h := p.history(`('a', 1, 'upsert', '{"id":"a","amount":1,"tip":{"a":1}}')`, `('b', 2, 'upsert', '{"id":"b","amount":2,"tip":{"a":2}}')`)
 	return open(t, Catalog{
 		Resources: []Resource{charges([]File{f}, nil, []File{h})},
-		Quarantine: []Quarantined{
-			{"charges", "ch_1", "amount", "is a string", "{\"amount\":\"x\x00\xff\"}", "req_1", "run_1", time.Date(2026, 1, 31, 12, 0, 0, 123456789, time.UTC)},
-			{Resource: "refunds", SeenAt: time.Date(1969, 1, 1, 0, 0, 0, 0, time.UTC)},
-		},
+		Quarantine: quarantined(
+			Quarantined{"charges", "ch_1", "amount", "is a string", "{\"amount\":\"x\x00\xff\"}", "req_1", "run_1", time.Date(2026, 1, 31, 12, 0, 0, 123456789, time.UTC)},
+			Quarantined{Resource: "refunds", SeenAt: time.Date(1969, 1, 1, 0, 0, 0, 0, time.UTC)},
+		),
 		Drift: []Drift{{"charges", "news", "unknown_field", "object", 7, time.Unix(0, 0), time.Unix(1, 0), "ch_1"}},
 	}), p, f
+}
+
+func quarantined(rows ...Quarantined) iter.Seq2[Quarantined, error] {
+	return func(yield func(Quarantined, error) bool) {
+		for _, q := range rows {
+			if !yield(q, nil) {
+				return
+			}
+		}
+	}
+}
+
+// The quarantine can be long: it is read when a query is about it, and once.
+func TestQuarantineIsReadOnDemand(t *testing.T) {
+	t.Parallel()
+	const rows = 2*rowsAtOnce + 5
+	calls, broken := 0, errors.New("broken")
+	d := open(t, Catalog{Quarantine: func(yield func(Quarantined, error) bool) {
+		calls++
+		for i := range rows {
+			if calls == 1 && i == rows-1 {
+				yield(Quarantined{}, broken)
+				return
+			}
+			if !yield(Quarantined{ID: fmt.Sprint(i)}, nil) {
+				return
+			}
+		}
+	}})
+	ask(t, d, []question{{"SELECT 1 AS a", `{"a":1}`}})
+	if calls != 0 {
+		t.Error("it was read for a query about something else")
+	}
+	if _, err := answer(t.Context(), d, "FROM quarantine", "json"); !errors.Is(err, broken) {
+		t.Errorf("error %v", err)
+	}
+	for range 2 {
+		ask(t, d, []question{{`SELECT count(*) AS n, count(DISTINCT id) AS ids FROM "Quarantine"`, `{"n":205,"ids":205}`}})
+	}
+	if calls != 2 {
+		t.Errorf("it was read %d times", calls)
+	}
 }
 
 func TestSmallTables(t *testing.T) {

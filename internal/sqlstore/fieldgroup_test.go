@@ -93,7 +93,7 @@ func TestHeld(t *testing.T) {
 	must(t, s.RefusedAgain(ctx, "charges", "ch_2", texts[1].Digest, &dataset.Rejected{Path: "p", Reason: "r"}))
 	must(t, s.Release(ctx, "charges", "ch_2", texts[0].Digest))
 	var left []string
-	all, err := s.Quarantined(ctx)
+	all, err := quarantined(ctx, s)
 	must(t, err)
 	for _, q := range all {
 		left = append(left, q.Resource+" "+q.ID+" "+string(q.Raw)+q.Path+q.Reason)

@@ -89,7 +89,7 @@ func TestRewriteQuarantine(t *testing.T) {
 			t.Errorf("%s has what was rewritten", name)
 		}
 	}
-	got, err := s.Quarantined(ctx)
+	got, err := quarantined(ctx, s)
 	must(t, err)
 	if len(got) != len(objects)-1 { // the twins are one now
 		t.Errorf("%d objects, want %d", len(got), len(objects)-1)
@@ -112,7 +112,7 @@ func TestQuarantineWithoutText(t *testing.T) {
 	a.ID, b.ID, b.Reason = "", "", "is worse"
 	a.Raw, b.Raw = nil, nil
 	must(t, s.Quarantine(t.Context(), []dataset.Rejected{a, b, a}))
-	if got, err := s.Quarantined(t.Context()); err != nil || len(got) != 2 {
+	if got, err := quarantined(t.Context(), s); err != nil || len(got) != 2 {
 		t.Errorf("%v, %v", got, err)
 	}
 }

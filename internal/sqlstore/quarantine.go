@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
+	"iter"
 	"strings"
 	"time"
 
@@ -80,22 +81,25 @@ func (s *Store) QuarantineCounts(ctx context.Context) (map[string]int64, error) 
 	return counts, rows.Err()
 }
 
-// Quarantined returns what stands in quarantine, oldest first.
-func (s *Store) Quarantined(ctx context.Context) ([]dataset.Rejected, error) {
-	rows, err := s.db.QueryContext(ctx, "select "+quarantineColumns+" from quarantine order by seen_at, resource, id, digest")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []dataset.Rejected
-	for rows.Next() {
-		r, err := scanQuarantine(rows)
+// Quarantined yields what stands in quarantine, oldest first, until the first
+// error. The store must not be used meanwhile.
+func (s *Store) Quarantined(ctx context.Context) iter.Seq2[dataset.Rejected, error] {
+	return func(yield func(dataset.Rejected, error) bool) {
+		rows, err := s.db.QueryContext(ctx, "select "+quarantineColumns+" from quarantine order by seen_at, resource, id, digest")
 		if err != nil {
-			return nil, err
+			yield(dataset.Rejected{}, err)
+			return
 		}
-		out = append(out, r)
+		defer rows.Close()
+		for rows.Next() {
+			if r, err := scanQuarantine(rows); !yield(r, err) || err != nil {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(dataset.Rejected{}, err)
+		}
 	}
-	return out, rows.Err()
 }
 
 // Want asks for objects to be fetched by id; cause names the resource that

@@ -23,7 +23,7 @@ func TestQuarantine(t *testing.T) {
 	}
 	must(t, s.Quarantine(ctx, nil))
 	must(t, s.Quarantine(ctx, bad))
-	got, err := s.Quarantined(ctx)
+	got, err := quarantined(ctx, s)
 	must(t, err)
 	if diff := cmp.Diff(bad, got); diff != "" {
 		t.Error(diff)
@@ -35,7 +35,7 @@ func TestQuarantine(t *testing.T) {
 		again[i].RunID, again[i].SeenAt = "run_2", bad[i].SeenAt.Add(time.Hour)
 	}
 	must(t, s.Quarantine(ctx, again))
-	got, err = s.Quarantined(ctx)
+	got, err = quarantined(ctx, s)
 	must(t, err)
 	if diff := cmp.Diff(again, got); diff != "" {
 		t.Error(diff)
@@ -56,7 +56,7 @@ func TestQuarantine(t *testing.T) {
 		t.Error(diff)
 	}
 	must(t, s.Settle(ctx, "charges", []string{"ch_1", "ch_9"}))
-	got, err = s.Quarantined(ctx)
+	got, err = quarantined(ctx, s)
 	must(t, err)
 	if diff := cmp.Diff(again[1:], got); diff != "" {
 		t.Error(diff)
@@ -67,7 +67,7 @@ func TestQuarantineKeepsUTF8(t *testing.T) {
 	t.Parallel()
 	s, _ := openT(t)
 	must(t, s.Quarantine(t.Context(), []dataset.Rejected{{Resource: "charges", ID: "\xff", Path: "\xff", Reason: "\xff", Raw: []byte("\"\xff\""), SeenAt: noon}}))
-	got, err := s.Quarantined(t.Context())
+	got, err := quarantined(t.Context(), s)
 	must(t, err)
 	want := []dataset.Rejected{{Resource: "charges", ID: "\ufffd", Path: "\ufffd", Reason: "\ufffd", Raw: []byte("\"\ufffd\""), SeenAt: noon}}
 	if diff := cmp.Diff(want, got); diff != "" {
