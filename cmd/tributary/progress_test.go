@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/tributary-data/tributary/internal/app"
-	"github.com/tributary-data/tributary/internal/ingest"
 	"github.com/tributary-data/tributary/internal/stripe"
 )
 
@@ -32,7 +31,8 @@ func TestLine(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := app.ResourceProgress{Resource: "charges", Counts: ingest.Counts{Read: 5000}, Requests: 10}
+			r := app.ResourceProgress{Resource: "charges", Requests: 10}
+			r.Counts.Read = 5000
 			tt.edit(&r)
 			got := line(r, 10*time.Second)
 			if !strings.HasPrefix(got, "charges                    5,000 objects      500/s      10 pages") || !strings.HasSuffix(got, tt.end) {
