@@ -341,6 +341,7 @@ func (h *household) clean(t *testing.T) {
 // No address reaches any file when the rules are there before the first pass.
 func TestPrivacyBeforeFirstPass(t *testing.T) {
 	t.Parallel()
+	long(t)
 	h := openHousehold(t)
 	change, err := app.SetPrivacy(t.Context(), h.dir, []byte(mailRules))
 	if err != nil {
@@ -397,6 +398,7 @@ func (h *household) stored(t *testing.T) {
 // old snapshots, the pages of the database.
 func TestPrivacyAfterPasses(t *testing.T) {
 	t.Parallel()
+	long(t)
 	h := openHousehold(t)
 	h.run(t)
 	h.change(t, 3)
@@ -476,6 +478,7 @@ func (h *household) shape(t *testing.T) map[string]string {
 // the next one, whatever it was to do.
 func TestPrivacyKilled(t *testing.T) {
 	t.Parallel()
+	long(t)
 	h := openHousehold(t)
 	h.run(t)
 	h.change(t, 2)
@@ -565,6 +568,7 @@ func TestPrivacyRefuses(t *testing.T) {
 // them still land.
 func TestPrivacyOfContainersLands(t *testing.T) {
 	t.Parallel()
+	long(t)
 	for _, do := range []string{"drop", "hash", "mask"} {
 		c := serve(t, stripesim.Config{Seed: 8, Expand: expansions, Counts: stripesim.Counts{Charges: 120, Customers: 40, Subscriptions: 20, Prices: 10}}, nil)
 		var rules []string
@@ -668,6 +672,7 @@ func TestPrivacyWithoutHistory(t *testing.T) {
 // Tables that were put back from before the rules go through them too.
 func TestPrivacyOfOlderTables(t *testing.T) {
 	t.Parallel()
+	long(t)
 	h := openHousehold(t)
 	h.run(t)
 	old := filepath.Join(t.TempDir(), "lake")
@@ -696,6 +701,7 @@ func TestPrivacyOfOlderTables(t *testing.T) {
 // next pass.
 func TestPrivacyReachesQuarantineAfterCrash(t *testing.T) {
 	t.Parallel()
+	long(t)
 	h := openHousehold(t)
 	if _, err := app.SetPrivacy(t.Context(), h.dir, []byte(mailRules)); err != nil {
 		t.Fatal(err)
