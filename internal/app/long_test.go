@@ -247,7 +247,7 @@ func TestLongBroken(t *testing.T) {
 					_, _ = w.Write(answer.Body.Bytes())
 				})
 			})
-			for range 8 {
+			for range 5 {
 				e.try(t)
 				e.day(t)
 			}
