@@ -288,6 +288,7 @@ func (d document) brief() map[string]string {
 
 func TestDocument(t *testing.T) {
 	t.Parallel()
+	long(t)
 	const restricted = "rk_test_51Nq8rTm5UteHx8dE4wGz1TaLf6Oi"
 	s := openShop(t, small(map[string]stripesim.Key{restricted: {Permissions: []string{"charge_read", "refund_read"}}, expiredKey: {Expired: true}}), nil)
 	if err := s.Put(stripesim.Refunds, []byte(`{"id":"re_bad","object":"refund","amount":"1099","created":1700000000}`)); err != nil {
@@ -337,6 +338,7 @@ func TestDocument(t *testing.T) {
 // TestText reads what people read.
 func TestText(t *testing.T) {
 	t.Parallel()
+	long(t)
 	s := openShop(t, small(nil), nil)
 	if err := s.Put(stripesim.Customers, []byte(`{"id":"cus_bad","object":"customer","created":1700000000,"balance":"none"}`)); err != nil {
 		t.Fatal(err)
@@ -392,6 +394,7 @@ func TestText(t *testing.T) {
 // TestSince leaves out what is older.
 func TestSince(t *testing.T) {
 	t.Parallel()
+	long(t)
 	s := openShop(t, small(nil), nil)
 	day := s.Now().AddDate(0, -6, 0).UTC().Truncate(24 * time.Hour)
 	young := 0

@@ -38,6 +38,16 @@ func TestMain(m *testing.M) {
 	os.Exit(run(os.Args[1:]))
 }
 
+// long leaves out in short mode what only starts the command again and again:
+// under the race detector each start takes a second. scripts/test runs these
+// tests without it.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes long")
+	}
+}
+
 // A command is one call of the program.
 type command struct {
 	args  []string

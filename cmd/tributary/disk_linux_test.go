@@ -21,6 +21,7 @@ const ownMounts = "TRIBUTARY_TEST_OWN_MOUNTS"
 // TestDiskFull copies an account to a disk that is too small.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
+	long(t)
 	if os.Getenv(ownMounts) == "" {
 		again(t)
 		return
@@ -95,6 +96,7 @@ func mount(t *testing.T, size int64) (dir string) {
 // TestFileLimit copies an account where files may not grow.
 func TestFileLimit(t *testing.T) {
 	t.Parallel()
+	long(t)
 	s := openShop(t, small(nil), nil)
 	for _, limit := range []int{6_000, 33_000} {
 		t.Run(fmt.Sprint(limit), func(t *testing.T) {
@@ -149,6 +151,7 @@ func consistent(t *testing.T, dir string, d document) {
 // TestReadOnly uses a directory that the user may read and not write.
 func TestReadOnly(t *testing.T) {
 	t.Parallel()
+	long(t)
 	s := openShop(t, small(nil), nil)
 	bound := func(c command) outcome {
 		c.env = append(c.env, withoutPowers+"=1")

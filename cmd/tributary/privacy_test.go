@@ -11,6 +11,7 @@ import (
 
 func TestPrivacyCommands(t *testing.T) {
 	t.Parallel()
+	long(t)
 	s := openShop(t, small(nil), nil)
 	dir := filepath.Join(t.TempDir(), "copy")
 	file := filepath.Join(t.TempDir(), "rules.json")

@@ -31,6 +31,7 @@ const (
 
 func TestRefused(t *testing.T) {
 	t.Parallel()
+	long(t)
 	keys := map[string]stripesim.Key{
 		expiredKey: {Expired: true}, elsewhere: {IPRefused: true},
 		powerless: {Permissions: []string{}},
@@ -239,6 +240,7 @@ func babble(t *testing.T) (address string) {
 // TestOtherAccount offers keys to a directory that they are not for.
 func TestOtherAccount(t *testing.T) {
 	t.Parallel()
+	long(t)
 	const liveKey, otherKey = "sk_live_51Nq8rTv8WjkNc4nJ8yDb2HvMk7", "sk_test_51Nq8rTo1ZgdPs6gL1uQf9XtCa"
 	s := openShop(t, small(map[string]stripesim.Key{expiredKey: {Expired: true}, liveKey: {}, powerless: {Permissions: []string{}}}), nil)
 	cfg := small(map[string]stripesim.Key{otherKey: {}})
@@ -334,6 +336,7 @@ func TestNoEvents(t *testing.T) {
 // TestRestricted reads with keys that lack permissions for some of it.
 func TestRestricted(t *testing.T) {
 	t.Parallel()
+	long(t)
 	const one, several = "rk_test_51Nq8rTm5UteHx8dE4wGz1TaLf6Oi", "rk_test_51Nq8rTf3RxbQh3kV9sPb7NcYm2Jq"
 	s := openShop(t, small(map[string]stripesim.Key{
 		one:     {Permissions: []string{"charge_read", "subscription_read", "balance_transaction_source_read", "customer_read", "plan_read", "event_read"}},

@@ -14,6 +14,7 @@ import (
 // drift names it, its suggestion extends the schema, a replay fills the column.
 func TestDriftLoop(t *testing.T) {
 	t.Parallel()
+	long(t)
 	cfg := stripesim.Config{Seed: 9, Novelty: true, Counts: stripesim.Counts{Charges: 1200, Customers: 10, Subscriptions: 5, Prices: 5}}
 	s := openShop(t, cfg, nil)
 	dir := filepath.Join(t.TempDir(), "copy")

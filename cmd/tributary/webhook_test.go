@@ -15,6 +15,7 @@ import (
 // TestWebhookCommands makes an endpoint, lists it, adds a secret, removes it.
 func TestWebhookCommands(t *testing.T) {
 	t.Parallel()
+	long(t)
 	const reader = "rk_test_51Nq8rTYc0hReaderLm4Vb7Rn2"
 	s := openShop(t, small(map[string]stripesim.Key{reader: {Permissions: []string{"charge_read", "event_read", "connected_account_read"}}}), nil)
 	dir := filepath.Join(t.TempDir(), "copy")

@@ -203,6 +203,7 @@ func land(t *testing.T, c *copied, report *app.Report, op string, replaces bool)
 
 func TestBrokenCopies(t *testing.T) {
 	t.Parallel()
+	long(t)
 	for _, b := range breakages {
 		t.Run(b.name, func(t *testing.T) {
 			t.Parallel()

@@ -74,6 +74,7 @@ func TestMeter(t *testing.T) {
 // goes out: of those that were about to, none is missing.
 func TestMeterOfTheKilled(t *testing.T) {
 	t.Parallel()
+	long(t)
 	m := newMortal(t, stripesim.Config{
 		Seed: 9, Expand: expansions, Counts: stripesim.Counts{Charges: 2500, Customers: 400, Subscriptions: 100, Prices: 20},
 	}, 0, "charges", "subscriptions", "refunds", "balance_transactions", "customers", "prices")
@@ -102,6 +103,7 @@ func TestMeterOfTheKilled(t *testing.T) {
 // stand for thirty.
 func TestQuietMonth(t *testing.T) {
 	t.Parallel()
+	long(t)
 	const passes, days = 96, 2
 	c := serve(t, quiet(22), nil)
 	complete(t, c.pass(t))
@@ -137,6 +139,7 @@ func TestQuietMonth(t *testing.T) {
 // Changes cost little more than one request for each object.
 func TestChangesCost(t *testing.T) {
 	t.Parallel()
+	long(t)
 	c := serve(t, stripesim.Config{
 		Seed: 23, Expand: expansions, Counts: stripesim.Counts{Charges: 400, Customers: 300, Subscriptions: 150, Prices: 30},
 	}, nil)
@@ -170,6 +173,7 @@ func TestChangesCost(t *testing.T) {
 // and says when reads are free again; the next ones go on from there.
 func TestBudgetStop(t *testing.T) {
 	t.Parallel()
+	long(t)
 	for _, faults := range []bool{false, true} {
 		t.Run(fmt.Sprint("faults ", faults), func(t *testing.T) {
 			t.Parallel()
@@ -243,6 +247,7 @@ func TestBudgetStop(t *testing.T) {
 // the copy, each once however often it changed.
 func TestTransactions(t *testing.T) {
 	t.Parallel()
+	long(t)
 	cfg := quiet(25)
 	c := serve(t, cfg, nil)
 	if got := complete(t, c.pass(t)).Budget; got.Transactions != 0 || got.Allowance != 10_000 {

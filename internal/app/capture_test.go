@@ -181,6 +181,7 @@ func TestIdle(t *testing.T) {
 // everything, finds the deletes, and says so.
 func TestLostEvents(t *testing.T) {
 	t.Parallel()
+	long(t)
 	c := serve(t, stripesim.Config{
 		Seed: 4, Expand: expansions, Counts: stripesim.Counts{Charges: 200, Customers: 80, Subscriptions: 30, Prices: 12},
 	}, nil)

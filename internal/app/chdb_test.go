@@ -46,6 +46,7 @@ func totals(from func(resource string, history bool) string) string {
 // from their metadata.
 func TestClickHouse(t *testing.T) {
 	t.Parallel()
+	long(t)
 	need.Dir(t, chdbtest.Modules)
 	c := serve(t, stripesim.Config{
 		Seed: 11, Counts: stripesim.Counts{Charges: 300, Customers: 60, Subscriptions: 30, Prices: 20},

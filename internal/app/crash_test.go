@@ -72,6 +72,16 @@ const (
 
 const done = "the pass is done"
 
+// long leaves out in short mode what takes long and does nothing side by side
+// that shorter tests do not: scripts/test has the race detector look at the
+// short ones, and runs them all without it.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes long")
+	}
+}
+
 func (l life) live() {
 	if l.End == inReplay {
 		l.replay()
@@ -570,9 +580,13 @@ func TestKill(t *testing.T) {
 				t.Parallel()
 				m := newMortal(t, stripesim.Config{Seed: uint64(tt.lives), Counts: tt.counts}, 12, tt.resources...)
 				m.batchRows, m.long = 100, tt.long
-				for m.kills < tt.lives && !t.Failed() { // more than once where the machine is fast
+				lives := tt.lives
+				if testing.Short() {
+					lives = 4
+				}
+				for m.kills < lives && !t.Failed() { // more than once where the machine is fast
 					m.incarnate(t)
-					m.killed(t, tt.lives)
+					m.killed(t, lives)
 					m.resurrect(t)
 				}
 				kills.Add(int64(m.kills))
@@ -580,7 +594,7 @@ func TestKill(t *testing.T) {
 			})
 		}
 	})
-	if !t.Failed() && (kills.Load() < 100 || betweens.Load() < 10) {
+	if !t.Failed() && !testing.Short() && (kills.Load() < 100 || betweens.Load() < 10) {
 		t.Errorf("%d kills, %d of them between the commits, want 100 and 10", kills.Load(), betweens.Load())
 	}
 }

@@ -24,7 +24,7 @@ import (
 )
 
 var (
-	exactRuns = flag.Int("exact.runs", 8, "how many accounts TestExact copies")
+	exactRuns = flag.Int("exact.runs", 12, "how many accounts TestExact copies; in short mode a quarter")
 	exactSeed = flag.Uint64("exact.seed", 0, "the one account that TestExact copies; 0: those from 1 on")
 )
 
@@ -319,7 +319,11 @@ func TestExact(t *testing.T) {
 	seeds := []uint64{*exactSeed}
 	if *exactSeed == 0 {
 		seeds = nil
-		for i := range *exactRuns {
+		runs := *exactRuns
+		if testing.Short() {
+			runs /= 4
+		}
+		for i := range runs {
 			seeds = append(seeds, uint64(i)+1)
 		}
 	}
@@ -441,6 +445,7 @@ func referred(sim *stripesim.Sim, resource, id string, report *app.Report) bool 
 // The host's clock may be months off: what is new is read all the same.
 func TestForeignClock(t *testing.T) {
 	t.Parallel()
+	long(t)
 	for name, off := range map[string]time.Duration{"behind": 4 * 30 * 24 * time.Hour, "ahead": -4 * 30 * 24 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

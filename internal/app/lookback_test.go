@@ -64,6 +64,7 @@ func field(t *testing.T, truth stripesim.Truth, name string) string {
 // one that no list shows: after a backfill, even one in pieces, and after that.
 func TestNamedBalanceTransactions(t *testing.T) {
 	t.Parallel()
+	long(t)
 	hidden := map[string]bool{}
 	cfg := quiet(31)
 	cfg.Counts.Charges = 700
@@ -200,6 +201,7 @@ func TestLookBack(t *testing.T) {
 // request in every pass.
 func TestStuckPending(t *testing.T) {
 	t.Parallel()
+	long(t)
 	c := serve(t, quiet(34), nil)
 	row := `{"id":"txn_stuck","object":"balance_transaction","amount":1,"available_on":` + unix(c.sim.Now().Add(-time.Hour)) +
 		`,"created":` + unix(c.sim.Now().AddDate(0, 0, -3)) + `,"currency":"usd","fee":0,"fee_details":[],"net":1,"status":"pending","type":"charge"}`

@@ -75,6 +75,7 @@ func TestChangeAtOnce(t *testing.T) {
 // An event may show later than one that is younger.
 func TestLateEvents(t *testing.T) {
 	t.Parallel()
+	long(t)
 	cfg := tiny(35)
 	cfg.EventDelay = 30 * time.Second
 	c := serve(t, cfg, nil)

@@ -164,6 +164,7 @@ func (p poison) make(t *testing.T, sim *stripesim.Sim, n int) (bad, good string)
 
 func TestPoison(t *testing.T) {
 	t.Parallel()
+	long(t)
 	c := serve(t, stripesim.Config{Seed: 21, Expand: expansions, Counts: stripesim.Counts{Charges: 150, Customers: 30, Subscriptions: 20, Prices: 20}}, nil)
 	c.batchRows = 60
 	bad, good := make([]string, len(poisons)), make([]string, len(poisons))

@@ -14,11 +14,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/tributary-data/tributary/internal/app"
 	"github.com/tributary-data/tributary/internal/dataset"
@@ -46,10 +47,11 @@ var (
 	escaped = regexp.MustCompile(`\\u00[0-7][0-9a-f]`)
 )
 
-// addresses returns those in a text, those written with escapes too.
+// addresses returns those in a text, those written with escapes too. Only what
+// stands around an @ is matched: the texts are long and have few.
 func addresses(text string) []string {
-	if strings.Contains(text, `\u00`) {
-		text += escaped.ReplaceAllStringFunc(text, func(s string) string {
+	if strings.Contains(text, `\u0040`) || strings.Contains(text, "@") && strings.Contains(text, `\u00`) {
+		text += "\n" + escaped.ReplaceAllStringFunc(text, func(s string) string {
 			var r string
 			if json.Unmarshal([]byte(`"`+s+`"`), &r) != nil {
 				return s
@@ -57,9 +59,50 @@ func addresses(text string) []string {
 			return r
 		})
 	}
-	// In a page of the database the length of a digest may be the byte of an @,
-	// with the version of the API behind the digest.
-	return slices.DeleteFunc(address.FindAllString(text, -1), func(found string) bool { return strings.Contains(found, "2025-02-24.acacia") })
+	var found []string
+	for at := range len(text) {
+		if text[at] != '@' {
+			continue
+		}
+		from, to := at, at+1
+		for from > 0 && inAddress(text[from-1]) {
+			from--
+		}
+		for to < len(text) && inAddress(text[to]) {
+			to++
+		}
+		// In a page of the database the length of a digest may be the byte of an @,
+		// with the version of the API behind the digest.
+		if a := address.FindString(text[from:to]); a != "" && !strings.Contains(a, "2025-02-24.acacia") {
+			found = append(found, a)
+		}
+	}
+	return found
+}
+
+// inAddress says whether address matches c in some place other than the @.
+func inAddress(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("._%+-", c) >= 0
+}
+
+// What the search for addresses finds, and what it does not.
+func TestAddresses(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][]string{
+		"": nil, "@": nil, "a@b": nil, "no address here": nil, "x@\x00y.de": nil, "-@1.c": nil,
+		"a@b.de":                              {"a@b.de"},
+		"{\"email\":\"a.b+c@d-e.com\"}":       {"a.b+c@d-e.com"},
+		"\x00\x01a@b.de\xffc%d@e.fr@g.it":     {"a@b.de", "c%d@e.fr", "e.fr@g.it"},
+		`esc\u0040example.com`:                {"esc@example.com"},
+		`"\u0061b@example.com"`:               {"u0061b@example.com", "ab@example.com"},
+		`"\u0065\u0073c\u0040\u0065x.com" \n`: {"esc@ex.com"},
+		"@2025-02-24.acacia x@y.de":           {"x@y.de"},
+		"abc@2025-02-24.acacia":               nil,
+	} {
+		if d := cmp.Diff(want, addresses(text)); d != "" {
+			t.Errorf("%q (-want +got):\n%s", text, d)
+		}
+	}
 }
 
 // A search is what was found in the files of a directory, by kind of file.
@@ -297,6 +340,7 @@ func (h *household) clean(t *testing.T) {
 // No address reaches any file when the rules are there before the first pass.
 func TestPrivacyBeforeFirstPass(t *testing.T) {
 	t.Parallel()
+	long(t)
 	h := openHousehold(t)
 	change, err := app.SetPrivacy(t.Context(), h.dir, []byte(mailRules))
 	if err != nil {
@@ -353,6 +397,7 @@ func (h *household) stored(t *testing.T) {
 // old snapshots, the pages of the database.
 func TestPrivacyAfterPasses(t *testing.T) {
 	t.Parallel()
+	long(t)
 	h := openHousehold(t)
 	h.run(t)
 	h.change(t, 3)
@@ -432,6 +477,7 @@ func (h *household) shape(t *testing.T) map[string]string {
 // the next one, whatever it was to do.
 func TestPrivacyKilled(t *testing.T) {
 	t.Parallel()
+	long(t)
 	h := openHousehold(t)
 	h.run(t)
 	h.change(t, 2)
@@ -521,6 +567,7 @@ func TestPrivacyRefuses(t *testing.T) {
 // them still land.
 func TestPrivacyOfContainersLands(t *testing.T) {
 	t.Parallel()
+	long(t)
 	for _, do := range []string{"drop", "hash", "mask"} {
 		c := serve(t, stripesim.Config{Seed: 8, Expand: expansions, Counts: stripesim.Counts{Charges: 120, Customers: 40, Subscriptions: 20, Prices: 10}}, nil)
 		var rules []string
@@ -624,6 +671,7 @@ func TestPrivacyWithoutHistory(t *testing.T) {
 // Tables that were put back from before the rules go through them too.
 func TestPrivacyOfOlderTables(t *testing.T) {
 	t.Parallel()
+	long(t)
 	h := openHousehold(t)
 	h.run(t)
 	old := filepath.Join(t.TempDir(), "lake")
@@ -652,6 +700,7 @@ func TestPrivacyOfOlderTables(t *testing.T) {
 // next pass.
 func TestPrivacyReachesQuarantineAfterCrash(t *testing.T) {
 	t.Parallel()
+	long(t)
 	h := openHousehold(t)
 	if _, err := app.SetPrivacy(t.Context(), h.dir, []byte(mailRules)); err != nil {
 		t.Fatal(err)

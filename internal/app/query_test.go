@@ -119,6 +119,7 @@ var history = []viewColumn{
 
 func TestViewColumns(t *testing.T) {
 	t.Parallel()
+	long(t)
 	c := serve(t, stripesim.Config{Seed: 3, Counts: stripesim.Counts{Charges: 120, Customers: 40, Subscriptions: 30, Prices: 20}}, nil)
 	complete(t, c.pass(t))
 	empty, lean := c.pass(t), c.pass(t)

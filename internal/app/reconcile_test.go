@@ -150,6 +150,7 @@ func TestReconcile(t *testing.T) {
 // A reconcile with an account that was emptied stops and asks.
 func TestReconcileEmptied(t *testing.T) {
 	t.Parallel()
+	long(t)
 	var empty atomic.Bool
 	var bare *stripesim.Sim
 	c := serve(t, small(42), func(sim *stripesim.Sim) http.Handler {
@@ -210,6 +211,7 @@ func TestReconcileEmptied(t *testing.T) {
 // A few charges that Stripe does not know any more stay, and it is said.
 func TestReconcileHolds(t *testing.T) {
 	t.Parallel()
+	long(t)
 	c := serve(t, small(43), nil)
 	complete(t, c.pass(t))
 	wiped := first(c.sim, stripesim.Charges, 2)
@@ -235,6 +237,7 @@ func TestReconcileHolds(t *testing.T) {
 // it saw at its beginning.
 func TestReconcileResumes(t *testing.T) {
 	t.Parallel()
+	long(t)
 	for _, tt := range []struct {
 		name string
 		lose bool // the register
@@ -287,6 +290,7 @@ func TestReconcileResumes(t *testing.T) {
 // A reconcile that is due is done without being asked for.
 func TestReconcileEvery(t *testing.T) {
 	t.Parallel()
+	long(t)
 	cfg := small(45)
 	cfg.Now, cfg.Frozen = time.Date(2026, 5, 6, 12, 0, 0, 0, time.UTC), true
 	c := serve(t, cfg, nil)

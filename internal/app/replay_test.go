@@ -86,6 +86,7 @@ func replay(t *testing.T, r app.Replay) map[string]app.Replayed {
 // user says what it is: for old rows too, without a request to Stripe.
 func TestNewFields(t *testing.T) {
 	t.Parallel()
+	long(t)
 	c, requests := counting(t, novel())
 	first := complete(t, c.pass(t))
 	if diff := cmp.Diff(&app.DriftNews{Fields: 4, Values: 3}, first.Drift); diff != "" {
@@ -252,6 +253,7 @@ func dumpOne(t *testing.T, r *app.Reader, resource string) []string {
 // made, whatever happened to the objects, and readers see them all the while.
 func TestReplayChangesNothing(t *testing.T) {
 	t.Parallel()
+	long(t)
 	for seed := range uint64(2) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
@@ -301,6 +303,7 @@ func TestReplayChangesNothing(t *testing.T) {
 // can be done again.
 func TestReplayKilled(t *testing.T) {
 	t.Parallel()
+	long(t)
 	c := serve(t, tiny(75), nil)
 	complete(t, c.pass(t))
 	if _, err := app.ExtendSchema(t.Context(), c.dir, []byte(nimbus), time.Now()); err != nil {

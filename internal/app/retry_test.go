@@ -58,6 +58,7 @@ func unrow(t *testing.T, dir, id string) {
 // state, and what can't stays with the reason of now.
 func TestReplayQuarantine(t *testing.T) {
 	t.Parallel()
+	long(t)
 	for _, mode := range []struct {
 		name      string
 		replay    app.Replay
@@ -175,6 +176,7 @@ func TestReplayQuarantine(t *testing.T) {
 // A deleted object does not come back from the quarantine.
 func TestReplayQuarantineAfterDelete(t *testing.T) {
 	t.Parallel()
+	long(t)
 	c := serve(t, tiny(82), nil)
 	complete(t, c.pass(t))
 	id := present(c.sim)[stripesim.Customers][0]

@@ -184,6 +184,7 @@ func die(t *testing.T, c *copied, end place, nth int, only string) {
 // between two passes and wherever passes are killed.
 func TestStories(t *testing.T) {
 	t.Parallel()
+	long(t)
 	for seed := range *storyRuns {
 		late := seed%4 == 3 // events show late, and passes read what they have yet to tell
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -274,6 +275,7 @@ func foreign(change func(object map[string]any)) func(map[string]any) []any {
 // tells what they told, and tells it once.
 func TestOddEvents(t *testing.T) {
 	t.Parallel()
+	long(t)
 	for _, tt := range []struct {
 		name    string
 		rewrite func(map[string]any) []any

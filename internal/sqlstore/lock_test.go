@@ -102,3 +102,37 @@ func TestLockUnwritable(t *testing.T) {
 		t.Errorf("%v, want an error that is no conflict", err)
 	}
 }
+
+// A lock that was released is free, although programs are started meanwhile:
+// until they run, they are this process with its files.
+func TestLockWhileProgramsStart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	started := make(chan struct{})
+	go func() {
+		defer close(started)
+		for range 100 {
+			c := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$")
+			if err := c.Start(); err != nil {
+				t.Error(err)
+				return
+			}
+			_ = c.Process.Kill()
+			_ = c.Wait()
+		}
+	}()
+	for {
+		release, err := AcquireLock(dir)
+		if err != nil {
+			t.Error(err)
+			<-started
+			return
+		}
+		release()
+		select {
+		case <-started:
+			return
+		default:
+		}
+	}
+}

@@ -68,10 +68,14 @@ func (r *Rule) due(n int, seed uint64, rule int) bool {
 	return draw.chance(r.Probability)
 }
 
-// remember keeps a page for Repeat; walk names the list and its filters.
+// remember keeps a page where the plan has a Repeat; walk names the list and its
+// filters.
 func (f *faults) remember(walk string, body []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if !f.repeats {
+		return
+	}
 	f.previous[walk] = append([]byte(nil), body...)
 }
 

@@ -332,3 +332,27 @@ func TestGzip(t *testing.T) {
 		t.Errorf("without gzip: %v", r.header)
 	}
 }
+
+// A plan may be set while requests are answered: those of a client that was
+// killed, say.
+func TestSetPlanMeanwhile(t *testing.T) {
+	t.Parallel()
+	s := newSim(t, small(1))
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		for range 50 {
+			request(s, "/v1/prices?limit=1", nil)
+		}
+	}()
+	for n := 1; ; n++ {
+		if err := s.SetPlan(Plan{Rules: []Rule{{Nth: n, Action: Repeat}}}); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-asked:
+			return
+		default:
+		}
+	}
+}

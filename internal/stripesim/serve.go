@@ -173,7 +173,7 @@ func (s *Sim) answer(r *http.Request, rt route, known bool, by caller, rule *Rul
 		s.pages.Put(e)
 		return refused.answer()
 	}
-	if s.faults.repeats && rt.id == "" {
+	if rt.id == "" {
 		s.faults.remember(walk, e.b)
 	}
 	a.body = e.b

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/tributary-data/tributary/internal/problem"
 )
@@ -42,24 +43,45 @@ func Stripe(resource, tenant string) (*Schema, error) {
 			Advice: "Give it without the leading underscore, in letters, digits, - and _.",
 		}
 	}
-	data, err := fieldGroups.ReadFile("fieldgroups/" + resource + ".json")
+	all, err := groups()
 	if err != nil {
 		return nil, err
 	}
-	g, err := parse(data)
-	if err != nil {
-		return nil, fmt.Errorf("field group of %s: %w", resource, err)
-	}
-	custom, err := g.custom()
-	if err != nil {
-		return nil, fmt.Errorf("field group of %s: %w", resource, err)
-	}
+	g := all[resource]
 	return &Schema{
 		ID:       namespace + tenant + "/schemas/stripe-" + strings.ReplaceAll(resource, "_", "-"),
-		Title:    g.Title,
+		Title:    g.title,
 		Resource: resource,
 		Tenant:   tenant,
-		Group:    custom.Name,
-		Fields:   custom.Fields,
+		Group:    g.custom.Name,
+		Fields:   slices.Clone(g.custom.Fields),
 	}, nil
 }
+
+// An ownGroup is a field group of ours, read.
+type ownGroup struct {
+	title  string
+	custom *Field
+}
+
+// groups are the field groups by resource. Reading them takes longer than most
+// that is done with them, so it is done once; nobody changes a Field of theirs.
+var groups = sync.OnceValues(func() (map[string]ownGroup, error) {
+	all := map[string]ownGroup{}
+	for _, resource := range Resources {
+		data, err := fieldGroups.ReadFile("fieldgroups/" + resource + ".json")
+		if err != nil {
+			return nil, err
+		}
+		g, err := parse(data)
+		if err != nil {
+			return nil, fmt.Errorf("field group of %s: %w", resource, err)
+		}
+		custom, err := g.custom()
+		if err != nil {
+			return nil, fmt.Errorf("field group of %s: %w", resource, err)
+		}
+		all[resource] = ownGroup{g.Title, custom}
+	}
+	return all, nil
+})
