@@ -33,7 +33,7 @@ var rules = rulebook{
 		"internal/stripe":  {"internal/problem", "internal/rawjson"},
 		// What to make, where it lands, what to read.
 		"internal/dataset": {"internal/rawjson", "internal/xdm"},
-		"internal/mapping": {"internal/dataset", "internal/problem", "internal/rawjson", "internal/xdm"},
+		"internal/mapping": {"internal/dataset", "internal/expr", "internal/problem", "internal/rawjson", "internal/xdm"},
 		"internal/extract": {"internal/problem", "internal/rawjson", "internal/stripe"},
 		// The data plane.
 		"internal/ingest": {
