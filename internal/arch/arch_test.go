@@ -53,6 +53,9 @@ var rules = rulebook{
 		"internal/docstore": {},
 		"internal/access":   {},
 		"internal/gateway":  {"internal/access", "internal/problem"},
+		"internal/dataprep": {
+			"internal/access", "internal/docstore", "internal/expr", "internal/gateway", "internal/mapping", "internal/problem", "internal/xdm",
+		},
 		// What ties it together, and the edges.
 		"internal/app": {
 			"internal/dataset", "internal/duck", "internal/extract", "internal/hook", "internal/idindex", "internal/ingest",
@@ -68,6 +71,7 @@ var rules = rulebook{
 		"internal/arch": {},
 	},
 	tests: map[string][]string{
+		"internal/dataprep": {"internal/gateway/gatewaytest", "internal/openapitest", "internal/stripesim"},
 		"internal/gateway":  {"internal/gateway/gatewaytest"},
 		"internal/docstore": {"internal/docstore/docstoretest"},
 		"internal/stripe":   {"internal/stripesim"},

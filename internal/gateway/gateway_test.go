@@ -123,7 +123,8 @@ func TestPathsOverlap(t *testing.T) {
 		return func(context.Context, *gateway.Call) (*gateway.Answer, error) { return gateway.OK(text), nil }
 	}
 	s := gatewaytest.New(t, &gateway.Service{Name: "sets", Base: "/sets", Shape: service().Shape, Routes: []gateway.Route{
-		{Method: "GET", Path: "/{id}", Handle: answer("one")}, {Method: "POST", Path: "/validate", Handle: answer("validated")},
+		{Method: "GET", Path: "/{id}", Handle: answer("one")},
+		{Method: "POST", Path: "/validate", Handle: answer("validated")},
 		{Method: "GET", Path: "", Handle: answer("all")},
 	}})
 	for call, want := range map[string]int{

@@ -202,13 +202,17 @@ func (a *application) limit(f *xdm.Field, v expr.Value, text []byte) error {
 	if l == nil {
 		return nil
 	}
-	if f.Kind == xdm.String {
+	switch f.Kind {
+	case xdm.String:
 		s, _ := a.text(f, v)
 		return a.limitText(f, s)
+	case xdm.Boolean, xdm.Date, xdm.DateTime:
+		return nil
+	default:
 	}
 	n, _, err := big.ParseFloat(string(text), 10, 2000, big.ToNearestEven)
-	if err != nil { // a boolean or a date
-		return nil
+	if err != nil {
+		return errInRange
 	}
 	if l.Min != nil && n.Cmp(big.NewFloat(*l.Min)) < 0 {
 		return fmt.Errorf("a number below %v, the least that the schema allows", *l.Min)

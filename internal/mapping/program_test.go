@@ -305,8 +305,8 @@ func TestProgramFaults(t *testing.T) {
 func TestUnfilled(t *testing.T) {
 	t.Parallel()
 	for mappings, want := range map[string]string{
-		"s <- data.id":                              "",
-		"strict.n <- data.n":                        "_acme.strict.id",
+		"s <- data.id":       "",
+		"strict.n <- data.n": "_acme.strict.id",
 		"strict.n <- data.n; strict.id <- data.id":  "",
 		"strict <- data.x":                          "",
 		"strict <- data.x; strict.n <- data.n":      "",

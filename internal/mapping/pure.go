@@ -32,7 +32,7 @@ func PureCopy(c *xdm.Composition, s *xdm.Schema, mappings []Mapping) (Set, bool)
 	if group == nil || len(p.rules) == 0 || slices.ContainsFunc(faults, func(f Fault) bool { return f.Kind != FaultOverridden }) {
 		return Set{}, false
 	}
-	whole := map[string]bool{} // fields that are copied, as a whole
+	whole := map[string]bool{}  // fields that are copied, as a whole
 	for _, r := range p.rules { // parents first
 		name, ok := r.copies(s)
 		if !ok || !whole[name] && len(r.to) != 3 {

@@ -3,6 +3,7 @@ package mapping
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -94,12 +95,21 @@ func TestProgramRefusesAsPlan(t *testing.T) {
 	}()
 	var r dataset.Record
 	for _, change := range [][2]string{
-		{"id", ""}, {"amount", `"10"`}, {"amount", "null"}, {"amount", "1.5"}, {"currency", ""}, {"amount_refunded", `"x"`}, {"description", "5"},
-		{"outcome", `{"risk_score":"x"}`}, {"metadata", `{"a":null}`}, {"application_fee_amount", "1e30"}, {"captured", `"maybe"`},
+		{"id", ""},
+		{"amount", `"10"`},
+		{"amount", "null"},
+		{"amount", "1.5"},
+		{"currency", ""},
+		{"amount_refunded", `"x"`},
+		{"description", "5"},
+		{"outcome", `{"risk_score":"x"}`},
+		{"metadata", `{"a":null}`},
+		{"application_fee_amount", "1e30"},
+		{"captured", `"maybe"`},
 	} {
 		obj := decode(t, []byte(charge))
 		if delete(obj, change[0]); change[1] != "" {
-			obj[change[0]] = decode(t, []byte(`{"x":` + change[1] + `}`))["x"]
+			obj[change[0]] = decode(t, []byte(`{"x":`+change[1]+`}`))["x"]
 		}
 		text := marshal(t, obj)
 		bad := fast.Scan(text, &r)
@@ -185,7 +195,7 @@ func TestPureCopy(t *testing.T) {
 		}},
 		{"a field that grew", required + "; outcome", false, func(c *xdm.Composition) {
 			grown := *within(within(c.Fields, "_acme"), "charges_data")[fieldAt(s, "outcome")]
-			grown.Fields = append(grown.Fields[:len(grown.Fields):len(grown.Fields)], field("mine", xdm.String))
+			grown.Fields = append(slices.Clip(grown.Fields), field("mine", xdm.String))
 			within(within(c.Fields, "_acme"), "charges_data")[fieldAt(s, "outcome")] = &grown
 		}},
 		{"a field with limits", required + "; status", false, func(c *xdm.Composition) {
