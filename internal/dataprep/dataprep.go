@@ -157,12 +157,13 @@ func (s *Service) Put(ctx context.Context, c access.Caller, id string, set Set) 
 	if err := s.check(ctx, c, &set); err != nil {
 		return Set{}, err
 	}
-	set.own(before.Mappings)
 	fresh := set
+	fresh.own(before.Mappings)
 	if err := s.identify(&fresh); err != nil {
 		return Set{}, err
 	}
 	now := s.stamp(c)
+	var made Set
 	err = s.DB.Do(ctx, func(t *docstore.Tx) error {
 		doc, h, err := headOf(t, c, id)
 		if err != nil {
@@ -172,21 +173,22 @@ func (s *Service) Put(ctx context.Context, c access.Caller, id string, set Set) 
 		if err != nil {
 			return err
 		}
-		set.ID, set.Version, set.Input = id, h.Version+1, old.Input
-		set.Stamp = Stamp{old.Created, max(now.Modified, old.Modified+1), old.CreatedBy, now.ModifiedBy}
-		if set.Name == "" {
-			set.Name = old.Name
+		made = fresh // it may run again
+		made.ID, made.Version, made.Input = id, h.Version+1, old.Input
+		made.Stamp = Stamp{old.Created, max(now.Modified, old.Modified+1), old.CreatedBy, now.ModifiedBy}
+		if made.Name == "" {
+			made.Name = old.Name
 		}
-		set.Mappings = slices.Clone(fresh.Mappings) // it may run again
-		for i := range set.Mappings {
-			m := &set.Mappings[i]
-			m.Version, m.Stamp = 0, set.Stamp
-			m.Created, m.CreatedBy = set.Modified, set.ModifiedBy
+		made.Mappings = slices.Clone(fresh.Mappings)
+		for i := range made.Mappings {
+			m := &made.Mappings[i]
+			m.Version, m.Stamp = 0, made.Stamp
+			m.Created, m.CreatedBy = made.Modified, made.ModifiedBy
 			m.continues(old.Mappings)
 		}
-		return put(t, scopeOf(c), doc, set)
+		return put(t, scopeOf(c), doc, made)
 	})
-	return set, err
+	return made, err
 }
 
 // own takes away the ids of mappings that are not among the old ones.

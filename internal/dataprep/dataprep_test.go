@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -720,4 +721,35 @@ func rightened(v any) any {
 		}
 	}
 	return v
+}
+
+// Versions that are made at once are all kept.
+func TestPutAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	c := gatewaytest.Admin("prod")
+	set, err := s.Create(t.Context(), c, Set{SchemaID: "persons"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for i := range 6 {
+		wg.Go(func() {
+			if _, err := s.Put(t.Context(), c, set.ID, Set{SchemaID: "persons", Name: fmt.Sprint(i)}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	names := map[string]bool{}
+	for v := range 7 {
+		got, err := s.Set(t.Context(), c, set.ID, v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names[got.Name] = true
+	}
+	if len(names) != 7 {
+		t.Errorf("%v", names)
+	}
 }

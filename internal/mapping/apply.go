@@ -110,13 +110,13 @@ func (a *application) write(r *rule) {
 			// parent copied.
 			a.path = append(a.path, r.to...)
 			a.warn(r.to[len(r.to)-1].field, err.Error())
-			a.root = erase(a.root, r.to)
+			a.root = a.erase(a.root, r.to)
 			return
 		}
 	}
 	if v.IsNull() {
 		if r.erases {
-			a.root = erase(a.root, r.to)
+			a.root = a.erase(a.root, r.to)
 		}
 		return
 	}

@@ -66,14 +66,17 @@ func (c *cell) set(s step, kid *cell) {
 }
 
 // erase takes away what stands at the end of steps, and returns what is left.
-func erase(c *cell, steps []step) *cell {
+func (a *application) erase(c *cell, steps []step) *cell {
 	if c == nil || len(steps) == 0 {
 		return nil
 	}
 	s := steps[0]
 	if s.kind == stepEach {
+		if !a.spend(16 * len(c.kids)) {
+			return c
+		}
 		for i, kid := range c.kids {
-			c.kids[i] = erase(kid, steps[1:])
+			c.kids[i] = a.erase(kid, steps[1:])
 		}
 		return c
 	}
@@ -81,17 +84,20 @@ func erase(c *cell, steps []step) *cell {
 	if kid == nil {
 		return c
 	}
-	kid = erase(kid, steps[1:])
-	if s.kind == stepKey && kid == nil {
-		i := c.at[s.key]
-		c.kids, c.keys = slices.Delete(c.kids, i, i+1), slices.Delete(c.keys, i, i+1)
-		clear(c.at)
-		for i, key := range c.keys {
-			c.at[key] = i
-		}
+	kid = a.erase(kid, steps[1:])
+	if s.kind != stepKey || kid != nil {
+		c.set(s, kid)
 		return c
 	}
-	c.set(s, kid)
+	if !a.spend(64 * len(c.keys)) {
+		return c
+	}
+	i := c.at[s.key]
+	c.kids, c.keys = slices.Delete(c.kids, i, i+1), slices.Delete(c.keys, i, i+1)
+	clear(c.at)
+	for i, key := range c.keys {
+		c.at[key] = i
+	}
 	return c
 }
 

@@ -226,7 +226,7 @@ func (a *application) limit(f *xdm.Field, v expr.Value, text []byte) error {
 func (a *application) limitText(f *xdm.Field, s string) error {
 	l := f.Limits
 	n := utf8.RuneCountInString(s)
-	a.spend(2 * len(s))
+	a.spend(len(s) * (2 + len(l.Pattern)))
 	re := a.program.patterns[f]
 	switch {
 	case l.MinLength != nil && n < *l.MinLength:

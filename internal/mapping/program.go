@@ -209,8 +209,11 @@ func (p *Program) destination(text string) (expr.Path, error) {
 		return nil, errors.New("the destination is missing")
 	}
 	for _, f := range p.fields {
+		if text == f.Name {
+			return expr.Path{{Name: f.Name}}, nil
+		}
 		rest, ok := strings.CutPrefix(text, f.Name+".")
-		if !ok {
+		if !ok || strings.Contains(f.Name, ".") {
 			continue
 		}
 		path, err := expr.ParsePath(rest)

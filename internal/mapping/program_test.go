@@ -448,3 +448,27 @@ func sameRecord(t testing.TB, want, got map[string]any) {
 		t.Error(d)
 	}
 }
+
+// Taking many keys out of a large map, and padding many lists, is paid for.
+func TestProgramPays(t *testing.T) {
+	t.Parallel()
+	var keys, grow strings.Builder
+	for i := range 20000 {
+		fmt.Fprintf(&keys, `,"k%d":"v"`, i)
+		grow.WriteString(`,["x"]`)
+	}
+	all := lines("ms <- data.map")
+	for i := range 2000 {
+		all = append(all, line(fmt.Sprintf("ms.k%d <- =nullify()", i)))
+	}
+	p, _ := Assemble(everything(), all)
+	got := p.Apply(&expr.Env{Record: recordOf(t, `{"data":{"map":{`+keys.String()[1:]+`}}}`)})
+	if got.Refused == nil || got.Refused.Reason != "mapping it takes more work than is allowed" || got.Record != nil {
+		t.Errorf("%+v", got.Refused)
+	}
+	p, faults := Assemble(everything(), lines("deep[*][1000] <- data.lists[*][0]"))
+	got = p.Apply(&expr.Env{Record: recordOf(t, `{"data":{"lists":[`+grow.String()[1:]+`]}}`)})
+	if len(faults) > 0 || got.Refused == nil || got.Refused.Reason != "mapping it takes more work than is allowed" {
+		t.Errorf("%v %+v", faults, got.Refused)
+	}
+}

@@ -31,7 +31,7 @@ const (
 // and type. Each source goes to one destination; the order is that of the
 // samples. Unmatched are the source paths that found no place.
 func Suggest(c *xdm.Composition, samples []expr.Value) (found []Suggestion, unmatched []string) {
-	g := &guess{root: &shape{}}
+	g := &guess{root: &shape{}, within: map[*xdm.Field][]*target{}}
 	for _, v := range samples[:min(len(samples), maxSamples)] {
 		g.learn(g.root, v, 0)
 	}
@@ -56,7 +56,8 @@ type shape struct {
 	path  expr.Path
 	kinds [expr.Map + 1]bool
 	kids  []*shape
-	elem  *shape // what [*] leads to
+	names map[string]*shape // kids
+	elem  *shape            // what [*] leads to
 	to    *target
 	score float64
 }
@@ -73,18 +74,11 @@ func (s *shape) each(visit func(*shape) bool) {
 	}
 }
 
-func (s *shape) kid(name string) *shape {
-	i := slices.IndexFunc(s.kids, func(k *shape) bool { return k.path[len(k.path)-1].Name == name })
-	if i < 0 {
-		return nil
-	}
-	return s.kids[i]
-}
-
 // A target is a field of the schema.
 type target struct {
 	path  expr.Path
 	field *xdm.Field
+	plain string // its name, as plainest writes it
 	taken bool
 }
 
@@ -92,6 +86,7 @@ type guess struct {
 	root    *shape
 	fields  int
 	targets []*target
+	within  map[*xdm.Field][]*target // the fields of an object
 }
 
 func (g *guess) learn(s *shape, v expr.Value, depth int) {
@@ -107,11 +102,15 @@ func (g *guess) learn(s *shape, v expr.Value, depth int) {
 	}
 	names, vals := v.Members()
 	for i, name := range names {
-		kid := s.kid(name)
+		kid := s.names[name]
 		if kid == nil {
 			if kid = grow(expr.Step{Name: name}); kid == nil || name == "" {
 				continue
 			}
+			if s.names == nil {
+				s.names = map[string]*shape{}
+			}
+			s.names[name] = kid
 			s.kids = append(s.kids, kid)
 		}
 		g.learn(kid, vals[i], depth+1)
@@ -128,71 +127,66 @@ func (g *guess) learn(s *shape, v expr.Value, depth int) {
 }
 
 func (g *guess) collect(f *xdm.Field, path expr.Path, depth int) {
-	if len(g.targets) >= 5*maxSampleFields || depth > maxSampleDepth {
+	if depth > maxSampleDepth {
 		return
 	}
-	if len(path) > 0 {
-		g.targets = append(g.targets, &target{path: slices.Clone(path), field: f})
-	}
-	for _, below := range f.Fields {
-		g.collect(below, append(slices.Clip(path), expr.Step{Name: below.Name}), depth+1)
-	}
+	below, object := path, f
 	if f.Kind == xdm.Array && f.Elem.Kind == xdm.Object {
-		for _, below := range f.Elem.Fields {
-			g.collect(below, append(slices.Clip(path), expr.Step{All: true}, expr.Step{Name: below.Name}), depth+1)
+		below, object = append(slices.Clip(path), expr.Step{All: true}), f.Elem
+	}
+	for _, kid := range object.Fields {
+		if len(g.targets) >= 5*maxSampleFields {
+			return
 		}
+		t := &target{path: append(slices.Clip(below), expr.Step{Name: kid.Name}), field: kid}
+		t.plain = plainest(t.path)
+		g.targets = append(g.targets, t)
+		g.within[f] = append(g.within[f], t)
+		g.collect(kid, t.path, depth+1)
 	}
 }
 
 // lay finds the two objects that have the most names in common, and maps those.
 func (g *guess) lay() {
-	type pair struct {
-		s      *shape
-		prefix expr.Path
-		fields []*xdm.Field
-		same   int
-	}
-	var best pair
-	try := func(s *shape, prefix expr.Path, fields []*xdm.Field) {
-		names := make(map[string]bool, len(s.kids))
-		for _, kid := range s.kids {
-			names[plainest(kid.path)] = true
-		}
-		same := 0
-		for _, f := range fields {
-			if names[strings.Join(tokens(f.Name), "")] {
-				same++
-			}
-		}
-		if same > best.same {
-			best = pair{s, prefix, fields, same}
-		}
-	}
+	var best *shape
+	var fields []*target
+	most := 1
 	g.root.each(func(s *shape) bool {
 		if len(s.kids) == 0 || s.elem != nil {
 			return true
 		}
+		names := make(map[string]bool, len(s.kids))
+		for _, kid := range s.kids {
+			names[plainest(kid.path)] = true
+		}
 		for _, t := range g.targets {
-			if t.field.Kind == xdm.Object && len(stars(t.path)) == len(stars(s.path)) {
-				try(s, t.path, t.field.Fields)
+			same := 0
+			if t.field.Kind == xdm.Object && stars(t.path) == stars(s.path) {
+				for _, kid := range g.within[t.field] {
+					if names[kid.plain] {
+						same++
+					}
+				}
+			}
+			if same > most {
+				best, fields, most = s, g.within[t.field], same
 			}
 		}
 		return true
 	})
-	if best.same < 2 {
+	if best == nil {
 		return
 	}
-	for _, kid := range best.s.kids {
-		for _, f := range best.fields {
-			if strings.Join(tokens(f.Name), "") != plainest(kid.path) {
+	for _, kid := range best.kids {
+		for _, t := range fields {
+			if t.taken || t.plain != plainest(kid.path) {
 				continue
 			}
-			fit := kid.fit(f)
-			score := fit
-			if f.Name != kid.path[len(kid.path)-1].Name {
+			score := kid.fit(t.field)
+			if t.field.Name != kid.path[len(kid.path)-1].Name {
 				score *= 0.95
 			}
-			if t := g.targetAt(best.prefix, f); t != nil && fit > 0 && score > kid.score && !t.taken {
+			if score > kid.score {
 				kid.to, kid.score = t, score
 			}
 		}
@@ -200,15 +194,6 @@ func (g *guess) lay() {
 			g.take(kid.to)
 		}
 	}
-}
-
-func (g *guess) targetAt(prefix expr.Path, f *xdm.Field) *target {
-	for _, t := range g.targets {
-		if t.field == f && len(t.path) == len(prefix)+1 && slices.Equal(t.path[:len(prefix)], prefix) {
-			return t
-		}
-	}
-	return nil
 }
 
 // take marks a target, and what it is part of or has below it.
@@ -229,10 +214,13 @@ func (g *guess) rest() {
 		score float64
 	}
 	var pairs []pair
-	words := map[*target][2][]string{}
-	for _, t := range g.targets {
-		if !t.taken && t.field.Kind != xdm.Object {
-			words[t] = wordsOf(t.path)
+	places := map[string][]int{} // of targets, by the words of their names
+	for i, t := range g.targets {
+		if t.taken || t.field.Kind == xdm.Object {
+			continue
+		}
+		for _, w := range keysOf(t.path) {
+			places[w] = append(places[w], i)
 		}
 	}
 	g.root.each(func(s *shape) bool {
@@ -242,13 +230,19 @@ func (g *guess) rest() {
 		if len(s.kids) > 0 || len(s.path) == 0 || s.path[len(s.path)-1].Name == "" {
 			return true
 		}
-		mine := wordsOf(s.path)
-		for _, t := range g.targets {
-			theirs, free := words[t]
-			if !free || len(stars(t.path)) != len(stars(s.path)) || !shareWord(mine[0], theirs[0]) {
+		var near []int
+		for _, w := range keysOf(s.path) {
+			near = append(near, places[w][:min(len(places[w]), maxSamples)]...)
+		}
+		slices.Sort(near)
+		name, before := wordsOf(s.path)
+		for _, i := range slices.Compact(near) {
+			t := g.targets[i]
+			if stars(t.path) != stars(s.path) {
 				continue
 			}
-			score := (0.75*alikeness(mine[0], theirs[0]) + 0.25*common(mine[1], theirs[1])) * s.fit(t.field)
+			itsName, itsBefore := wordsOf(t.path)
+			score := (0.75*alikeness(name, itsName) + 0.25*common(before, itsBefore)) * s.fit(t.field)
 			if score >= leastScore {
 				pairs = append(pairs, pair{s, t, score})
 			}
@@ -263,21 +257,31 @@ func (g *guess) rest() {
 	}
 }
 
-func stars(p expr.Path) expr.Path {
-	return slices.DeleteFunc(slices.Clone(p), func(s expr.Step) bool { return !s.All })
+func stars(p expr.Path) int {
+	n := 0
+	for _, s := range p {
+		if s.All {
+			n++
+		}
+	}
+	return n
 }
 
 // wordsOf returns the words of a path's last name, and of those before it.
-func wordsOf(p expr.Path) [2][]string {
-	var w [2][]string
-	for i, s := range p {
-		if i == len(p)-1 {
-			w[0] = tokens(s.Name)
-		} else {
-			w[1] = append(w[1], tokens(s.Name)...)
-		}
+func wordsOf(p expr.Path) (name, before []string) {
+	for _, s := range p[:len(p)-1] {
+		before = append(before, tokens(s.Name)...)
 	}
-	return w
+	return tokens(p[len(p)-1].Name), before
+}
+
+// keysOf returns the words of a path's last name, and those together.
+func keysOf(p expr.Path) []string {
+	name, _ := wordsOf(p)
+	if len(name) > 1 {
+		name = append(name, strings.Join(name, ""))
+	}
+	return name
 }
 
 func plainest(p expr.Path) string { return strings.Join(tokens(p[len(p)-1].Name), "") }
@@ -307,10 +311,6 @@ func tokens(name string) []string {
 	}
 	cut()
 	return words
-}
-
-func shareWord(a, b []string) bool {
-	return slices.ContainsFunc(a, func(w string) bool { return slices.Contains(b, w) }) || strings.Join(a, "") == strings.Join(b, "")
 }
 
 // alikeness is 1 for the same words, whatever cuts them.
