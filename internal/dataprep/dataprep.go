@@ -222,6 +222,9 @@ func (m *Mapping) continues(olds []Mapping) {
 // Set returns a version of a set, or the Newest one; problem.NotFound.
 func (s *Service) Set(ctx context.Context, c access.Caller, id string, version int) (Set, error) {
 	var set Set
+	if !isID(id) { // not every database takes every text
+		return set, problem.Errorf(problem.NotFound, "there is no mapping set %q", id)
+	}
 	err := s.DB.Do(ctx, func(t *docstore.Tx) error {
 		at := version
 		if at == Newest {
@@ -370,6 +373,11 @@ func (s *Service) identify(set *Set) error {
 		*id = hex.EncodeToString(random[16*i : 16*i+16])
 	}
 	return nil
+}
+
+func isID(s string) bool {
+	b, err := hex.DecodeString(s)
+	return err == nil && len(b) == 16
 }
 
 func (s *Service) random() io.Reader {

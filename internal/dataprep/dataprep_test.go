@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
 
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/docstore"
@@ -217,6 +216,9 @@ func TestCurrentSet(t *testing.T) {
 		at(t, schema, "properties", "tiers", "items", "type") != "object" || len(at(t, schema, "required").([]any)) == 0 {
 		t.Errorf("%v", schema)
 	}
+	if other := s.do(200, "POST /mappingSets", set); at(t, other, "id") == id || at(t, s.do(200, "GET /mappingSets/"+at(t, other, "id").(string), nil), "mappings", 0, "id") == at(t, set, "mappings", 0, "id") {
+		t.Error("a new set took over old ids")
+	}
 	mappings := s.do(200, "GET /mappingSets/"+id+"/mappings", nil).([]any)
 	one := at(t, mappings, 1, "id").(string)
 	if d := cmp.Diff(mappings[1], s.do(200, "GET /mappingSets/"+id+"/mappings/"+one, nil)); d != "" || len(mappings) != 5 {
@@ -256,6 +258,7 @@ func TestVersions(t *testing.T) {
 	}
 	s.do(404, "GET /mappingSets/"+id+"?version=2", nil)
 	s.do(404, "GET /mappingSets/"+strings.Repeat("0", 32), nil)
+	s.do(404, "GET /mappingSets/%00", nil)
 	s.do(404, "PUT /mappingSets/"+strings.Repeat("0", 32), "{")
 	s.do(400, "PUT /mappingSets/"+id, "{")
 	s.do(400, "PUT /mappingSets/"+id, `{"xdmSchema": "nowhere"}`)
@@ -444,14 +447,12 @@ func TestHostilePreview(t *testing.T) {
 	s := serve(t)
 	hostile := []string{
 		`size_of(transformArray(explode(rpad("", 80000, "a,"), ","), x -> rpad(x, 100000, "y")))`,
-		`matches_regex(rpad("", 100000, "a"), "(a|aa|aaa|b){60}c")`,
 		`transformArray(split(rpad("", 80000, "a,"), ","), x -> transformArray(split(rpad("", 80000, "a,"), ","), y -> concat(x, y)))`,
 		`rpad("", 1000000, rpad("", 1000000, "z"))`,
-		`1e900 * 1e90 * 1e9 / 3e700`,
 	}
 	for i, text := range hostile {
 		var mappings []string
-		for k := range 500 {
+		for k := range 300 {
 			mappings = append(mappings, fmt.Sprintf(`{"sourceType": "EXPRESSION", "source": %q, "destination": "person.notes.k%d"}`, text, k))
 		}
 		r := s.Do("POST", base+"/mappingSets/preview", `{"data": [{}`+strings.Repeat(",{}", 99)+`], "mappingSet": {"xdmSchema": "_acme.schemas.persons", "mappings": [`+strings.Join(mappings, ",")+`]}}`)
@@ -612,38 +613,50 @@ func TestTutorial(t *testing.T) {
 func TestIsolation(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
-	prod, dev := gatewaytest.Admin("prod"), gatewaytest.Admin("dev")
-	rapid.Check(t, func(rt *rapid.T) {
-		made := map[string]string{}
-		for range rapid.IntRange(1, 2).Draw(rt, "sets") {
-			c := rapid.SampledFrom([]access.Caller{prod, dev}).Draw(rt, "caller")
-			set, err := s.Create(t.Context(), c, Set{SchemaID: "charges", Name: c.Sandbox.Name, Mappings: []Mapping{{Type: "ATTRIBUTE", Source: "data.id", To: "_acme.charges_data.id"}}})
-			if err != nil {
-				rt.Fatal(err)
-			}
-			made[set.ID] = c.Sandbox.Name
+	callers := []access.Caller{gatewaytest.Admin("prod"), gatewaytest.Admin("dev"), gatewaytest.Admin("prod")}
+	callers[2].Org, callers[2].Sandbox = gatewaytest.OtherOrg, gatewaytest.Sandbox(gatewaytest.OtherOrg, "prod")
+	s.Schemas = everywhere{}
+	made := map[string]int{}
+	for i := range 12 {
+		owner := i * i % 3
+		set, err := s.Create(t.Context(), callers[owner], Set{SchemaID: "charges", Name: fmt.Sprint(owner), Mappings: []Mapping{{Type: "ATTRIBUTE", Source: "data.id", To: "_acme.charges_data.id"}}})
+		if err != nil {
+			t.Fatal(err)
 		}
-		for id, owner := range made {
-			for _, c := range []access.Caller{prod, dev} {
-				_, err := s.Set(t.Context(), c, id, 0)
-				_, err2 := s.Put(t.Context(), c, id, Set{SchemaID: "charges"})
-				if c.Sandbox.Name == owner && (err != nil || err2 != nil) || c.Sandbox.Name != owner && (problem.KindOf(err) != problem.NotFound || problem.KindOf(err2) != problem.NotFound) {
-					rt.Fatalf("%s of %s from %s: %v, %v", id, owner, c.Sandbox.Name, err, err2)
-				}
-			}
-		}
-		for _, c := range []access.Caller{prod, dev} {
-			sets, _, err := s.List(t.Context(), c, Query{Limit: 1000})
-			if err != nil {
-				rt.Fatal(err)
-			}
-			for _, set := range sets {
-				if set.Name != c.Sandbox.Name {
-					rt.Fatalf("%s sees %s", c.Sandbox.Name, set.Name)
-				}
+		made[set.ID] = owner
+	}
+	for id, owner := range made {
+		for i, c := range callers {
+			_, err := s.Set(t.Context(), c, id, 0)
+			_, err2 := s.Put(t.Context(), c, id, Set{SchemaID: "charges"})
+			if i == owner && (err != nil || err2 != nil) || i != owner && (problem.KindOf(err) != problem.NotFound || problem.KindOf(err2) != problem.NotFound) {
+				t.Fatalf("%s of %d from %d: %v, %v", id, owner, i, err, err2)
 			}
 		}
-	})
+	}
+	for i, c := range callers {
+		sets, count, err := s.List(t.Context(), c, Query{Limit: 100})
+		if err != nil || count != len(sets) {
+			t.Fatal(count, err)
+		}
+		for _, set := range sets {
+			if set.Name != fmt.Sprint(i) {
+				t.Fatalf("%d sees a set of %s", i, set.Name)
+			}
+			delete(made, set.ID)
+		}
+	}
+	if len(made) > 0 {
+		t.Errorf("nobody sees %v", made)
+	}
+}
+
+// everywhere is the registry for all organisations.
+type everywhere struct{ registry }
+
+func (e everywhere) Composition(ctx context.Context, c access.Caller, id string) (*xdm.Composition, error) {
+	c.Org = gatewaytest.Org
+	return e.registry.Composition(ctx, c, id)
 }
 
 func TestPermissions(t *testing.T) {

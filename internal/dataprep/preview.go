@@ -18,16 +18,17 @@ type Preview struct {
 	Refused bool
 }
 
-// MaxPreview is how many records a preview takes, MaxErrors how many faults it
-// tells of each.
-const (
-	MaxPreview = 100
-	maxErrors  = 100
-)
+// MaxPreview is how many records a preview takes.
+const MaxPreview = 100
+
+// maxErrors is how many faults of a set are told with each record.
+const maxErrors = 100
+
+// previewWork is what all records of a preview may cost together.
+const previewWork = 2 * mapping.MaxRecordWork
 
 // Preview maps records by a set that need not be kept. Mappings that are wrong
-// are told with each record. All records together may cost what one record of
-// a dataflow may.
+// are told with each record. The work for all of them together is bounded.
 func (s *Service) Preview(ctx context.Context, c access.Caller, set Set, records []expr.Value) ([]Preview, error) {
 	if n := len(set.Mappings); n > MaxMappings {
 		return nil, problem.Errorf(problem.Invalid, "%d mappings are more than the %d that a set may have", n, MaxMappings)
@@ -45,7 +46,7 @@ func (s *Service) Preview(ctx context.Context, c access.Caller, set Set, records
 			constant = append(constant, set.fault(f.Mapping, f.Error()))
 		}
 	}
-	work := mapping.MaxRecordWork
+	work := previewWork
 	all := make([]Preview, len(records))
 	for i, r := range records {
 		if err := ctx.Err(); err != nil {

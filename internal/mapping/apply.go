@@ -145,9 +145,9 @@ func (a *application) put(old *cell, f *xdm.Field, steps []step, v expr.Value) *
 	c := old
 	if c == nil {
 		c = newCell(f)
-		a.spend(cellWork + 8*len(c.kids))
+		a.spend(cellWork + slotWork*len(c.kids))
 	}
-	if s.kind == stepIndex && s.index >= len(c.kids) && !a.spend(8*(s.index+1-len(c.kids))) {
+	if s.kind == stepIndex && s.index >= len(c.kids) && !a.spend(slotWork*(s.index+1-len(c.kids))) {
 		return old
 	}
 	c.set(s, now)

@@ -15,8 +15,13 @@ type cell struct {
 	at   map[string]int
 }
 
-// cellWork is about what a cell takes in memory.
-const cellWork = 128
+// What takes memory costs several times its bytes, so that a record in the
+// making stays below some 40 MiB.
+const (
+	cellWork = 512 // of a cell
+	slotWork = 32  // of a place for one
+	byteWork = 4   // of a byte of text
+)
 
 func newCell(f *xdm.Field) *cell {
 	c := &cell{}

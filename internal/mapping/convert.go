@@ -42,7 +42,7 @@ func (a *application) convert(f *xdm.Field, v expr.Value) *cell {
 		}
 		return nil
 	}
-	a.spend(len(text))
+	a.spend(byteWork * len(text))
 	return &cell{text: text}
 }
 
@@ -53,7 +53,7 @@ func (a *application) object(f *xdm.Field, v expr.Value) *cell {
 		return nil
 	}
 	c := newCell(f)
-	if !a.spend(16 * len(f.Fields)) {
+	if !a.spend(slotWork * len(f.Fields)) {
 		return nil
 	}
 	for i, below := range f.Fields {
@@ -73,7 +73,7 @@ func (a *application) array(f *xdm.Field, v expr.Value) *cell {
 	if v.Kind() != expr.Array {
 		items = []expr.Value{v}
 	}
-	if !a.spend(8 * len(items)) {
+	if !a.spend(slotWork * len(items)) {
 		return nil
 	}
 	c := &cell{kids: make([]*cell, len(items))}
@@ -93,7 +93,7 @@ func (a *application) dictionary(f *xdm.Field, v expr.Value) *cell {
 	c := newCell(f)
 	keys, vals := v.Members()
 	for i, key := range keys {
-		if !a.spend(cellWork + len(key)) {
+		if !a.spend(cellWork + byteWork*len(key)) {
 			return nil
 		}
 		s := step{kind: stepKey, key: key, field: f.Elem}

@@ -178,6 +178,7 @@ func TestPureCopy(t *testing.T) {
 		{"renamed", required + "; customer <- data.invoice", false, nil},
 		{"renamed, and then not", required + "; customer <- data.invoice; customer", true, nil},
 		{"from above the wrapper", required + "; customer <- customer", false, nil},
+		{"from beside the wrapper", required + "; customer <- other.customer", false, nil},
 		{"computed", required + "; customer <- =upper(data.customer)", false, nil},
 		{"an expression that is a path", required + "; customer <- =data.customer", false, nil},
 		{"static", required + "; customer <- 'x", false, nil},
