@@ -33,7 +33,7 @@ var rules = rulebook{
 		"internal/stripe":  {"internal/problem", "internal/rawjson"},
 		// What to make, where it lands, what to read.
 		"internal/dataset": {"internal/rawjson", "internal/xdm"},
-		"internal/mapping": {"internal/dataset", "internal/problem", "internal/rawjson", "internal/xdm"},
+		"internal/mapping": {"internal/dataset", "internal/expr", "internal/problem", "internal/rawjson", "internal/xdm"},
 		"internal/extract": {"internal/problem", "internal/rawjson", "internal/stripe"},
 		// The data plane.
 		"internal/ingest": {
@@ -53,6 +53,9 @@ var rules = rulebook{
 		"internal/docstore": {},
 		"internal/access":   {},
 		"internal/gateway":  {"internal/access", "internal/problem"},
+		"internal/dataprep": {
+			"internal/access", "internal/docstore", "internal/expr", "internal/gateway", "internal/mapping", "internal/problem", "internal/xdm",
+		},
 		// What ties it together, and the edges.
 		"internal/app": {
 			"internal/dataset", "internal/duck", "internal/extract", "internal/hook", "internal/idindex", "internal/ingest",
@@ -68,6 +71,7 @@ var rules = rulebook{
 		"internal/arch": {},
 	},
 	tests: map[string][]string{
+		"internal/dataprep": {"internal/gateway/gatewaytest", "internal/openapitest", "internal/stripesim"},
 		"internal/gateway":  {"internal/gateway/gatewaytest"},
 		"internal/docstore": {"internal/docstore/docstoretest"},
 		"internal/stripe":   {"internal/stripesim"},

@@ -13,6 +13,7 @@ package expr
 
 import (
 	"io"
+	"slices"
 	"time"
 )
 
@@ -30,6 +31,9 @@ type Env struct {
 	Record Value     // the source record, an object
 	Now    time.Time // what now() and timestamp() tell; they fail without it
 	Random io.Reader // 16 bytes for each uuid(), which fails without it
+	// Work, if set, is what several evaluations may still do together, in the
+	// unit of MaxWork; each takes from it what it did.
+	Work *int
 }
 
 // Compile parses and checks text. Any error is an *Error with the position.
@@ -56,13 +60,24 @@ func (e *Expr) Fields() []Path { return e.fields }
 // Path returns the path that e is, if e is nothing else.
 func (e *Expr) Path() (Path, bool) { return pathOf(e.root) }
 
+// Calls reports whether e calls the function of that name.
+func (e *Expr) Calls(name string) bool { return calls(e.root, name) }
+
+func calls(n node, name string) bool {
+	if c, ok := n.(*callNode); ok && c.name == name {
+		return true
+	}
+	return slices.ContainsFunc(children(n), func(x node) bool { return calls(x, name) })
+}
+
 // Result returns what e can yield, as far as it can be told without a record.
 func (e *Expr) Result() Types { return e.result }
 
+// MaxWork bounds an evaluation: about the bytes that functions may read and
+// write in all.
+const MaxWork = 1 << 26
+
 const (
-	// maxWork bounds an evaluation: about the bytes that functions may read
-	// and write in all.
-	maxWork = 1 << 26
 	// maxWeight bounds each value that is made, in bytes.
 	maxWeight = 1 << 22
 	// maxItems is how many elements fit that.
@@ -72,7 +87,12 @@ const (
 // Eval computes e for one record. A path that leads nowhere is null. Any error
 // is an *Error; the record is still good, this field has no value.
 func (e *Expr) Eval(env *Env) (Value, error) {
-	r := &run{env: env, left: maxWork}
+	r := &run{env: env, left: MaxWork}
+	if env.Work != nil {
+		r.left = min(r.left, *env.Work)
+		before := r.left
+		defer func() { *env.Work -= before - r.left }()
+	}
 	r.stack = r.room[:0]
 	if e.vars > 0 {
 		r.vars = make([]Value, e.vars)
@@ -83,7 +103,7 @@ func (e *Expr) Eval(env *Env) (Value, error) {
 // A run is one evaluation.
 type run struct {
 	env   *Env
-	left  int     // of maxWork
+	left  int     // of MaxWork
 	vars  []Value // parameters of lambdas
 	stack []Value // arguments of the calls that are under way
 	room  [8]Value

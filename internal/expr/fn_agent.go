@@ -27,7 +27,7 @@ func agentFunctions() []*function {
 			params:  []param{{name: "user_agent", about: "the user agent text", types: textType}},
 			example: name + sample, gives: `"` + gives + `"`,
 			call: func(a args) (Value, error) {
-				if err := a.spend(50 * len(a.text(0))); err != nil {
+				if err := a.spend(400 * len(a.text(0))); err != nil {
 					return Value{}, err
 				}
 				return TextOf(do(readAgent(a.text(0)))), nil

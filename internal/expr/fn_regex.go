@@ -160,6 +160,9 @@ func explode(a args) (Value, error) {
 		}
 		parts = re.Split(a.text(0), maxItems+1)
 	}
+	if err := a.spend(128 * len(parts)); err != nil {
+		return Value{}, err
+	}
 	if err := a.few(len(parts)); err != nil {
 		return Value{}, err
 	}

@@ -134,10 +134,17 @@ func (g *Gateway) Handler() http.Handler {
 		}
 		for path, allowed := range methods {
 			slices.Sort(allowed)
-			mux.Handle(s.Base+path, g.refuse(s, &Failure{
+			refuse := g.refuse(s, &Failure{
 				Status: http.StatusMethodNotAllowed, Title: "Method not allowed",
 				Detail: "this path knows " + strings.Join(allowed, ", "), Header: http.Header{"Allow": {strings.Join(allowed, ", ")}},
-			}))
+			})
+			// One by one: a path for any method would contradict the GET of another
+			// path that it is part of, /sets/validate that of /sets/{id}.
+			for _, m := range methodsKnown {
+				if !slices.Contains(allowed, m) && (m != http.MethodHead || !slices.Contains(allowed, http.MethodGet)) {
+					mux.Handle(m+" "+s.Base+path, refuse)
+				}
+			}
 		}
 		unknown := g.refuse(s, &Failure{Status: http.StatusNotFound, Title: "Not found", Detail: "there is no such path in this service"})
 		mux.Handle(s.Base+"/", unknown)
@@ -146,6 +153,11 @@ func (g *Gateway) Handler() http.Handler {
 		}
 	}
 	return identified(plain(mux))
+}
+
+var methodsKnown = []string{
+	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+	http.MethodOptions, http.MethodConnect, http.MethodTrace,
 }
 
 // identified gives every call an id: the caller's own, or a new one.

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -111,5 +112,28 @@ func TestBody(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// A path may be part of another one that has variables: neither hides what the
+// other knows.
+func TestPathsOverlap(t *testing.T) {
+	t.Parallel()
+	answer := func(text string) func(context.Context, *gateway.Call) (*gateway.Answer, error) {
+		return func(context.Context, *gateway.Call) (*gateway.Answer, error) { return gateway.OK(text), nil }
+	}
+	s := gatewaytest.New(t, &gateway.Service{Name: "sets", Base: "/sets", Shape: service().Shape, Routes: []gateway.Route{
+		{Method: "GET", Path: "/{id}", Handle: answer("one")},
+		{Method: "POST", Path: "/validate", Handle: answer("validated")},
+		{Method: "GET", Path: "", Handle: answer("all")},
+	}})
+	for call, want := range map[string]int{
+		"GET /sets/1": 200, "HEAD /sets/1": 200, "POST /sets/validate": 200, "GET /sets": 200, "GET /sets/validate": 405, "PUT /sets/1": 405,
+		"DELETE /sets/validate": 405, "PATCH /sets": 405, "GET /sets/1/2": 404,
+	} {
+		method, path, _ := strings.Cut(call, " ")
+		if got := s.Do(method, path, nil); got.Status != want || want == 405 && got.Header.Get("Allow") == "" {
+			t.Errorf("%s: %d %s", call, got.Status, got.Body)
+		}
 	}
 }

@@ -61,6 +61,9 @@ func Compile(set Set, s *xdm.Schema, object string, volatile ...string) (*Plan, 
 		}
 		n.attach(dst)
 	}
+	for _, f := range s.Fields { // known, if not mapped: no drift
+		p.root.kid(f.Name)
+	}
 	for name, role := range map[string]role{"id": roleID, "object": roleObject, "created": roleCreated} {
 		p.root.kid(name).role = role
 	}
