@@ -86,6 +86,9 @@ func New(t testing.TB, services ...*gateway.Service) *Server {
 	return &Server{t, s.URL}
 }
 
+// With returns the same server for another test, such as a case of a fuzz test.
+func (s *Server) With(t testing.TB) *Server { return &Server{t, s.URL} }
+
 // A Reply is what a server answered.
 type Reply struct {
 	Status int
