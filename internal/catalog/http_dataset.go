@@ -103,16 +103,16 @@ func (s *Service) patch(ctx context.Context, call *gateway.Call, deep bool) (*ga
 			said = []any{step}
 		}
 	}
-	var apply func(view) (view, error)
-	switch p := said.(type) {
+	p := patch{body: body, deep: deep}
+	switch said := said.(type) {
 	case []any:
-		apply = func(v view) (view, error) { return applyPatch(v, body, p, deep) }
+		p.steps = said
 	case map[string]any:
-		apply = func(v view) (view, error) { return mergePatch(v, p), nil }
+		p.merge = said
 	default:
 		return nil, invalid("the body is neither an object to merge nor an array of patch operations")
 	}
-	return s.change(ctx, call, func(d *Dataset) error { return d.apply(call.Caller, apply) })
+	return s.change(ctx, call, func(d *Dataset) error { return d.apply(call.Caller, p) })
 }
 
 // change answers a call that changes a dataset.
@@ -137,12 +137,12 @@ func (s *Service) deleteDataset(ctx context.Context, call *gateway.Call) (*gatew
 }
 
 // apply changes what clients may change of a dataset by its view.
-func (d *Dataset) apply(c access.Caller, change func(view) (view, error)) error {
+func (d *Dataset) apply(c access.Caller, p patch) error {
 	before, err := d.view(c)
 	if err != nil {
 		return err
 	}
-	after, err := change(maps.Clone(before))
+	after, err := p.apply(before)
 	if err != nil {
 		return err
 	}
@@ -195,13 +195,25 @@ func mergePatch(target, patch map[string]any) map[string]any {
 	return merged
 }
 
-func applyPatch(v view, body []byte, steps []any, deep bool) (view, error) {
+// A patch is an object to merge, or the steps of a JSON Patch.
+type patch struct {
+	merge map[string]any
+	steps []any
+	body  []byte // the steps as they came
+	deep  bool   // makes objects that are missing
+}
+
+func (p patch) apply(v view) (view, error) {
+	if p.merge != nil {
+		return mergePatch(v, p.merge), nil
+	}
+	body := p.body
 	doc, err := json.Marshal(v)
 	if err != nil {
 		return nil, err
 	}
-	if deep {
-		if body, err = json.Marshal(withParents(map[string]any(v), steps)); err != nil {
+	if p.deep {
+		if body, err = json.Marshal(withParents(map[string]any(v), p.steps)); err != nil {
 			return nil, err
 		}
 	}
