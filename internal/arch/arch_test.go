@@ -26,6 +26,7 @@ var rules = rulebook{
 		"internal/problem": {},
 		"internal/money":   {},
 		"internal/rawjson": {"internal/problem"},
+		"internal/jsondoc": {"internal/problem"},
 		"internal/expr":    {"internal/problem", "internal/rawjson"},
 		// Vocabularies.
 		"internal/xdm":     {"internal/problem"},
@@ -52,10 +53,13 @@ var rules = rulebook{
 		// The services around the lake: who may do what, where documents are kept, the door.
 		"internal/docstore": {},
 		"internal/access":   {},
-		"internal/gateway":  {"internal/access", "internal/problem"},
+		"internal/gateway":  {"internal/access", "internal/jsondoc", "internal/problem"},
 		"internal/dataprep": {
 			"internal/access", "internal/docstore", "internal/expr", "internal/gateway", "internal/mapping", "internal/problem", "internal/xdm",
 		},
+		"internal/catalog":    {"internal/access", "internal/docstore", "internal/gateway", "internal/problem", "internal/xdm"},
+		"internal/dataaccess": {"internal/access", "internal/catalog", "internal/gateway", "internal/problem"},
+		"internal/insights":   {"internal/access", "internal/catalog", "internal/gateway", "internal/problem"},
 		// What ties it together, and the edges.
 		"internal/app": {
 			"internal/dataset", "internal/duck", "internal/extract", "internal/hook", "internal/idindex", "internal/ingest",
@@ -90,6 +94,7 @@ var rules = rulebook{
 		"internal/openapitest":           {},
 		"internal/gateway/gatewaytest":   {"internal/access", "internal/gateway", "internal/problem"},
 		"internal/docstore/docstoretest": {"internal/docstore", "internal/need"},
+		"internal/catalog/catalogtest":   {"internal/access", "internal/catalog", "internal/docstore", "internal/problem", "internal/xdm"},
 	},
 	libraries: map[string][]string{
 		"github.com/apache/iceberg-go":  {"internal/lake"},

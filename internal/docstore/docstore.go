@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // A Scope is where a document lives. No call sees a document of another one.
@@ -67,6 +68,11 @@ type Tx struct {
 	ctx context.Context //nolint:containedctx // a transaction lives as long as the call that made it
 }
 
+// Storable says whether a text can be an id, a key or a parent: PostgreSQL
+// takes no NUL and nothing but UTF-8, and asking it for such a text is an
+// error. Get, Find and List know that there is no such document.
+func Storable(text string) bool { return utf8.ValidString(text) && !strings.ContainsRune(text, 0) }
+
 const columns = "id, parent, revision, created, updated, body"
 
 func scan(kind string, row interface{ Scan(...any) error }) (Doc, error) {
@@ -82,6 +88,9 @@ func scan(kind string, row interface{ Scan(...any) error }) (Doc, error) {
 
 // Get returns a document with its keys, or ErrNotFound.
 func (t *Tx) Get(s Scope, kind, id string) (Doc, error) {
+	if !Storable(id) {
+		return Doc{}, ErrNotFound
+	}
 	d, err := scan(kind, t.row("select "+columns+" from doc where org = ? and sandbox = ? and kind = ? and id = ?", s.Org, s.Sandbox, kind, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return Doc{}, ErrNotFound
@@ -102,6 +111,9 @@ func (t *Tx) Get(s Scope, kind, id string) (Doc, error) {
 
 // Find returns the document that has the key, or ErrNotFound.
 func (t *Tx) Find(s Scope, kind, key string) (Doc, error) {
+	if !Storable(key) {
+		return Doc{}, ErrNotFound
+	}
 	var id string
 	err := t.row("select id from doc_key where org = ? and sandbox = ? and kind = ? and name = ?", s.Org, s.Sandbox, kind, key).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -115,6 +127,9 @@ func (t *Tx) Find(s Scope, kind, key string) (Doc, error) {
 
 // List returns the documents of a kind that the page asks for.
 func (t *Tx) List(s Scope, kind string, p Page) ([]Doc, error) {
+	if !Storable(p.Parent) {
+		return nil, nil
+	}
 	query := "select " + columns + " from doc where org = ? and sandbox = ? and kind = ?"
 	args := []any{s.Org, s.Sandbox, kind}
 	if p.Parent != "" {

@@ -237,3 +237,34 @@ func TestAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// Whatever text comes from outside, a document that can't be there is not
+// found, and nothing fails.
+func TestStrangeIDs(t *testing.T) {
+	t.Parallel()
+	docstoretest.Each(t, func(t *testing.T, name string) {
+		db, err := docstore.Open(t.Context(), name, time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = db.Close() })
+		for _, id := range []string{"a\x00b", "\xff", "'; drop table doc; --", "?", ""} {
+			err := db.Do(t.Context(), func(tx *docstore.Tx) error {
+				if _, err := tx.Get(prod, "flow", id); !errors.Is(err, docstore.ErrNotFound) {
+					t.Errorf("get %q: %v", id, err)
+				}
+				if _, err := tx.Find(prod, "flow", id); !errors.Is(err, docstore.ErrNotFound) {
+					t.Errorf("find %q: %v", id, err)
+				}
+				docs, err := tx.List(prod, "flow", docstore.Page{Parent: id})
+				if len(docs) > 0 {
+					t.Errorf("list %q: %v", id, docs)
+				}
+				return err
+			})
+			if err != nil {
+				t.Errorf("%q: %v", id, err)
+			}
+		}
+	})
+}
