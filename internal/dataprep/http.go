@@ -21,7 +21,7 @@ import (
 
 const base = "/data/foundation/conversion"
 
-// MaxBody bounds the bodies of all calls.
+// maxBody bounds the bodies of all calls.
 const maxBody = 4 << 20
 
 // HTTP returns the service's calls.
@@ -330,96 +330,6 @@ func (s *Service) preview(ctx context.Context, call *gateway.Call) (*gateway.Ans
 	}
 	if single {
 		return gateway.OK(answer[0]), nil
-	}
-	return gateway.OK(answer), nil
-}
-
-func (s *Service) suggest(ctx context.Context, call *gateway.Call) (*gateway.Answer, error) {
-	var b struct {
-		setBody
-
-		Data json.RawMessage `json:"data"`
-	}
-	if err := call.JSON(&b); err != nil {
-		return nil, err
-	}
-	b.Mappings = nil
-	asked, err := b.set(call.Caller)
-	if err == nil {
-		err = named(asked)
-	}
-	if err != nil {
-		return nil, err
-	}
-	samples, _, err := records(b.Data)
-	if err != nil {
-		return nil, err
-	}
-	set, unmatched, err := s.Suggest(ctx, call.Caller, asked.SchemaID, samples)
-	if err != nil {
-		return nil, err
-	}
-	set.Content, set.XDM = asked.Content, asked.XDM
-	if unmatched == nil {
-		unmatched = []string{}
-	}
-	return gateway.OK(struct {
-		draft
-		Unmatched []string `json:"unmatchedSources"`
-	}{set.draft(), unmatched}), nil
-}
-
-func (s *Service) template(ctx context.Context, call *gateway.Call) (*gateway.Answer, error) {
-	id := call.HTTP.URL.Query().Get("schema")
-	if id == "" {
-		return nil, invalid("schema=… is missing: the $id of the schema that the set should map to")
-	}
-	set, err := s.Template(ctx, call.Caller, call.Var("resource"), ownSchema(call.Caller, id))
-	if err != nil {
-		return nil, err
-	}
-	set.Content, set.XDM = "application/vnd.adobe.xed-full+json;version=1", "1.0"
-	return gateway.OK(set.draft()), nil
-}
-
-// A draft is a set that is not kept, as a client may send it.
-type draft struct {
-	Name         string         `json:"name,omitempty"`
-	OutputSchema outputSchema   `json:"outputSchema"`
-	Mappings     []draftMapping `json:"mappings"`
-}
-
-type draftMapping struct {
-	SourceType  string  `json:"sourceType"`
-	Source      string  `json:"source"`
-	Destination string  `json:"destination"`
-	MatchScore  float64 `json:"matchScore"`
-}
-
-func (set Set) draft() draft {
-	d := draft{Name: set.Name, OutputSchema: outputSchema{SchemaRef: reference{set.SchemaID, set.Content}}, Mappings: []draftMapping{}}
-	for _, m := range set.Mappings {
-		d.Mappings = append(d.Mappings, draftMapping{m.Type, m.Source, m.To, m.Score})
-	}
-	return d
-}
-
-func (s *Service) checkExpression(_ context.Context, call *gateway.Call) (*gateway.Answer, error) {
-	var b expressionBody
-	if err := call.JSON(&b); err != nil {
-		return nil, err
-	}
-	text, err := b.text()
-	if err != nil {
-		return nil, err
-	}
-	sample, err := b.sample()
-	if err != nil {
-		return nil, err
-	}
-	answer := map[string]string{"validationStatus": "succeeded", "error": "none"}
-	if err := s.CheckExpression(text, sample); err != nil {
-		answer = map[string]string{"validationStatus": "failed", "error": err.Error()}
 	}
 	return gateway.OK(answer), nil
 }

@@ -1,9 +1,11 @@
 package dataprep
 
 import (
+	"context"
 	"encoding/json"
 
 	"github.com/tributary-data/tributary/internal/expr"
+	"github.com/tributary-data/tributary/internal/gateway"
 )
 
 // CheckExpression says what is wrong with an expression, and, if there is a
@@ -145,4 +147,24 @@ func operatorDocuments() []operatorDocument {
 		list = append(list, operatorDocument(o))
 	}
 	return list
+}
+
+func (s *Service) checkExpression(_ context.Context, call *gateway.Call) (*gateway.Answer, error) {
+	var b expressionBody
+	if err := call.JSON(&b); err != nil {
+		return nil, err
+	}
+	text, err := b.text()
+	if err != nil {
+		return nil, err
+	}
+	sample, err := b.sample()
+	if err != nil {
+		return nil, err
+	}
+	answer := map[string]string{"validationStatus": "succeeded", "error": "none"}
+	if err := s.CheckExpression(text, sample); err != nil {
+		answer = map[string]string{"validationStatus": "failed", "error": err.Error()}
+	}
+	return gateway.OK(answer), nil
 }
