@@ -6,12 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/docstore"
-	"github.com/tributary-data/tributary/internal/problem"
 )
 
 // A Copy is a table that passes over a Stripe account fill.
@@ -77,15 +77,17 @@ func (s *Service) Import(ctx context.Context, c access.Caller) error {
 
 // A seen is how far the commits of a copy have become batches.
 type seen struct {
-	SnapshotID int64 `json:"snapshotId"` // the last one
+	SnapshotID int64 `json:"snapshotId"` // the table's when they did
+	Commit     int64 `json:"commit"`     // the last of those that were listed; a rewrite may follow it
 	Rows       int64 `json:"rows"`       // what the batches so far add up to
 }
 
 func (s *Service) importCommits(ctx context.Context, c access.Caller, d Dataset) error {
-	commits, rows, err := s.commits(ctx, d.Table)
-	if err != nil || len(commits) == 0 {
+	commits, stats, err := s.commits(ctx, d.Table)
+	if err != nil || stats.SnapshotID == 0 {
 		return err
 	}
+	at := s.Now()
 	return s.DB.Do(ctx, func(t *docstore.Tx) error {
 		doc, err := t.Get(scope(c), kindSeen, d.ID)
 		if errors.Is(err, docstore.ErrNotFound) {
@@ -98,64 +100,65 @@ func (s *Service) importCommits(ctx context.Context, c access.Caller, d Dataset)
 		if err := json.Unmarshal(doc.Body, &have); err != nil {
 			return err
 		}
-		fresh := unseen(commits, have)
-		if len(fresh) == 0 {
+		if have.SnapshotID == stats.SnapshotID {
 			return nil
 		}
-		for _, b := range batchesOf(d, have, fresh, rows) {
+		for _, b := range batchesOf(d, have, commits, stats, at) {
 			if _, err := createBatch(t, scope(c), b); err != nil {
 				return err
 			}
 		}
-		_, err = put(t, scope(c), doc, seen{commits[len(commits)-1].SnapshotID, rows})
+		now := seen{SnapshotID: stats.SnapshotID, Commit: have.Commit, Rows: stats.Rows}
+		if n := len(commits); n > 0 {
+			now.Commit = commits[n-1].SnapshotID
+		}
+		_, err = put(t, scope(c), doc, now)
 		return err
 	})
 }
 
-// commits returns the commits of a table and how many rows it has after the
-// last of them; none if another commit came while they were read, and there
-// will be another time.
-func (s *Service) commits(ctx context.Context, table string) ([]Commit, int64, error) {
+// commits returns the commits of a table and what they come to; nothing if
+// other commits came while they were read, and there will be another time.
+func (s *Service) commits(ctx context.Context, table string) ([]Commit, Stats, error) {
 	for range 3 {
-		commits, err := s.Tables.Commits(ctx, table)
-		if err != nil || len(commits) == 0 {
-			if problem.KindOf(err) == problem.NotFound {
-				err = nil // it has yet to be made
-			}
-			return nil, 0, err
-		}
-		stats, err := s.Tables.Stats(ctx, table)
+		before, err := s.Tables.Stats(ctx, table)
 		if err != nil {
-			return nil, 0, err
+			return nil, Stats{}, none(err) // it has yet to be made
 		}
-		if stats.SnapshotID == commits[len(commits)-1].SnapshotID {
-			return commits, stats.Rows, nil
+		commits, err := s.Tables.Commits(ctx, table)
+		if err != nil {
+			return nil, Stats{}, none(err)
 		}
-	}
-	return nil, 0, nil
-}
-
-// unseen returns the commits that came after those that are batches already.
-func unseen(commits []Commit, have seen) []Commit {
-	for i, k := range commits {
-		if k.SnapshotID == have.SnapshotID {
-			return commits[i+1:]
+		after, err := s.Tables.Stats(ctx, table)
+		if err != nil {
+			return nil, Stats{}, none(err)
+		}
+		if before == after {
+			return commits, after, nil
 		}
 	}
-	return commits
+	return nil, Stats{}, nil
 }
 
-// batchesOf returns a batch for each commit. Where commits before them have
-// expired without having been seen, one more comes first, which has what is
-// missing to the rows that the table has now.
-func batchesOf(d Dataset, have seen, fresh []Commit, rows int64) []Batch {
-	gap := rows - have.Rows
+// batchesOf returns a batch for each commit that has none yet. Where commits
+// before them have expired without having been seen, one more comes first,
+// which has what is missing to the rows that the table has now.
+func batchesOf(d Dataset, have seen, commits []Commit, stats Stats, now time.Time) []Batch {
+	fresh, known := commits, false
+	if i := slices.IndexFunc(commits, func(k Commit) bool { return k.SnapshotID == have.Commit }); i >= 0 {
+		fresh, known = commits[i+1:], true
+	}
+	gap := stats.Rows - have.Rows
 	for _, k := range fresh {
 		gap -= k.Added - k.Deleted
 	}
+	first := Commit{SnapshotID: stats.SnapshotID, Time: now.Add(time.Millisecond)} // where all have expired
+	if len(fresh) > 0 {
+		first = fresh[0]
+	}
 	var all []Batch
-	first := fresh[0]
-	if first.Parent != have.SnapshotID && (first.Parent != 0 || gap != 0) {
+	follows := first.Parent == 0 || first.Parent == have.SnapshotID || first.Parent == have.Commit
+	if !known && (gap != 0 || !follows) {
 		first.Time = first.Time.Add(-time.Millisecond)
 		b := d.commitBatch(first, "before")
 		b.Tags = map[string][]string{commitsTag: {"expired before the catalog saw them; the counts are what they come to together"}}

@@ -133,6 +133,8 @@ func (Schemas) Composition(_ context.Context, _ access.Caller, id string) (*xdm.
 type Tables struct {
 	// Fail, if set, is what every change comes to.
 	Fail error
+	// Orphans makes commits that do not say what came before them.
+	Orphans bool
 
 	mu     sync.Mutex
 	tables map[string]*table
@@ -143,6 +145,8 @@ type table struct {
 	files   []stored
 	commits []catalog.Commit
 	rows    int64
+
+	snapshot int64
 }
 
 type stored struct {
@@ -203,9 +207,7 @@ func (f *Tables) Stats(_ context.Context, name string) (catalog.Stats, error) {
 	for _, one := range t.files {
 		s.Bytes += one.Bytes
 	}
-	if n := len(t.commits); n > 0 {
-		s.SnapshotID = t.commits[n-1].SnapshotID
-	}
+	s.SnapshotID = t.snapshot
 	return s, nil
 }
 
@@ -351,12 +353,30 @@ func (f *Tables) Commit(name string, added, deleted int64, at time.Time) catalog
 func (f *Tables) commit(t *table, added, deleted int64, at time.Time) catalog.Commit {
 	f.serial++
 	k := catalog.Commit{SnapshotID: f.serial * 7919, Time: at, Added: added, Deleted: deleted}
-	if n := len(t.commits); n > 0 {
+	if n := len(t.commits); n > 0 && !f.Orphans {
 		k.Parent = t.commits[n-1].SnapshotID
 	}
 	t.commits = append(t.commits, k)
 	t.rows += added - deleted
+	t.snapshot = k.SnapshotID
 	return k
+}
+
+// Rewrite puts the rows of a table into one file, in a commit that changes
+// none of them. Commits may know nothing of it.
+func (f *Tables) Rewrite(name string, at time.Time, listed bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t := f.tables[name]
+	if t == nil {
+		return
+	}
+	k := f.commit(t, 0, 0, at)
+	if !listed {
+		t.commits = t.commits[:len(t.commits)-1]
+	}
+	body := []byte(strings.Repeat("{}\n", int(t.rows)))
+	t.files = []stored{{catalog.File{Path: "data/whole.parquet", Bytes: int64(len(body)), Rows: t.rows, Snapshot: k.SnapshotID}, "", body}}
 }
 
 // Expire forgets all commits of a table but the last few.
@@ -364,5 +384,8 @@ func (f *Tables) Expire(name string, keep int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	t := f.tables[name]
+	if t == nil {
+		return
+	}
 	t.commits = t.commits[max(0, len(t.commits)-keep):]
 }
