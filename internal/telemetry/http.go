@@ -19,8 +19,8 @@ import (
 // A call is what is known of one so far. It is filled on the way in and read
 // on the way out, by one goroutine.
 type call struct {
-	service, route            string
-	request                   string // id
+	service, route             string
+	request                    string // id
 	client, user, org, sandbox string
 }
 
