@@ -52,7 +52,9 @@ func (l *log) String() string {
 func start(t *testing.T, s *server.Server) (said *log, stop func() error) {
 	t.Helper()
 	said = &log{}
-	s.Log = slog.New(slog.NewTextHandler(said, nil))
+	if s.Log == nil {
+		s.Log = slog.New(slog.NewTextHandler(said, nil))
+	}
 	if s.Now == nil {
 		s.Now = time.Now
 	}
