@@ -79,7 +79,7 @@ func TestAllowList(t *testing.T) {
 	status(403, "203.0.113.1", "X-Forwarded-For", "198.51.100.1, 203.0.113.1") // only the right-most hop is the proxy's word
 	put("organization", "", 200, list("198.51.100.0/24", "2001:db8::/32", "127.0.0.0/8"))
 	status(403, "unknown") // nor is he who hides behind the proxy's own address
-	status(200, "127.0.0.1")
+	status(200, "", "X-Forwarded-For", "127.0.0.1")
 	put("organization", "", 200, list("198.51.100.0/24", "2001:db8::/32"))
 	if got := d.As(access.Principal{Org: gatewaytest.OtherOrg, Client: "c", Admin: true}, "GET", "/data/foundation/network/egress", nil, from("203.0.113.1")...); got.Status != 200 {
 		t.Errorf("another organisation: %d", got.Status)

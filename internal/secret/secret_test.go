@@ -362,7 +362,9 @@ func TestMasked(t *testing.T) {
 		t.Fatal(err)
 	}
 	var file struct {
-		Keyset struct{ Key []struct{ KeyData struct{ Value []byte } } }
+		Keyset struct {
+			Key []struct{ KeyData struct{ Value []byte } }
+		}
 	}
 	if err := json.Unmarshal(text, &file); err != nil || len(file.Keyset.Key) != 1 || len(file.Keyset.Key[0].KeyData.Value) < 32 {
 		t.Fatalf("%s, %v", text, err)
