@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -222,9 +223,7 @@ func TestEvent(t *testing.T) {
 		"action": "Update", "timestamp": "2026-01-31T12:00:00.000+0000",
 	}
 	with := func(more map[string]any) map[string]any {
-		for k, v := range common {
-			more[k] = v
-		}
+		maps.Copy(more, common)
 		return more
 	}
 	want := with(map[string]any{

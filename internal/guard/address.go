@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/tributary-data/tributary/internal/problem"
@@ -39,8 +40,8 @@ func (p Proxies) Address(r *http.Request) (netip.Addr, error) {
 		return at, nil
 	}
 	hops := p.hops(r.Header)
-	for i := len(hops) - 1; i >= 0; i-- {
-		next, err := hop(hops[i])
+	for _, text := range slices.Backward(hops) {
+		next, err := hop(text)
 		if err != nil {
 			return at, errHop
 		}

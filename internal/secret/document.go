@@ -39,8 +39,11 @@ func (k *Keys) Reseal(document []byte) (Resealed, error) {
 		return out, err
 	}
 	var root any
-	if json.Unmarshal(document, &root) != nil {
+	if !json.Valid(document) {
 		return out, nil // holds no Sealed
+	}
+	if err := json.Unmarshal(document, &root); err != nil {
+		return out, fmt.Errorf("read a document: %w", err)
 	}
 	var left []uint32
 	done := make(map[string]bool)

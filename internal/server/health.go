@@ -23,13 +23,19 @@ const (
 
 // health answers /healthz, which says that the program is alive, and /readyz,
 // which says that it can do its work, or names the parts that can't. Why they
-// can't is for the log.
+// can't is for the log. Without checks both are the handler's business.
 func (s *Server) health(next http.Handler) http.Handler {
+	if len(s.Ready) == 0 {
+		return next
+	}
 	ready := &readiness{server: s}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/healthz":
-			say(w, r, http.StatusOK, map[string]any{"alive": true})
+			if allowed(w, r) {
+				w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+				_, _ = w.Write([]byte("ok\n")) // who asked may be gone
+			}
 		case "/readyz":
 			missing := ready.ask(r.Context())
 			if len(missing) > 0 {
@@ -43,10 +49,17 @@ func (s *Server) health(next http.Handler) http.Handler {
 	})
 }
 
+func allowed(w http.ResponseWriter, r *http.Request) bool {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return true
+	}
+	w.Header().Set("Allow", "GET, HEAD")
+	w.WriteHeader(http.StatusMethodNotAllowed)
+	return false
+}
+
 func say(w http.ResponseWriter, r *http.Request, status int, body any) {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		w.Header().Set("Allow", "GET, HEAD")
-		w.WriteHeader(http.StatusMethodNotAllowed)
+	if !allowed(w, r) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

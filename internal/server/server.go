@@ -17,7 +17,7 @@ import (
 	"github.com/tributary-data/tributary/internal/problem"
 )
 
-// A Server serves a handler, and beside it /healthz and /readyz.
+// A Server serves a handler and, if it has checks, /healthz and /readyz.
 type Server struct {
 	Address string // host:port; port 0 takes a free one
 	// Public allows an address that others can reach, without TLS.

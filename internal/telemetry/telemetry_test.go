@@ -61,11 +61,15 @@ func (l *lockedBuffer) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
-func (l *lockedBuffer) lines(t *testing.T) (all []map[string]any) {
-	t.Helper()
+func (l *lockedBuffer) bytes() []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for line := range bytes.Lines(l.b.Bytes()) {
+	return bytes.Clone(l.b.Bytes())
+}
+
+func (l *lockedBuffer) lines(t *testing.T) (all []map[string]any) {
+	t.Helper()
+	for line := range bytes.Lines(l.bytes()) {
 		var m map[string]any
 		if err := json.Unmarshal(line, &m); err != nil {
 			t.Fatal(err)
@@ -215,7 +219,7 @@ func TestTraces(t *testing.T) {
 	}
 	attributes := map[string]string{}
 	for _, a := range got[0].Attributes {
-		attributes[string(a.Key)] = a.Value.Emit()
+		attributes[string(a.Key)] = a.Value.String()
 	}
 	want := map[string]string{
 		"http.request.method": "GET", "http.route": "/things/{id}", "http.response.status_code": "200", "tributary.service": "things", "tributary.request_id": "r-1",

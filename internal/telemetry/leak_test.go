@@ -1,4 +1,4 @@
-package server_test
+package telemetry_test
 
 import (
 	"bytes"
@@ -140,14 +140,14 @@ func TestNoTokenAnywhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = file.Close() })
-	said := &log{}
+	said := &lockedBuffer{}
 	logger := slog.New(slog.NewTextHandler(said, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	proxies := guard.Proxies{Trusted: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
 	address := func(r *http.Request) string {
 		a, _ := proxies.Address(r)
 		return a.String()
 	}
-	spans := &spanKeeper{tracetest.NewInMemoryExporter()}
+	spans := kept{tracetest.NewInMemoryExporter()}
 	watch, err := telemetry.New(ctx, telemetry.Options{Version: "1", Log: logger, Now: time.Now, Address: address, Spans: spans})
 	if err != nil {
 		t.Fatal(err)
@@ -168,7 +168,7 @@ func TestNoTokenAnywhere(t *testing.T) {
 		trail.Observe(ctx, o)
 	}
 	s := &server.Server{Handler: watch.Middleware(limiter.Middleware(g.Handler())), Log: logger}
-	_, stop := start(t, s)
+	stop := serve(t, s)
 	answers := &bytes.Buffer{}
 	call := func(want int, method, path, body string, header ...string) {
 		t.Helper()
@@ -244,7 +244,7 @@ func TestNoTokenAnywhere(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	all := map[string][]byte{"answers": answers.Bytes(), "log": []byte(said.String()), "spans": fmt.Appendf(nil, "%+v", spans.GetSpans())}
+	all := map[string][]byte{"answers": answers.Bytes(), "log": said.bytes(), "spans": fmt.Appendf(nil, "%+v", spans.GetSpans())}
 	metrics := &responseBuffer{header: http.Header{}}
 	watch.Metrics().ServeHTTP(metrics, &http.Request{Header: http.Header{}})
 	all["metrics"] = metrics.Bytes()
@@ -289,10 +289,22 @@ func TestNoTokenAnywhere(t *testing.T) {
 	}
 }
 
-// spanKeeper keeps spans beyond Shutdown.
-type spanKeeper struct{ *tracetest.InMemoryExporter }
-
-func (*spanKeeper) Shutdown(context.Context) error { return nil }
+// serve runs a server; stop ends it.
+func serve(t *testing.T, s *server.Server) (stop func() error) {
+	t.Helper()
+	s.Address, s.Now = "127.0.0.1:0", time.Now
+	if err := s.Listen(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	t.Cleanup(cancel)
+	return func() error {
+		cancel()
+		return <-done
+	}
+}
 
 type responseBuffer struct {
 	bytes.Buffer
