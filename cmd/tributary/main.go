@@ -32,6 +32,7 @@ type cli struct {
 	Drift    driftCmd    `cmd:"" help:"List what Stripe sent and the schemas do not know."`
 	Schema   schemaCmd   `cmd:"" help:"Show and extend the schemas of the datasets."`
 	Privacy  privacyCmd  `cmd:"" help:"Drop, hash or mask fields before anything of them is stored."`
+	Secret   secretCmd   `cmd:"" help:"Manage the keys that stored credentials are sealed with."`
 	Simulate SimulateCmd `cmd:"" help:"Serve a simulated Stripe account."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }

@@ -5,6 +5,7 @@
 package docstore
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -223,6 +224,58 @@ func (t *Tx) Delete(s Scope, kind, id string) error {
 	}
 	_, err = t.exec("delete from doc_key where org = ? and sandbox = ? and kind = ? and id = ?", s.Org, s.Sandbox, kind, id)
 	return err
+}
+
+// Rewrite hands each document of the database, of all scopes, to change, and
+// stores what it returns if that is not the body as it was. The document gets a
+// new revision, so that nobody puts back what he read before; Updated stays. A
+// document at a time is one transaction. It is for upkeep: no caller of an API
+// reaches it.
+func (db *DB) Rewrite(ctx context.Context, change func(s Scope, d Doc) ([]byte, error)) error {
+	type place struct{ org, sandbox, kind, id string }
+	var last place
+	for {
+		var page []place
+		err := db.Do(ctx, func(t *Tx) error {
+			page = nil
+			return t.each(
+				"select org, sandbox, kind, id from doc where (org, sandbox, kind, id) > (?, ?, ?, ?) order by org, sandbox, kind, id limit 500",
+				[]any{last.org, last.sandbox, last.kind, last.id}, func(r *sql.Rows) error {
+					var p place
+					err := r.Scan(&p.org, &p.sandbox, &p.kind, &p.id)
+					page = append(page, p)
+					return err
+				},
+			)
+		})
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		for _, last = range page {
+			err := db.Do(ctx, func(t *Tx) error {
+				s := Scope{last.org, last.sandbox}
+				d, err := t.Get(s, last.kind, last.id)
+				if errors.Is(err, ErrNotFound) {
+					return nil // deleted meanwhile
+				}
+				if err != nil {
+					return err
+				}
+				body, err := change(s, d)
+				if err != nil || bytes.Equal(body, d.Body) {
+					return err
+				}
+				_, err = t.exec(
+					"update doc set body = ?, revision = revision + 1 where org = ? and sandbox = ? and kind = ? and id = ?",
+					string(body), s.Org, s.Sandbox, last.kind, last.id,
+				)
+				return err
+			})
+			if err != nil {
+				return fmt.Errorf("%s %s: %w", last.kind, last.id, err)
+			}
+		}
+	}
 }
 
 // Clear removes all documents of a scope.

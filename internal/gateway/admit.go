@@ -11,69 +11,72 @@ import (
 
 // admit checks a call in the order in which the original does: token, api
 // key, organisation, sandbox, permission. Nothing of the path's ids or of the
-// body has been looked at when it refuses.
-func (g *Gateway) admit(s *Service, route *Route, r *http.Request) (*access.Caller, error) {
+// body has been looked at when it refuses. Caller gets what is known of it, step
+// by step.
+func (g *Gateway) admit(s *Service, route *Route, r *http.Request, caller *access.Caller) error {
 	ctx := r.Context()
-	p, err := g.principal(ctx, r.Header)
-	if err != nil {
-		return nil, err
+	if err := g.principal(ctx, r.Header, caller); err != nil {
+		return err
 	}
-	tenant, err := g.Doors.Tenant(ctx, p.Org)
-	if err != nil {
-		return nil, err
+	p := &caller.Principal
+	var err error
+	if caller.Tenant, err = g.Doors.Tenant(ctx, p.Org); err != nil {
+		return err
 	}
-	caller := &access.Caller{Principal: *p, Tenant: tenant}
 	name, id := r.Header.Get("X-Sandbox-Name"), r.Header.Get("X-Sandbox-Id")
 	if route.Unscoped {
 		name, id = "", ""
 	}
 	if caller.Sandbox, err = g.sandbox(ctx, s, p, name, id); err != nil {
-		return nil, err
+		return err
 	}
 	if g.Check != nil {
 		if err := g.Check(r, caller); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if !route.Unscoped && !p.Enters(caller.Sandbox.Name) || !p.May(caller.Sandbox.Name, route.Need) {
-		return nil, &Failure{
+		return &Failure{
 			Status: http.StatusForbidden, Code: s.Codes.Forbidden, Title: "Forbidden",
 			Detail: "You do not have sufficient permissions to perform the operation. Please contact your administrator to resolve permissions and try again.",
 		}
 	}
-	return caller, nil
+	return nil
 }
 
-func (g *Gateway) principal(ctx context.Context, h http.Header) (*access.Principal, error) {
+// principal checks the token and what must go with it. The caller has its
+// principal as soon as the token is good.
+func (g *Gateway) principal(ctx context.Context, h http.Header, caller *access.Caller) error {
 	scheme, token, _ := strings.Cut(strings.TrimSpace(h.Get("Authorization")), " ")
 	token = strings.TrimSpace(token)
 	switch {
 	case h.Get("Authorization") == "":
-		return nil, gate(http.StatusForbidden, "403010", "Oauth token is missing.")
+		return gate(http.StatusForbidden, "403010", "Oauth token is missing.")
 	case !strings.EqualFold(scheme, "Bearer") || token == "":
-		return nil, gate(http.StatusUnauthorized, "401013", "Oauth token is not valid")
+		return gate(http.StatusUnauthorized, "401013", "Oauth token is not valid")
 	}
 	p, err := g.Doors.Principal(ctx, token)
 	if problem.KindOf(err) == problem.Unauthenticated {
-		return nil, gate(http.StatusUnauthorized, "401013", "Oauth token is not valid")
+		return gate(http.StatusUnauthorized, "401013", "Oauth token is not valid")
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
+	caller.Principal = *p
 	key := h.Get("X-Api-Key")
 	if key == "" {
-		return nil, gate(http.StatusForbidden, "403000", "Api Key is required")
+		return gate(http.StatusForbidden, "403000", "Api Key is required")
 	}
 	if key != p.Client {
-		return nil, gate(http.StatusForbidden, "403003", "Api Key is invalid")
+		return gate(http.StatusForbidden, "403003", "Api Key is invalid")
 	}
 	switch org := h.Get("X-Gw-Ims-Org-Id"); org {
 	case "":
-		return nil, gate(http.StatusBadRequest, "400003", "Missing header")
+		return gate(http.StatusBadRequest, "400003", "Missing header")
 	case p.Org:
-		return p, nil
+		return nil
 	default:
-		return nil, gate(http.StatusForbidden, "403025", "Profile is not valid")
+		return gate(http.StatusForbidden, "403025", "Profile is not valid")
 	}
 }
 

@@ -116,8 +116,9 @@ type Observation struct {
 	Service   *Service
 	Route     *Route
 	HTTP      *http.Request
-	Caller    access.Caller // its Principal is empty where the door refused
+	Caller    access.Caller // what the door knew of it: empty where the token was refused
 	Status    int
+	Location  string   // of the object that the call created; empty where there is none
 	Failure   *Failure // nil where there is none
 	RequestID string
 }
@@ -201,6 +202,7 @@ func (g *Gateway) call(s *Service, route *Route) http.Handler {
 			o.Status = o.Failure.Status
 			g.fail(w, s, o.Failure)
 		} else {
+			o.Location = answer.Header.Get("Location")
 			o.Status = g.write(w, r, answer)
 		}
 		g.observe(r.Context(), o)
@@ -208,12 +210,11 @@ func (g *Gateway) call(s *Service, route *Route) http.Handler {
 }
 
 func (g *Gateway) answer(s *Service, route *Route, r *http.Request, o *Observation) (*Answer, error) {
-	caller, err := g.admit(s, route, r)
-	if err != nil {
+	caller := &o.Caller
+	caller.RequestID = o.RequestID
+	if err := g.admit(s, route, r, caller); err != nil {
 		return nil, err
 	}
-	caller.RequestID = o.RequestID
-	o.Caller = *caller
 	limit := route.MaxBody
 	if limit == 0 {
 		limit = MaxBody

@@ -80,8 +80,18 @@ type Server struct {
 // New starts a server for as long as the test runs.
 func New(t testing.TB, services ...*gateway.Service) *Server {
 	t.Helper()
-	g := &gateway.Gateway{Doors: doors{}, Services: services, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
-	s := httptest.NewServer(g.Handler())
+	return Serve(t, Gateway(t, services...).Handler())
+}
+
+// Gateway returns a gateway whose tokens are principals.
+func Gateway(t testing.TB, services ...*gateway.Service) *gateway.Gateway {
+	return &gateway.Gateway{Doors: doors{}, Services: services, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
+}
+
+// Serve starts a server of what a gateway is a part of.
+func Serve(t testing.TB, h http.Handler) *Server {
+	t.Helper()
+	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
 	return &Server{t, s.URL}
 }
