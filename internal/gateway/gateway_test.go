@@ -137,3 +137,21 @@ func TestPathsOverlap(t *testing.T) {
 		}
 	}
 }
+
+func TestApplyPatch(t *testing.T) {
+	t.Parallel()
+	got, err := gateway.ApplyPatch([]byte(`{"z":1.50,"a":[1]}`), []byte(`[{"op":"ADD","path":"/a/-","value":2}]`), "add", "remove")
+	if diff := cmp.Diff(`{"z":1.50,"a":[1,2]}`, string(got)); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+	for patch, want := range map[string]string{
+		`[{"op":"move","path":"/b","from":"/a"}]`: "operation 1 of the patch: unsupported operation 'move': add, remove are supported",
+		`[{"op":"remove","path":"/b"}]`:           `operation 1 of the patch (remove /b): there is no "b"`,
+		"[\n{]":                                   "the body is not valid: line 2, column 2: invalid character ']' looking for beginning of object key string",
+		"":                                        "the body is empty: a JSON document is expected",
+	} {
+		if _, err := gateway.ApplyPatch([]byte(`{"a":1}`), []byte(patch), "add", "remove"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v; want %q", patch, err, want)
+		}
+	}
+}
