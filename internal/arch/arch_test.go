@@ -52,7 +52,9 @@ var rules = rulebook{
 		// The services around the lake: who may do what, where documents are kept, the door.
 		"internal/docstore": {},
 		"internal/access":   {},
-		"internal/gateway":  {"internal/access", "internal/problem"},
+		"internal/jsondoc":  {"internal/problem"},
+		"internal/gateway":  {"internal/access", "internal/jsondoc", "internal/problem"},
+		"internal/registry": {"internal/access", "internal/docstore", "internal/gateway", "internal/jsondoc", "internal/problem", "internal/xdm"},
 		"internal/dataprep": {
 			"internal/access", "internal/docstore", "internal/expr", "internal/gateway", "internal/mapping", "internal/problem", "internal/xdm",
 		},
