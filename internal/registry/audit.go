@@ -39,6 +39,9 @@ type Update struct {
 // told as one replacement of the whole.
 const maxUpdates = 200
 
+// maxEntries is how many entries of each resource the log shows.
+const maxEntries = 500
+
 // log notes a change of a resource.
 func (l *library) log(r *resource, ops []jsondoc.Operation) error {
 	if len(ops) > maxUpdates {
@@ -96,7 +99,7 @@ func (s *Service) AuditLog(ctx context.Context, c access.Caller, id string) ([]C
 			}
 		}
 		for _, id := range ids {
-			docs, err := l.tx.List(l.at, kindChange, docstore.Page{Parent: id, Newest: true})
+			docs, err := l.tx.List(l.at, kindChange, docstore.Page{Parent: id, Newest: true, Limit: maxEntries})
 			if err != nil {
 				return err
 			}

@@ -264,3 +264,29 @@ func TestManyFields(t *testing.T) {
 		t.Errorf("%d fields", n)
 	}
 }
+
+// A relational schema has fields of its own, at the top.
+func TestRelational(t *testing.T) {
+	t.Parallel()
+	s, c := empty(t), gatewaytest.Admin("prod")
+	body := `{"type": "object", "title": "Table", "meta:extends": ["https://ns.adobe.com/xdm/data/adhoc-v2"], "allOf": [{"$ref": "#/definitions/customFields"}],
+		"definitions": {"customFields": {"type": "object", "properties": {"id": {"type": "string"}, "n": {"type": "integer"}}, "required": ["id"]}}}`
+	sc := create(t, s, c, registry.Schemas, body)
+	comp, err := s.Composition(t.Context(), c, sc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]*xdm.Field{{Name: "id", Required: true}, {Name: "n", Kind: xdm.Int}}, comp.Fields); diff != "" {
+		t.Error(diff)
+	}
+	sums, err := s.Summaries(t.Context(), c)
+	if err != nil || len(sums) != 1 || sums[0].Class != "" {
+		t.Errorf("%+v %v", sums, err)
+	}
+	if _, err := s.Patch(t.Context(), c, registry.Schemas, sc, []byte(enable)); err == nil || !strings.Contains(err.Error(), "takes part in no union") {
+		t.Error(err)
+	}
+	if _, err := s.Create(t.Context(), c, registry.Schemas, []byte(strings.Replace(body, "adhoc-v2", "record", 1))); err == nil || !strings.Contains(err.Error(), "no fields of its own") {
+		t.Error(err)
+	}
+}

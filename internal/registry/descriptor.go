@@ -77,7 +77,11 @@ func (l *library) descriptors(schema string) ([]*descriptor, error) {
 }
 
 func (l *library) descriptor(id string) (*descriptor, error) {
-	d, err := l.tx.Get(l.at, kindDescriptor, id)
+	var d docstore.Doc
+	err := docstore.ErrNotFound
+	if plainName(id) {
+		d, err = l.tx.Get(l.at, kindDescriptor, id)
+	}
 	if isNotFound(err) {
 		return nil, refuse(notFound, "Requested descriptor %s is not found", id)
 	}

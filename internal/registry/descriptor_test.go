@@ -240,7 +240,8 @@ func TestNamespaces(t *testing.T) {
 	}
 	for _, c := range []struct{ method, path, spec, body string }{
 		{"PUT", path + "/10000001", "/idnamespace/identities/{ID}", `{"name": "Customer at Stripe", "code": "StripeCustomer", "idType": "cross_device"}`},
-		{"GET", path, "/idnamespace/identities", ""}, {"GET", path + "/10000001", "/idnamespace/identities/{ID}", ""},
+		{"GET", path, "/idnamespace/identities", ""},
+		{"GET", path + "/10000001", "/idnamespace/identities/{ID}", ""},
 	} {
 		r := srv.Do(c.method, c.path, c.body)
 		if r.Status != 200 || !strings.Contains(string(r.Body), "Customer at Stripe") {

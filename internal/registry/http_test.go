@@ -160,6 +160,11 @@ func TestErrorBody(t *testing.T) {
 		{"POST", "/rpc/import", "[5]", 400, "an object is expected"},
 		{"POST", "/rpc/import", "[null]", 400, "number 1 is no resource"},
 		{"GET", "/rpc/nothing/x", "", 404, "there is no such path"},
+		{"GET", "/tenant/schemas/%00%ff", "", 404, "is not found"},
+		{"GET", "/tenant/schemas/_acme.schemas.%00", "", 404, "is not found"},
+		{"DELETE", "/tenant/descriptors/%00", "", 404, "is not found"},
+		{"GET", "/rpc/export/%27%00", "", 404, "is not found"},
+		{"GET", "/tenant/unions/%00__union", "", 404, "is not found"},
 	} {
 		got := object(t, srv.Do(c.method, base+c.path, c.body, "Accept", acceptRaw), c.status)
 		if !strings.Contains(got["detail"].(string), c.detail) {
@@ -408,6 +413,66 @@ func TestPermissions(t *testing.T) {
 			if may == (got.Status == http.StatusForbidden) {
 				t.Errorf("%s %s with %s: %d", c.method, c.path, p, got.Status)
 			}
+		}
+	}
+}
+
+// The forms of a global class: raw, in XDM's dialect, in full, without text.
+func TestFormats(t *testing.T) {
+	t.Parallel()
+	_, srv := serve(t)
+	get := func(format string) string {
+		t.Helper()
+		r := srv.Do("GET", base+"/global/classes/"+url.PathEscape("https://ns.adobe.com/xdm/context/experienceevent"), nil, "Accept", "application/vnd.adobe."+format+"+json; version=1")
+		object(t, r, 200)
+		return string(r.Body)
+	}
+	for format, c := range map[string]struct{ has, lacks []string }{
+		"xed":             {[]string{`"allOf":[{"$ref":"https://ns.adobe.com/xdm/data/time-series"`, `"eventType":{"title":"Event type"`, `"meta:containerId":"global"`}, []string{"timestamp", "imsOrg", "sandbox"}},
+		"xdm":             {[]string{`"xdm:eventType":{"title"`}, []string{`"eventType"`}},
+		"xed-full":        {[]string{`"timestamp":{"title"`, `"required":["_id","timestamp"]`, `"meta:xdmType":"date-time"`}, []string{"allOf", "definitions", "$ref"}},
+		"xed-notext":      {[]string{`"eventType":{"type":"string"`}, []string{`"title"`, `"description"`}},
+		"xed-full-notext": {[]string{`"timestamp":{"type":"string"`}, []string{`"title"`, `"description"`, "allOf"}},
+	} {
+		got := get(format)
+		for _, s := range c.has {
+			if !strings.Contains(got, s) {
+				t.Errorf("%s lacks %s: %s", format, s, got)
+			}
+		}
+		for _, s := range c.lacks {
+			if strings.Contains(got, s) {
+				t.Errorf("%s has %s: %s", format, s, got)
+			}
+		}
+	}
+	r := srv.Do("GET", base+"/global/behaviors/_xdm.data.time-series", nil, "Accept", "application/vnd.adobe.xdm+json; version=1")
+	if got := string(r.Body); !strings.Contains(got, `"required":["@id","xdm:timestamp"]`) || strings.Contains(got, `"timestamp"`) {
+		t.Errorf("%s", got)
+	}
+	object(t, srv.Do("GET", base+"/tenant/classes/_xdm.context.profile", nil, "Accept", acceptRaw), 404)
+}
+
+// Lists and refusals are as the published description has them, but for what
+// it calls a text and says in words to be null.
+func TestPublishedDescription(t *testing.T) {
+	t.Parallel()
+	s, srv := serve(t)
+	seed(t, s, gatewaytest.Admin("prod"))
+	spec := openapitest.Load(t, "schema-registry")
+	for _, c := range []struct{ path, spec, accept string }{
+		{"/tenant/schemas", "/{CONTAINER_ID}/schemas", acceptID}, {"/tenant/schemas", "/{CONTAINER_ID}/schemas", "application/vnd.adobe.xed+json"},
+		{"/tenant/schemas", "/{CONTAINER_ID}/schemas", acceptRaw}, {"/tenant/schemas/x", "/{CONTAINER_ID}/schemas/{SCHEMA_ID}", acceptRaw},
+		{"/tenant/fieldgroups", "/{CONTAINER_ID}/fieldgroups", "application/vnd.adobe.xed+json"}, {"/global/fieldgroups", "/{CONTAINER_ID}/fieldgroups", acceptID},
+		{"/tenant/classes", "/{CONTAINER_ID}/classes", "application/vnd.adobe.xed+json"}, {"/global/classes", "/{CONTAINER_ID}/classes", "application/vnd.adobe.xed+json"},
+		{"/tenant/datatypes", "/{CONTAINER_ID}/datatypes", acceptID}, {"/tenant/unions", "/tenant/unions", acceptID}, {"/global/behaviors", "/global/behaviors", acceptID},
+		{"/global/behaviors/_xdm.data.record", "/global/behaviors/{BEHAVIOR_ID}", acceptRaw}, {"/global/classes/_xdm.context.profile", "/{CONTAINER_ID}/classes/{CLASS_ID}", acceptFull},
+		{"/tenant/descriptors", "/{CONTAINER_ID}/descriptors", "application/vnd.adobe.xdm+json"}, {"/rpc/sampledata/x", "/rpc/sampledata/{SCHEMA_ID}", acceptRaw},
+	} {
+		r := srv.Do("GET", base+c.path, nil, "Accept", c.accept)
+		body := bytes.ReplaceAll(r.Body, []byte(`"next":null`), []byte(`"last":true`))
+		if err := spec.Check("GET", c.spec, r.Status, body); err != nil {
+			t.Errorf("%s %s: %v", c.path, c.accept, err)
 		}
 	}
 }

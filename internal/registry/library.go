@@ -98,7 +98,7 @@ func (l *library) load(id string) (*resource, error) {
 	if !ok {
 		return loadGlobal(id)
 	}
-	if !slices.Contains(own, t) {
+	if !slices.Contains(own, t) || !plainName(name) {
 		return nil, docstore.ErrNotFound
 	}
 	d, err := l.tx.Get(l.at, kind(t), name)
@@ -106,6 +106,14 @@ func (l *library) load(id string) (*resource, error) {
 		return nil, err
 	}
 	return l.open(t, d)
+}
+
+// plainName says whether a name could be the last step of an id. Others are not
+// asked for: a database may not even take them for text.
+func plainName(name string) bool {
+	return name != "" && len(name) <= maxName && !strings.ContainsFunc(name, func(c rune) bool {
+		return (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '_' && c != '-'
+	})
 }
 
 // open reads a document.

@@ -74,6 +74,9 @@ func (l *library) namespaces() ([]Namespace, error) {
 
 // namespace returns a namespace by its code or number, or docstore.ErrNotFound.
 func (l *library) namespace(id string, number bool) (Namespace, error) {
+	if !plainName(id) {
+		return Namespace{}, docstore.ErrNotFound
+	}
 	var d docstore.Doc
 	var err error
 	if number {
@@ -138,15 +141,15 @@ func (s *Service) UpdateNamespace(ctx context.Context, c access.Caller, id strin
 	}
 	var out Namespace
 	err := s.do(ctx, c, func(l *library) error {
-		d, err := l.tx.Get(l.at, kindNamespace, id)
+		have, err := l.namespace(id, true)
 		if isNotFound(err) {
 			return problem.Errorf(problem.NotFound, "Namespace id %s not found for given IMS Org %s", id, c.Org)
 		}
 		if err != nil {
 			return err
 		}
-		var have Namespace
-		if err := json.Unmarshal(d.Body, &have); err != nil {
+		d, err := l.tx.Get(l.at, kindNamespace, id) // for its revision
+		if err != nil {
 			return err
 		}
 		switch {

@@ -3,6 +3,7 @@ package registry
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/tributary-data/tributary/internal/gateway"
@@ -87,9 +88,7 @@ func (s *Service) shape(f *gateway.Failure, requestID string) any {
 		c = code{number: number, status: f.Status}.String()
 	}
 	report := map[string]any{}
-	for name, v := range f.Report {
-		report[name] = v
-	}
+	maps.Copy(report, f.Report)
 	report["registryRequestId"] = requestID
 	report["timestamp"] = stamp(s.Now())
 	report["detailed-message"] = f.Detail

@@ -237,11 +237,6 @@ func (l *library) change(r *resource, doc *jsondoc.Object) ([]*xdm.Composition, 
 	if wasUnion && !r.union() {
 		return nil, refuse(breakingChange, "%s is enabled for the union of its class, which can't be undone", r.ID)
 	}
-	if r.union() && !wasUnion {
-		if err := l.mayEnable(r); err != nil {
-			return nil, err
-		}
-	}
 	var now []*xdm.Composition
 	for _, a := range affected {
 		old := was
@@ -259,6 +254,11 @@ func (l *library) change(r *resource, doc *jsondoc.Object) ([]*xdm.Composition, 
 			return nil, affecting(r, a, err)
 		}
 		now = append(now, comp)
+	}
+	if r.union() && !wasUnion {
+		if err := l.mayEnable(r); err != nil {
+			return nil, err
+		}
 	}
 	if err := l.save(r); err != nil {
 		return nil, err
