@@ -76,6 +76,7 @@ var rules = rulebook{
 		"internal/dataprep": {"internal/gateway/gatewaytest", "internal/openapitest", "internal/stripesim"},
 		"internal/gateway":  {"internal/gateway/gatewaytest"},
 		"internal/docstore": {"internal/docstore/docstoretest"},
+		"internal/registry": {"internal/docstore/docstoretest", "internal/gateway/gatewaytest", "internal/openapitest"},
 		"internal/stripe":   {"internal/stripesim"},
 		"internal/mapping":  {"internal/money", "internal/stripe", "internal/stripesim"},
 		"internal/extract":  {"internal/stripesim"},

@@ -3,16 +3,15 @@ package registry_test
 import (
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/tributary-data/tributary/internal/access"
-	"github.com/tributary-data/tributary/internal/docstore"
+	"github.com/tributary-data/tributary/internal/docstore/docstoretest"
 	"github.com/tributary-data/tributary/internal/gateway/gatewaytest"
 	"github.com/tributary-data/tributary/internal/problem"
 	"github.com/tributary-data/tributary/internal/registry"
@@ -172,7 +171,11 @@ func look(t testing.TB, w *world) looked {
 // sandbox or organisation, whatever is tried with its ids.
 func TestIsolation(t *testing.T) {
 	t.Parallel()
-	s := empty(t)
+	docstoretest.Each(t, func(t *testing.T, name string) { isolated(t, open(t, name)) })
+}
+
+func isolated(t *testing.T, s *registry.Service) {
+	t.Helper()
 	mine := gatewaytest.Admin("prod")
 	w := &world{s: s, c: mine}
 	seed(t, s, mine)
@@ -275,21 +278,38 @@ func everything(t testing.TB, s *registry.Service, c access.Caller) string {
 // What is written is there after the database was opened again.
 func TestStored(t *testing.T) {
 	t.Parallel()
-	file := filepath.Join(t.TempDir(), "documents.db")
-	now := func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
-	var before string
-	for i := range 2 {
-		db, err := docstore.Open(t.Context(), file, now)
-		if err != nil {
+	docstoretest.Each(t, func(t *testing.T, name string) {
+		first := open(t, name)
+		seed(t, first, gatewaytest.Admin("prod"))
+		before := everything(t, first, gatewaytest.Admin("prod"))
+		if err := first.DB.Close(); err != nil {
 			t.Fatal(err)
 		}
-		s := &registry.Service{DB: db, Now: now}
-		if i == 0 {
-			seed(t, s, gatewaytest.Admin("prod"))
-			before = everything(t, s, gatewaytest.Admin("prod"))
-		} else if diff := cmp.Diff(before, everything(t, s, gatewaytest.Admin("prod"))); diff != "" {
+		if diff := cmp.Diff(before, everything(t, open(t, name), gatewaytest.Admin("prod"))); diff != "" {
 			t.Error(diff)
 		}
-		_ = db.Close()
-	}
+	})
+}
+
+// Changes that come at the same time come one after the other: none is lost.
+func TestPatchesAtOnce(t *testing.T) {
+	t.Parallel()
+	docstoretest.Each(t, func(t *testing.T, name string) {
+		s, c := open(t, name), gatewaytest.Admin("prod")
+		g := create(t, s, c, registry.FieldGroups, group("G", `{"a": {"type": "string"}}`))
+		w := &world{s: s, c: c, group: g, schema: create(t, s, c, registry.Schemas, schema("S", create(t, s, c, registry.Classes, class), g))}
+		const n = 4
+		var wg sync.WaitGroup
+		for i := range n {
+			wg.Go(func() {
+				if err := w.patch(t, registry.FieldGroups, g, fmt.Sprintf(`[{"op": "add", "path": "$/f%d", "value": {"type": "string"}}]`, i)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if got := look(t, w); got.version != fmt.Sprintf("1.%d", n) || len(acme(t, s, c, w.schema)) != n+1 {
+			t.Errorf("%+v", got)
+		}
+	})
 }

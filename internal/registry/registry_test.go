@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,9 +25,14 @@ const (
 
 // A clock goes on by a second with each look at it, so that the order in time
 // is that of what happened.
-type clock struct{ at time.Time }
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
 
 func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.at = c.at.Add(time.Second)
 	return c.at
 }
@@ -34,8 +40,14 @@ func (c *clock) now() time.Time {
 // empty returns a service without any resources.
 func empty(t testing.TB) *registry.Service {
 	t.Helper()
-	c := &clock{time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-	db, err := docstore.Open(t.Context(), filepath.Join(t.TempDir(), "documents.db"), c.now)
+	return open(t, filepath.Join(t.TempDir(), "documents.db"))
+}
+
+// open returns a service on a database.
+func open(t testing.TB, name string) *registry.Service {
+	t.Helper()
+	c := &clock{at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	db, err := docstore.Open(t.Context(), name, c.now)
 	if err != nil {
 		t.Fatal(err)
 	}
