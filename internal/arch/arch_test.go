@@ -54,6 +54,7 @@ var rules = rulebook{
 		"internal/docstore": {},
 		"internal/access":   {},
 		"internal/gateway":  {"internal/access", "internal/jsondoc", "internal/problem"},
+		"internal/registry": {"internal/access", "internal/docstore", "internal/gateway", "internal/jsondoc", "internal/problem", "internal/xdm"},
 		"internal/dataprep": {
 			"internal/access", "internal/docstore", "internal/expr", "internal/gateway", "internal/mapping", "internal/problem", "internal/xdm",
 		},
@@ -85,6 +86,7 @@ var rules = rulebook{
 		"internal/dataprep": {"internal/gateway/gatewaytest", "internal/openapitest", "internal/stripesim"},
 		"internal/gateway":  {"internal/gateway/gatewaytest"},
 		"internal/docstore": {"internal/docstore/docstoretest"},
+		"internal/registry": {"internal/docstore/docstoretest", "internal/gateway/gatewaytest", "internal/openapitest"},
 		"internal/stripe":   {"internal/stripesim"},
 		"internal/mapping":  {"internal/money", "internal/stripe", "internal/stripesim"},
 		"internal/extract":  {"internal/stripesim"},

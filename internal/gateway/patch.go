@@ -12,8 +12,7 @@ import (
 // be written in any case. A patch that can't be applied is a problem.Invalid
 // that names the operation.
 func ApplyPatch(doc, patch []byte, allowed ...string) ([]byte, error) {
-	var raw any = new(jsonText)
-	if err := DecodeJSON(patch, raw); err != nil { // says line and column
+	if err := DecodeJSON(patch, &jsonText{}); err != nil { // says line and column
 		return nil, err
 	}
 	ops, err := jsondoc.ParsePatch(patch, allowed...)

@@ -1,6 +1,7 @@
 package xdm
 
 import (
+	"bytes"
 	"embed"
 	"fmt"
 	"regexp"
@@ -24,6 +25,17 @@ var fieldGroups embed.FS
 const namespace = "https://ns.tributary-data.github.io/"
 
 var tenantName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
+
+// FieldGroup returns the field group of a Stripe resource as XDM JSON, with
+// its fields under the tenant's namespace. The strings of meta:tributary are
+// marks of ours.
+func FieldGroup(resource, tenant string) ([]byte, error) {
+	if _, err := Stripe(resource, tenant); err != nil {
+		return nil, err
+	}
+	data, err := fieldGroups.ReadFile("fieldgroups/" + resource + ".json")
+	return bytes.ReplaceAll(data, []byte(`"`+tenantPlaceholder+`"`), []byte(`"_`+tenant+`"`)), err
+}
 
 // Stripe returns the schema of a Stripe resource under a tenant namespace,
 // which is given without its underscore. An unknown resource or a tenant with
