@@ -461,13 +461,21 @@ func TestPublishedDescription(t *testing.T) {
 	seed(t, s, gatewaytest.Admin("prod"))
 	spec := openapitest.Load(t, "schema-registry")
 	for _, c := range []struct{ path, spec, accept string }{
-		{"/tenant/schemas", "/{CONTAINER_ID}/schemas", acceptID}, {"/tenant/schemas", "/{CONTAINER_ID}/schemas", "application/vnd.adobe.xed+json"},
-		{"/tenant/schemas", "/{CONTAINER_ID}/schemas", acceptRaw}, {"/tenant/schemas/x", "/{CONTAINER_ID}/schemas/{SCHEMA_ID}", acceptRaw},
-		{"/tenant/fieldgroups", "/{CONTAINER_ID}/fieldgroups", "application/vnd.adobe.xed+json"}, {"/global/fieldgroups", "/{CONTAINER_ID}/fieldgroups", acceptID},
-		{"/tenant/classes", "/{CONTAINER_ID}/classes", "application/vnd.adobe.xed+json"}, {"/global/classes", "/{CONTAINER_ID}/classes", "application/vnd.adobe.xed+json"},
-		{"/tenant/datatypes", "/{CONTAINER_ID}/datatypes", acceptID}, {"/tenant/unions", "/tenant/unions", acceptID}, {"/global/behaviors", "/global/behaviors", acceptID},
-		{"/global/behaviors/_xdm.data.record", "/global/behaviors/{BEHAVIOR_ID}", acceptRaw}, {"/global/classes/_xdm.context.profile", "/{CONTAINER_ID}/classes/{CLASS_ID}", acceptFull},
-		{"/tenant/descriptors", "/{CONTAINER_ID}/descriptors", "application/vnd.adobe.xdm+json"}, {"/rpc/sampledata/x", "/rpc/sampledata/{SCHEMA_ID}", acceptRaw},
+		{"/tenant/schemas", "/{CONTAINER_ID}/schemas", acceptID},
+		{"/tenant/schemas", "/{CONTAINER_ID}/schemas", "application/vnd.adobe.xed+json"},
+		{"/tenant/schemas", "/{CONTAINER_ID}/schemas", acceptRaw},
+		{"/tenant/schemas/x", "/{CONTAINER_ID}/schemas/{SCHEMA_ID}", acceptRaw},
+		{"/tenant/fieldgroups", "/{CONTAINER_ID}/fieldgroups", "application/vnd.adobe.xed+json"},
+		{"/global/fieldgroups", "/{CONTAINER_ID}/fieldgroups", acceptID},
+		{"/tenant/classes", "/{CONTAINER_ID}/classes", "application/vnd.adobe.xed+json"},
+		{"/global/classes", "/{CONTAINER_ID}/classes", "application/vnd.adobe.xed+json"},
+		{"/tenant/datatypes", "/{CONTAINER_ID}/datatypes", acceptID},
+		{"/tenant/unions", "/tenant/unions", acceptID},
+		{"/global/behaviors", "/global/behaviors", acceptID},
+		{"/global/behaviors/_xdm.data.record", "/global/behaviors/{BEHAVIOR_ID}", acceptRaw},
+		{"/global/classes/_xdm.context.profile", "/{CONTAINER_ID}/classes/{CLASS_ID}", acceptFull},
+		{"/tenant/descriptors", "/{CONTAINER_ID}/descriptors", "application/vnd.adobe.xdm+json"},
+		{"/rpc/sampledata/x", "/rpc/sampledata/{SCHEMA_ID}", acceptRaw},
 	} {
 		r := srv.Do("GET", base+c.path, nil, "Accept", c.accept)
 		body := bytes.ReplaceAll(r.Body, []byte(`"next":null`), []byte(`"last":true`))

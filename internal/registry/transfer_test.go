@@ -195,6 +195,20 @@ func TestAuditLog(t *testing.T) {
 	if diff := cmp.Diff(want, first.Updates); diff != "" {
 		t.Error(diff)
 	}
+	// What comes again under the id of something deleted begins anew.
+	docs, err := w.s.Export(t.Context(), w.c, w.more)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.s.Delete(t.Context(), w.c, registry.FieldGroups, w.more); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.s.Import(t.Context(), w.c, append(append([]byte("["), docs[0]...), ']')); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := w.s.AuditLog(t.Context(), w.c, w.more); err != nil || len(again) != 1 {
+		t.Errorf("%+v %v", again, err)
+	}
 	if log[1].ID != w.schema || log[1].Updates[0].Action != "add" {
 		t.Errorf("%+v", log[1])
 	}

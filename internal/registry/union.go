@@ -95,11 +95,7 @@ func (l *library) checkUnion(r *resource) error {
 	if err != nil {
 		return err
 	}
-	all := members[class.ID]
-	if !slices.Contains(all, r) {
-		all = append(all, r)
-	}
-	union, err := l.unionOf(class, all)
+	union, err := l.unionOf(class, members[class.ID])
 	if err != nil {
 		return err
 	}
