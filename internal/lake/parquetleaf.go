@@ -165,15 +165,21 @@ func (l *parquetLeaf) next() error {
 func shower(p *schema.PrimitiveNode) func(dst []byte, l *parquetLeaf, i int) ([]byte, error) {
 	switch p.PhysicalType() {
 	case parquet.Types.Boolean:
-		return func(dst []byte, l *parquetLeaf, i int) ([]byte, error) { return strconv.AppendBool(dst, l.flags[i]), nil }
+		return func(dst []byte, l *parquetLeaf, i int) ([]byte, error) {
+			return strconv.AppendBool(dst, l.flags[i]), nil
+		}
 	case parquet.Types.Float:
 		return func(dst []byte, l *parquetLeaf, i int) ([]byte, error) {
 			return appendFloat(dst, float64(l.floats[i]), 32), nil
 		}
 	case parquet.Types.Double:
-		return func(dst []byte, l *parquetLeaf, i int) ([]byte, error) { return appendFloat(dst, l.doubles[i], 64), nil }
+		return func(dst []byte, l *parquetLeaf, i int) ([]byte, error) {
+			return appendFloat(dst, l.doubles[i], 64), nil
+		}
 	case parquet.Types.Int96:
-		return func(dst []byte, l *parquetLeaf, i int) ([]byte, error) { return appendInstant(dst, l.ints96[i].ToTime()) }
+		return func(dst []byte, l *parquetLeaf, i int) ([]byte, error) {
+			return appendInstant(dst, l.ints96[i].ToTime())
+		}
 	case parquet.Types.Int32, parquet.Types.Int64:
 		show := showInt(p)
 		if p.PhysicalType() == parquet.Types.Int32 {
