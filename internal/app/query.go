@@ -23,6 +23,9 @@ type Reader struct {
 	store *sqlstore.Store // of the quarantine, which is read on demand
 }
 
+// recordsPrefix begins the names of the tables that clients push into.
+const recordsPrefix = "ds_"
+
 // OpenReader prepares to query the copy in dir.
 func OpenReader(ctx context.Context, dir string) (_ *Reader, err error) {
 	l, store, err := openReadOnly(ctx, dir)
@@ -58,6 +61,19 @@ func OpenReader(ctx context.Context, dir string) (_ *Reader, err error) {
 			return nil, err
 		}
 		c.Resources = append(c.Resources, view)
+	}
+	for _, name := range tables {
+		if !strings.HasPrefix(name, recordsPrefix) {
+			continue
+		}
+		t, err := tableView(ctx, l, tables, name)
+		if problem.KindOf(err) == problem.NotFound {
+			continue // it was dropped meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		c.Records = append(c.Records, duck.Records{Name: name, Table: t})
 	}
 	if r.db, err = duck.Open(ctx, c); err != nil {
 		return nil, err

@@ -138,7 +138,10 @@ type BatchCommit struct {
 // are dropped. After an error they are gone as well, unless the outcome is
 // unknown. Nobody else may commit to the table meanwhile.
 func (t *Table) CommitBatch(ctx context.Context, c BatchCommit) error {
-	in, err := t.HasBatch(ctx, c.Batch)
+	in, err := false, t.refresh(ctx)
+	if err == nil {
+		in, err = t.HasBatch(ctx, c.Batch)
+	}
 	if err != nil {
 		return errors.Join(err, c.Files.remove(t.cat.disk))
 	}
@@ -358,6 +361,7 @@ func (t *Table) batchFiles(ctx context.Context, batch string) ([]BatchFile, erro
 // A Snapshot is a commit of rows.
 type Snapshot struct {
 	ID      int64
+	Parent  int64  // the one before it, also when that is not known any more; 0 for the first
 	Batch   string // that it added; "" if none
 	Time    time.Time
 	Added   int64 // rows
@@ -366,12 +370,17 @@ type Snapshot struct {
 	Bytes   int64 // of the files that it added
 }
 
-// Snapshots returns the commits that changed rows, oldest first, as far as
-// they are still known. What only rewrote files is not among them.
+// Snapshots returns the commits of rows, oldest first, as far as they are still
+// known. One that only rewrote files has no rows.
 func (t *Table) Snapshots() []Snapshot {
 	var out []Snapshot
 	for _, s := range t.tbl.Metadata().Snapshots() {
+		snap := Snapshot{ID: s.SnapshotID, Time: time.UnixMilli(s.TimestampMs).UTC()}
+		if s.ParentSnapshotID != nil {
+			snap.Parent = *s.ParentSnapshotID
+		}
 		if s.Summary == nil || s.Summary.Operation == table.OpReplace {
+			out = append(out, snap)
 			continue
 		}
 		number := func(key string) int64 {
@@ -381,11 +390,9 @@ func (t *Table) Snapshots() []Snapshot {
 			}
 			return n
 		}
-		snap := Snapshot{
-			ID: s.SnapshotID, Batch: s.Summary.Properties[summaryBatch], Time: time.UnixMilli(s.TimestampMs).UTC(),
-			Added: number("added-records"), Deleted: number("deleted-records") + number("added-equality-deletes"),
-			Files: number("added-data-files"), Bytes: number("added-files-size"),
-		}
+		snap.Batch, snap.Added = s.Summary.Properties[summaryBatch], number("added-records")
+		snap.Deleted = number("deleted-records") + number("added-equality-deletes") - number("removed-equality-deletes")
+		snap.Files, snap.Bytes = number("added-data-files"), number("added-files-size")
 		if s.Summary.Properties[summaryRemoved] != "" {
 			snap.Added, snap.Deleted = number(summaryAdded), number(summaryRemoved)
 		}
@@ -393,6 +400,9 @@ func (t *Table) Snapshots() []Snapshot {
 	}
 	return out
 }
+
+// Discard removes files that no commit will hold.
+func (t *Table) Discard(f Files) error { return fault(f.remove(t.cat.disk), "drop files of "+t.Name()) }
 
 // TidyBatches merges files if there are many.
 func (t *Table) TidyBatches(ctx context.Context) error {

@@ -21,7 +21,7 @@ import (
 
 // visits has a field of every kind.
 func visits(more ...*xdm.Field) *xdm.Composition {
-	return &xdm.Composition{ID: "https://ns.adobe.com/acme/schemas/1", Title: "Visits", Version: "1.0", Fields: append([]*xdm.Field{
+	return &xdm.Composition{ID: "https://ns.adobe.com/acme/schemas/1", Title: "Visits", Version: "1.0", Fields: []*xdm.Field{
 		{Name: "_id", Kind: xdm.String},
 		{Name: "timestamp", Kind: xdm.DateTime},
 		{Name: "_acme", Kind: xdm.Object, Fields: append([]*xdm.Field{
@@ -39,7 +39,7 @@ func visits(more ...*xdm.Field) *xdm.Composition {
 			}}},
 			{Name: "empty", Kind: xdm.Object},
 		}, more...)},
-	})}
+	}}
 }
 
 const fullVisit = `{"_acme":{"age":-128,"count":9223372036854775807,"day":"2026-01-31","days":["1969-12-31",null,"2026-02-28"],` +
@@ -308,8 +308,11 @@ func TestSnapshotsCountBatches(t *testing.T) {
 		live += s.Added - s.Deleted
 	}
 	all := tbl.Snapshots()
+	if len(all) < 2 || all[len(all)-1].Parent != all[len(all)-2].ID || all[len(all)-1].ID != tbl.SnapshotID() {
+		t.Errorf("no chain: %+v", all)
+	}
 	last := all[len(all)-1]
-	last.ID, last.Time, last.Bytes, last.Files = 0, time.Time{}, 0, 0
+	last.ID, last.Parent, last.Time, last.Bytes, last.Files = 0, 0, time.Time{}, 0, 0
 	if diff := cmp.Diff(Snapshot{Batch: "c", Added: 3, Deleted: 2}, last); diff != "" || live != 4 {
 		t.Errorf("%d live rows by the snapshots, want 4; the last: %s", live, diff)
 	}

@@ -5,6 +5,7 @@ package tables
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"iter"
 	"sync"
@@ -125,7 +126,7 @@ func (t *Tables) Append(ctx context.Context, table, batch string, replaces []str
 	}
 	leave, err := t.enter(ctx, table)
 	if err != nil {
-		return catalog.Appended{}, err // the files are litter, which maintenance removes
+		return catalog.Appended{}, errors.Join(err, tbl.Discard(files))
 	}
 	defer leave()
 	if err := tbl.CommitBatch(ctx, lake.BatchCommit{Batch: batch, Files: files, Replaces: replaces}); err != nil {
@@ -215,8 +216,8 @@ func (t *Tables) Preview(ctx context.Context, table string, n int) ([]json.RawMe
 	return tbl.Preview(ctx, n)
 }
 
-// Commits lists the snapshots that changed rows and that the table still has,
-// oldest first.
+// Commits lists the snapshots that the table still has, oldest first. What only
+// moved rows to other files counts none.
 func (t *Tables) Commits(ctx context.Context, table string) ([]catalog.Commit, error) {
 	tbl, err := t.lake.Load(ctx, table)
 	if err != nil {
@@ -224,7 +225,7 @@ func (t *Tables) Commits(ctx context.Context, table string) ([]catalog.Commit, e
 	}
 	var commits []catalog.Commit
 	for _, s := range tbl.Snapshots() {
-		commits = append(commits, catalog.Commit{SnapshotID: s.ID, Time: s.Time, Added: s.Added, Deleted: s.Deleted, Files: s.Files, Bytes: s.Bytes})
+		commits = append(commits, catalog.Commit{SnapshotID: s.ID, Parent: s.Parent, Time: s.Time, Added: s.Added, Deleted: s.Deleted, Files: s.Files, Bytes: s.Bytes})
 	}
 	return commits, nil
 }
