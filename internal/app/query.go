@@ -184,7 +184,7 @@ func columns(of []lake.Column) []duck.Column {
 
 func kindOf(f *xdm.Field) duck.Kind {
 	switch f.Kind {
-	case xdm.Long:
+	case xdm.Long, xdm.Int, xdm.Short, xdm.Byte:
 		return duck.BigInt
 	case xdm.Double:
 		return duck.Double
@@ -192,7 +192,7 @@ func kindOf(f *xdm.Field) duck.Kind {
 		return duck.Boolean
 	case xdm.Object, xdm.Array, xdm.Map:
 		return duck.JSON
-	case xdm.String:
+	case xdm.String, xdm.Date, xdm.DateTime:
 	}
 	if f.JSON {
 		return duck.JSON

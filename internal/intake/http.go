@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"fmt"
+	"maps"
 	"mime"
 	"net/http"
 	"strconv"
@@ -99,9 +100,7 @@ func view(c access.Caller, b catalog.Batch) batchView {
 		Tags: map[string][]string{}, Replay: b.Replay, CreatedClient: b.CreatedClient, CreatedUser: b.CreatedUser, UpdatedUser: b.UpdatedUser,
 		ExternalID: b.ExternalID, Metrics: b.Metrics, Errors: b.Errors,
 	}
-	for k, t := range b.Tags {
-		v.Tags[k] = t
-	}
+	maps.Copy(v.Tags, b.Tags)
 	if b.ErrorDiagnostics {
 		v.Tags["acp_enableErrorDiagnostics"] = []string{"true"}
 	}

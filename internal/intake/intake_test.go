@@ -43,8 +43,6 @@ func (w *world) push(t *testing.T, r intake.Request, lines ...string) catalog.Ba
 	return b
 }
 
-func percent(n int) *int { return &n }
-
 func TestBatchesOfEveryFormat(t *testing.T) {
 	t.Parallel()
 	no := false
@@ -64,10 +62,10 @@ func TestBatchesOfEveryFormat(t *testing.T) {
 		},
 		"a bad line, none may be": {text: order(1) + "\n{broken", status: catalog.Failed, in: 2, bad: 1, code: "INGEST-1211-400"},
 		"a bad line, some may be": {
-			request: intake.Request{PartialPercent: percent(50)}, text: order(1) + "\n{broken", status: catalog.Success, in: 2, bad: 1, code: "INGEST-1212-400",
+			request: intake.Request{PartialPercent: new(50)}, text: order(1) + "\n{broken", status: catalog.Success, in: 2, bad: 1, code: "INGEST-1212-400",
 			rows: []string{`{"_acme":{"amount":1,"id":"o1"}}`},
 		},
-		"too many bad": {request: intake.Request{PartialPercent: percent(50)}, text: order(1) + "\n{\n[]\n1", status: catalog.Failed, in: 4, bad: 3, code: "INGEST-1212-400"},
+		"too many bad": {request: intake.Request{PartialPercent: new(50)}, text: order(1) + "\n{\n[]\n1", status: catalog.Failed, in: 4, bad: 3, code: "INGEST-1212-400"},
 		"required":     {text: `{"_acme":{"amount":1}}`, status: catalog.Failed, in: 1, bad: 1, code: "INGEST-1211-400"},
 		"unknown":      {text: `{"_acme":{"id":"a","other":1}}`, status: catalog.Failed, in: 1, bad: 1, code: "INGEST-1211-400"},
 		"no file rows": {text: " \n ", status: catalog.Failed, code: "106"},
@@ -93,7 +91,7 @@ func TestBatchesOfEveryFormat(t *testing.T) {
 		"csv with an empty header": {request: intake.Request{Format: catalog.InputFormat{Format: "csv"}}, text: ", \n1,2", status: catalog.Failed, code: "118"},
 		"csv with a wrong header":  {request: intake.Request{Format: catalog.InputFormat{Format: "csv"}}, text: "id,what\na,b", status: catalog.Failed, code: "INGEST-1401-400"},
 		"csv with wrong rows": {
-			request: intake.Request{Format: catalog.InputFormat{Format: "csv"}, PartialPercent: percent(90)}, text: "id,amount\na,1\na\n\xff,1\n,1\n\"a\"b,1\n\"never closed",
+			request: intake.Request{Format: catalog.InputFormat{Format: "csv"}, PartialPercent: new(90)}, text: "id,amount\na,1\na\n\xff,1\n,1\n\"a\"b,1\n\"never closed",
 			status: catalog.Success, in: 6, bad: 5, code: "INGEST-1212-400", rows: []string{`{"_acme":{"amount":1,"id":"a"}}`},
 		},
 		"parquet that is none": {request: intake.Request{Format: catalog.InputFormat{Format: "parquet"}}, text: "PAR1 and so on PAR1", status: catalog.Failed, code: "INGEST-1401-400"},
@@ -136,7 +134,7 @@ func TestParquetComesBack(t *testing.T) {
 	check(t, err)
 	check(t, f.Close())
 	// The file has our own column, which the schema does not.
-	b := w.push(t, intake.Request{Format: catalog.InputFormat{Format: "parquet"}, PartialPercent: percent(100)}, string(text))
+	b := w.push(t, intake.Request{Format: catalog.InputFormat{Format: "parquet"}, PartialPercent: new(100)}, string(text))
 	if b = w.until(t.Context(), t, b.ID); b.Metrics.FailedRecordCount != 2 || b.Metrics.InputRecordCount != 2 {
 		t.Errorf("%+v %v", b.Metrics, b.Errors)
 	}
@@ -209,7 +207,7 @@ func TestCreateRefuses(t *testing.T) {
 		"avro":            {DatasetID: w.dataset.ID, Format: catalog.InputFormat{Format: "avro"}},
 		"delimiter":       {DatasetID: w.dataset.ID, Format: catalog.InputFormat{Format: "csv", Delimiter: ";;"}},
 		"charset":         {DatasetID: w.dataset.ID, Format: catalog.InputFormat{Format: "csv", Charset: "utf-16"}},
-		"percent":         {DatasetID: w.dataset.ID, Format: json, PartialPercent: percent(101)},
+		"percent":         {DatasetID: w.dataset.ID, Format: json, PartialPercent: new(101)},
 		"external id":     {DatasetID: w.dataset.ID, Format: json, ExternalID: "mine"},
 		"predecessor":     {DatasetID: w.dataset.ID, Format: json, Replay: &catalog.Replay{Predecessors: []string{"x"}}},
 		"loading one":     {DatasetID: w.dataset.ID, Format: json, Replay: &catalog.Replay{Predecessors: []string{other.ID}}},
@@ -409,7 +407,7 @@ func TestHTTP(t *testing.T) {
 func TestOldDiagnosticsGo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	b := w.push(t, intake.Request{PartialPercent: percent(100)}, "{")
+	b := w.push(t, intake.Request{PartialPercent: new(100)}, "{")
 	b = w.until(t.Context(), t, b.ID)
 	dirs, err := filepath.Glob(filepath.Join(w.Dir, "diagnostics", "*"))
 	check(t, err)

@@ -121,7 +121,7 @@ func (r *reader) lines(in *bufio.Reader, do func(item) error) error {
 				return e
 			}
 		}
-		if err != nil {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 	}

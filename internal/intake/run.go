@@ -122,7 +122,7 @@ func (s *Service) work(ctx context.Context, id string) {
 		if err == nil {
 			err = s.finish(ctx, id, k)
 		} else {
-			err = errors.Join(err, s.giveUp(context.WithoutCancel(ctx), id, k))
+			err = errors.Join(err, s.giveUp(context.WithoutCancel(ctx), id))
 		}
 	}
 	if ctx.Err() != nil {
@@ -162,7 +162,7 @@ func (s *Service) start(ctx context.Context, id string) (task, error) {
 }
 
 // giveUp counts that the task came to an end, though not to a good one.
-func (s *Service) giveUp(ctx context.Context, id string, k task) error {
+func (s *Service) giveUp(ctx context.Context, id string) error {
 	_, err := s.count(ctx, id, -1)
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -185,9 +186,7 @@ func columnIDs(at string, cols []Column) map[string]int {
 	ids := map[string]int{}
 	for _, c := range cols {
 		ids[at+c.Name] = c.ID
-		for path, id := range columnIDs(at+c.Name+".", c.Fields) {
-			ids[path] = id
-		}
+		maps.Copy(ids, columnIDs(at+c.Name+".", c.Fields))
 	}
 	return ids
 }

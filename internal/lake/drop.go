@@ -2,7 +2,6 @@ package lake
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"os"
 	"path/filepath"
@@ -91,13 +90,14 @@ func (c *catalog) finishDrop(ctx context.Context, name string) error {
 	return c.removeDropped(ctx, name)
 }
 
-func (c *catalog) dropped(ctx context.Context) (names []string, err error) {
+func (c *catalog) dropped(ctx context.Context) ([]string, error) {
 	rows, err := c.db.QueryContext(ctx, `SELECT property_key FROM iceberg_namespace_properties
 		WHERE catalog_name = ? AND namespace = ? AND property_key LIKE ?`, catalogName, namespace, dropProperty+"%")
 	if err != nil {
 		return nil, err
 	}
-	defer func(r *sql.Rows) { err = errors.Join(err, r.Close()) }(rows)
+	defer rows.Close()
+	var names []string
 	for rows.Next() {
 		var key string
 		if err := rows.Scan(&key); err != nil {

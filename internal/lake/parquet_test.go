@@ -3,6 +3,7 @@ package lake
 import (
 	"bytes"
 	"encoding/json"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -169,6 +170,30 @@ func framed(footer []byte) []byte {
 	f := append([]byte("PAR1"), footer...)
 	n := len(footer)
 	return append(append(f, byte(n), byte(n>>8), byte(n>>16), byte(n>>24)), "PAR1"...)
+}
+
+func TestReadParquetOfBrokenFiles(t *testing.T) {
+	t.Parallel()
+	schema, rows, _ := everything()
+	seeds := [][]byte{
+		parquetFile(t, schema, rows),
+		parquetFile(t, schema, rows, parquet.WithCompression(compress.Codecs.Snappy), parquet.WithDictionaryDefault(false)),
+		parquetFile(t, schema, rows, parquet.WithCompression(compress.Codecs.Gzip), parquet.WithDataPageVersion(parquet.DataPageV2)),
+	}
+	path := filepath.Join(t.TempDir(), "f.parquet")
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 300 {
+		file := bytes.Clone(seeds[r.IntN(len(seeds))])
+		for range 1 + r.IntN(4) {
+			file[r.IntN(len(file))] = []byte{byte(r.IntN(256)), 0xff, 0, 0x7f, 0x80}[r.IntN(5)]
+		}
+		if err := os.WriteFile(path, file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := parquetRowsOf(t, path); err != nil && problem.KindOf(err) != problem.Invalid {
+			t.Errorf("%v", err)
+		}
+	}
 }
 
 // Whatever bytes are changed, reading ends with rows or a problem, and takes

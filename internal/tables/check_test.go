@@ -13,20 +13,17 @@ import (
 	"github.com/tributary-data/tributary/internal/xdm"
 )
 
-func floatOf(v float64) *float64 { return &v }
-func intOf(v int) *int           { return &v }
-
 func form() *xdm.Composition {
 	return &xdm.Composition{ID: "https://ns.adobe.com/acme/schemas/1", Fields: []*xdm.Field{
-		{Name: "s", Kind: xdm.String, Limits: &xdm.Limits{MinLength: intOf(2), MaxLength: intOf(4)}},
+		{Name: "s", Kind: xdm.String, Limits: &xdm.Limits{MinLength: new(2), MaxLength: new(4)}},
 		{Name: "e", Kind: xdm.String, Limits: &xdm.Limits{Values: []string{"a", "b"}}},
 		{Name: "p", Kind: xdm.String, Limits: &xdm.Limits{Pattern: "^x+$"}},
-		{Name: "l", Kind: xdm.Long, Limits: &xdm.Limits{Max: floatOf(1 << 53)}},
+		{Name: "l", Kind: xdm.Long, Limits: &xdm.Limits{Max: new(float64(1 << 53))}},
 		{Name: "ll", Kind: xdm.Long},
 		{Name: "i", Kind: xdm.Int},
 		{Name: "h", Kind: xdm.Short},
 		{Name: "y", Kind: xdm.Byte},
-		{Name: "n", Kind: xdm.Double, Limits: &xdm.Limits{Min: floatOf(0), Max: floatOf(1)}},
+		{Name: "n", Kind: xdm.Double, Limits: &xdm.Limits{Min: new(0.0), Max: new(1.0)}},
 		{Name: "b", Kind: xdm.Boolean},
 		{Name: "d", Kind: xdm.Date},
 		{Name: "t", Kind: xdm.DateTime},

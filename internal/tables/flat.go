@@ -117,12 +117,12 @@ type flattening struct {
 	violations, warnings []Violation
 }
 
-// object appends an object; any says whether there is anything in it.
-func (w *flattening) object(dst []byte, p *place, path []string) (_ []byte, any bool) {
+// object appends an object; filled says whether there is anything in it.
+func (w *flattening) object(dst []byte, p *place, path []string) (_ []byte, filled bool) {
 	dst = append(dst, '{')
 	for _, kid := range p.kids {
 		before := len(dst)
-		if any {
+		if filled {
 			dst = append(dst, ',')
 		}
 		name, _ := json.Marshal(kid.name) // a string always has a JSON form
@@ -137,9 +137,9 @@ func (w *flattening) object(dst []byte, p *place, path []string) (_ []byte, any 
 			dst = dst[:before]
 			continue
 		}
-		any = true
+		filled = true
 	}
-	return append(dst, '}'), any
+	return append(dst, '}'), filled
 }
 
 func (w *flattening) scalar(dst []byte, p *place, path []string) ([]byte, bool) {
