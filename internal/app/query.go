@@ -23,6 +23,9 @@ type Reader struct {
 	store *sqlstore.Store // of the quarantine, which is read on demand
 }
 
+// recordsPrefix begins the names of the tables that clients push into.
+const recordsPrefix = "ds_"
+
 // OpenReader prepares to query the copy in dir.
 func OpenReader(ctx context.Context, dir string) (_ *Reader, err error) {
 	l, store, err := openReadOnly(ctx, dir)
@@ -58,6 +61,19 @@ func OpenReader(ctx context.Context, dir string) (_ *Reader, err error) {
 			return nil, err
 		}
 		c.Resources = append(c.Resources, view)
+	}
+	for _, name := range tables {
+		if !strings.HasPrefix(name, recordsPrefix) {
+			continue
+		}
+		t, err := tableView(ctx, l, tables, name)
+		if problem.KindOf(err) == problem.NotFound {
+			continue // it was dropped meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		c.Records = append(c.Records, duck.Records{Name: name, Table: t})
 	}
 	if r.db, err = duck.Open(ctx, c); err != nil {
 		return nil, err
@@ -168,7 +184,7 @@ func columns(of []lake.Column) []duck.Column {
 
 func kindOf(f *xdm.Field) duck.Kind {
 	switch f.Kind {
-	case xdm.Long:
+	case xdm.Long, xdm.Int, xdm.Short, xdm.Byte:
 		return duck.BigInt
 	case xdm.Double:
 		return duck.Double
@@ -176,7 +192,7 @@ func kindOf(f *xdm.Field) duck.Kind {
 		return duck.Boolean
 	case xdm.Object, xdm.Array, xdm.Map:
 		return duck.JSON
-	case xdm.String:
+	case xdm.String, xdm.Date, xdm.DateTime:
 	}
 	if f.JSON {
 		return duck.JSON

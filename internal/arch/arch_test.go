@@ -58,6 +58,10 @@ var rules = rulebook{
 		"internal/dataprep": {
 			"internal/access", "internal/docstore", "internal/expr", "internal/gateway", "internal/mapping", "internal/problem", "internal/xdm",
 		},
+		"internal/tables": {"internal/catalog", "internal/lake", "internal/problem", "internal/rawjson", "internal/xdm"},
+		"internal/intake": {
+			"internal/access", "internal/catalog", "internal/docstore", "internal/gateway", "internal/lake", "internal/problem", "internal/tables", "internal/xdm",
+		},
 		"internal/catalog":    {"internal/access", "internal/docstore", "internal/gateway", "internal/problem", "internal/xdm"},
 		"internal/dataaccess": {"internal/access", "internal/catalog", "internal/gateway", "internal/problem"},
 		"internal/insights":   {"internal/access", "internal/catalog", "internal/gateway", "internal/problem"},
@@ -84,6 +88,8 @@ var rules = rulebook{
 	},
 	tests: map[string][]string{
 		"internal/dataprep": {"internal/gateway/gatewaytest", "internal/openapitest", "internal/stripesim"},
+		"internal/tables":   {"internal/duck", "internal/parquettest"},
+		"internal/intake":   {"internal/gateway/gatewaytest"},
 		"internal/gateway":  {"internal/gateway/gatewaytest"},
 		"internal/docstore": {"internal/docstore/docstoretest"},
 		"internal/registry": {"internal/docstore/docstoretest", "internal/gateway/gatewaytest", "internal/openapitest"},

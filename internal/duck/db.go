@@ -68,6 +68,16 @@ func Open(ctx context.Context, c Catalog) (_ *DB, err error) {
 			d.files = append(d.files, r.History.paths()...)
 		}
 	}
+	for _, r := range c.Records {
+		rows, err := scan(r.Table)
+		if err == nil {
+			err = d.exec("CREATE VIEW xdm." + quote(r.Name) + " AS " + rows)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", r.Name, err)
+		}
+		d.files = append(d.files, r.Table.paths()...)
+	}
 	if err := d.fill(c); err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@
 //	                  object's own where the names differ
 //	xdm.charges       the dataset as stored
 //	lake.charges      the history as stored
+//	xdm.ds_…          the records of a dataset that clients push into, as stored
 //	quarantine        objects that could not be ingested
 //	drift             what was seen that the schemas do not know
 //
@@ -29,6 +30,7 @@ import (
 // A Catalog is what there is to query: a snapshot of each table, as files.
 type Catalog struct {
 	Resources []Resource
+	Records   []Records
 	Drift     []Drift
 	// Quarantine yields what stands in quarantine, until its first error. It is
 	// called once, by the first query that names the table: it can be long. Nil
@@ -49,6 +51,12 @@ type Resource struct {
 	// Fields are the top-level fields of the object, in the order of the
 	// view's columns. What the dataset lacks is read from the history.
 	Fields []Field
+}
+
+// Records are a table of records that are no Stripe objects.
+type Records struct {
+	Name  string // as a view in the schema xdm
+	Table Table
 }
 
 // A Table is one snapshot of an Iceberg table. The zero Table stands for one

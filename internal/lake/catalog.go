@@ -220,6 +220,9 @@ func (c *catalog) remember(name string, v version) version {
 
 // create adds a table with its first metadata file.
 func (c *catalog) create(ctx context.Context, name string, schema *iceberg.Schema, props iceberg.Properties) (*table.Table, error) {
+	if err := c.finishDrop(ctx, name); err != nil {
+		return nil, err
+	}
 	loc := uri(filepath.Join(c.disk.root, namespace, name))
 	meta, err := table.NewMetadata(schema, iceberg.UnpartitionedSpec, table.UnsortedSortOrder, loc, props)
 	if err != nil {

@@ -53,6 +53,9 @@ func Open(ctx context.Context, dir string) (*Lake, error) {
 	if err != nil {
 		return nil, fault(err, "open the lake's catalog")
 	}
+	if err := cat.finishDrops(ctx); err != nil {
+		return nil, errors.Join(fault(err, "remove the files of dropped tables"), cat.close())
+	}
 	return &Lake{cat: cat}, nil
 }
 

@@ -164,7 +164,7 @@ func (m *maintenance) list(ctx context.Context) error {
 		}
 	}
 	slices.SortStableFunc(m.data, func(a, b *stored) int {
-		return cmp.Or(cmp.Compare(a.part, b.part), cmp.Compare(m.t.firstSeq(a), m.t.firstSeq(b)))
+		return cmp.Or(cmp.Compare(a.part, b.part), cmp.Compare(m.t.firstSeq(a), m.t.firstSeq(b)), cmp.Compare(a.seq, b.seq))
 	})
 	return nil
 }

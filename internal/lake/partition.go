@@ -293,7 +293,7 @@ func (f *fanout) abort() error {
 // is to stay.
 func (o MaintainOptions) wanted(t *Table, rows int64) (Partitioning, error) {
 	have := t.Partition()
-	if _, dataset := t.tbl.Schema().FindFieldByName(colCreated); !dataset {
+	if _, dataset := t.tbl.Schema().FindFieldByName(colCreated); !dataset || t.batched() {
 		return have, nil
 	}
 	switch o.Partition {

@@ -54,7 +54,7 @@ func (t *Table) Scan(ctx context.Context) (Plan, error) {
 	for attempt := 0; ; attempt++ {
 		p, err := t.plan(ctx)
 		// A reader can lose a manifest to a writer that tidies up: look again.
-		if !errors.Is(err, fs.ErrNotExist) || attempt == 3 {
+		if !gone(err) || attempt == 3 {
 			return p, fault(err, "plan a read of "+t.Name())
 		}
 		if err := t.refresh(ctx); err != nil {
@@ -62,6 +62,9 @@ func (t *Table) Scan(ctx context.Context) (Plan, error) {
 		}
 	}
 }
+
+// gone says whether a file was not there.
+func gone(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
 func (t *Table) refresh(ctx context.Context) error {
 	cur, err := t.cat.LoadTable(ctx, t.tbl.Identifier())

@@ -15,6 +15,8 @@ var (
 	typeLong      = iceberg.PrimitiveTypes.Int64
 	typeDouble    = iceberg.PrimitiveTypes.Float64
 	typeBoolean   = iceberg.PrimitiveTypes.Bool
+	typeInt       = iceberg.PrimitiveTypes.Int32
+	typeDate      = iceberg.PrimitiveTypes.Date
 	typeTimestamp = iceberg.PrimitiveTypes.TimestampTz // microseconds, UTC
 )
 
@@ -106,8 +108,12 @@ func (n *numbering) typeOf(f *xdm.Field) (iceberg.Type, error) {
 		return typeBoolean, nil
 	case xdm.Object:
 		return n.structOf(f.Name, f.Fields)
-	case xdm.Int, xdm.Short, xdm.Byte, xdm.Date, xdm.DateTime:
-		return nil, fmt.Errorf("field %s: a %s has no column type", f.Name, f.Kind)
+	case xdm.Int, xdm.Short, xdm.Byte:
+		return typeInt, nil
+	case xdm.Date:
+		return typeDate, nil
+	case xdm.DateTime:
+		return typeTimestamp, nil
 	case xdm.Array, xdm.Map:
 	}
 	if f.Elem == nil {

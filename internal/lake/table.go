@@ -71,7 +71,10 @@ func (l *Lake) ensure(ctx context.Context, name string, schema *iceberg.Schema) 
 func (l *Lake) create(ctx context.Context, name string, schema *iceberg.Schema) (*Table, error) {
 	props := tableProperties()
 	for _, f := range schema.Fields() {
-		if measured(f) {
+		switch {
+		case f.Name == colBatch && f.Required:
+			props[table.MetricsModeColumnConfPrefix+"."+f.Name] = "full" // a bound cut short names no batch
+		case measured(f):
 			props[table.MetricsModeColumnConfPrefix+"."+f.Name] = table.DefaultWriteMetricsModeDefault
 		}
 	}
