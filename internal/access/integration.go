@@ -94,9 +94,10 @@ func (b storedIntegration) secretOf(secret string) (storedSecret, bool) {
 // the permissions in the sandboxes. The secret is told this once.
 func (s *Service) CreateIntegration(ctx context.Context, c Caller, name string, permissions []Permission, in []string) (Integration, string, error) {
 	name = strings.TrimSpace(name)
+	if err := checkText("name", name, 200); err != nil {
+		return Integration{}, "", err
+	}
 	switch {
-	case name == "" || len(name) > 200:
-		return Integration{}, "", problem.Errorf(problem.Invalid, "an integration needs a name, of at most 200 bytes")
 	case len(permissions) == 0:
 		return Integration{}, "", &problem.Error{Kind: problem.Invalid, Detail: "an integration needs a permission", Advice: "The permissions are " + list(Permissions)}
 	case len(in) == 0:

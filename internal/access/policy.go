@@ -110,4 +110,3 @@ func singular(slug string) string {
 	}
 	return strings.Join(words, "-")
 }
-

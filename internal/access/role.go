@@ -141,8 +141,8 @@ func (s *Service) ChangeRole(ctx context.Context, c Caller, id string, change fu
 // putRole checks what r says and writes it into a document.
 func putRole(t *docstore.Tx, c Caller, d docstore.Doc, b storedRole, r Role) (Role, error) {
 	name := strings.TrimSpace(r.Name)
-	if name == "" || len(name) > 256 {
-		return Role{}, problem.Errorf(problem.Invalid, "name: a role needs one, of at most 256 bytes")
+	if err := checkText("name", name, 256); err != nil {
+		return Role{}, err
 	}
 	if len(r.Description) > 4096 {
 		return Role{}, problem.Errorf(problem.Invalid, "description: it is longer than 4096 bytes")

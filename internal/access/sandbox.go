@@ -117,7 +117,7 @@ func (s *Service) CreateSandbox(ctx context.Context, c Caller, name, title, kind
 	case !slices.Contains(SandboxTypes, kind):
 		return Sandbox{}, problem.Errorf(problem.Invalid, "type: %s is none of %s", quote(kind), list(SandboxTypes))
 	}
-	if err := checkTitle(title); err != nil {
+	if err := checkText("title", title, 256); err != nil {
 		return Sandbox{}, err
 	}
 	b := storedSandbox{Name: name, Title: title, Type: kind, State: active, CreatedBy: c.User, UpdatedBy: c.User}
@@ -127,13 +127,6 @@ func (s *Service) CreateSandbox(ctx context.Context, c Caller, name, title, kind
 		return err
 	})
 	return made, err
-}
-
-func checkTitle(title string) error {
-	if title == "" || len(title) > 256 {
-		return problem.Errorf(problem.Invalid, "title: a sandbox needs one, of at most 256 bytes")
-	}
-	return nil
 }
 
 // putSandbox writes a sandbox under a new id, and what every one has. A zero
@@ -164,7 +157,7 @@ func (s *Service) putSandbox(t *docstore.Tx, org, tenant string, b storedSandbox
 // RetitleSandbox changes a sandbox's title.
 func (s *Service) RetitleSandbox(ctx context.Context, c Caller, name, title string) (Sandbox, error) {
 	title = strings.TrimSpace(title)
-	if err := checkTitle(title); err != nil {
+	if err := checkText("title", title, 256); err != nil {
 		return Sandbox{}, err
 	}
 	return s.changeSandbox(ctx, c, name, func(b *storedSandbox) error {

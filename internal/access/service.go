@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -204,6 +206,20 @@ func quote(name string) string {
 		name = name[:100] + "…"
 	}
 	return strconv.Quote(name)
+}
+
+// checkText says what is wrong with a text that is called what: it must have
+// something, no more than most bytes, and no control characters.
+func checkText(what, text string, most int) error {
+	switch {
+	case strings.TrimSpace(text) == "":
+		return problem.Errorf(problem.Invalid, "%s: it is missing", what)
+	case len(text) > most:
+		return problem.Errorf(problem.Invalid, "%s: it has %d bytes; %d is the most", what, len(text), most)
+	case !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl):
+		return problem.Errorf(problem.Invalid, "%s: it has control characters", what)
+	}
+	return nil
 }
 
 func list[T ~string](names []T) string {

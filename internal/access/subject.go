@@ -115,9 +115,10 @@ var errLastAdmin = problem.Errorf(problem.Conflict, "there would be no administr
 
 // changeRoles changes the roles of a subject.
 func changeRoles(t *docstore.Tx, org string, sub Subject, change func([]string) []string) error {
+	if err := checkText("subject id", sub.ID, 512); err != nil {
+		return err
+	}
 	switch {
-	case sub.ID == "" || len(sub.ID) > 512:
-		return problem.Errorf(problem.Invalid, "a subject needs an id, of at most 512 bytes")
 	case sub.Type == UserSubject && !strings.HasSuffix(sub.ID, technical):
 		return changeUser(t, org, sub.ID, change)
 	case sub.Type != UserSubject && sub.Type != IntegrationSubject:

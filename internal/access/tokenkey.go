@@ -90,7 +90,11 @@ func (s *Service) rotate(ctx context.Context, after string, revoke bool) (stored
 			b, d, err = decode[storedTokenKey](docs[0], nil) // somebody else was faster
 			return err
 		}
-		replaced := s.Now() // when the key in hand was replaced
+		created := s.Now()
+		if len(docs) > 0 && !created.After(docs[0].Created) {
+			created = docs[0].Created.Add(time.Millisecond) // the newest, whatever the clocks say
+		}
+		replaced := created // when the key in hand was replaced
 		for _, old := range docs {
 			if revoke || s.Now().Sub(replaced) > TokenLife {
 				if err := t.Delete(installation, tokenKeyKind, old.ID); err != nil {
@@ -100,7 +104,7 @@ func (s *Service) rotate(ctx context.Context, after string, revoke bool) (stored
 			replaced = old.Created
 		}
 		b = fresh
-		d, err = put(t, installation, docstore.Doc{Kind: tokenKeyKind, ID: id}, fresh)
+		d, err = put(t, installation, docstore.Doc{Kind: tokenKeyKind, ID: id, Created: created}, fresh)
 		return err
 	})
 	return b, d, err
