@@ -76,6 +76,7 @@ func worldIn(t testing.TB, name string, hooks ...access.SandboxHook) *world {
 	if w.admin, err = w.Operator(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	w.clock.move(time.Second)
 	org, err := w.CreateOrganisation(t.Context(), "other")
 	if err != nil {
 		t.Fatal(err)

@@ -24,7 +24,11 @@ import (
 // key returns the key that signs the world's tokens, and its id.
 func (w *world) key(t testing.TB) (ed25519.PrivateKey, string) {
 	t.Helper()
-	var stored struct{ Seed []byte }
+	var stored struct {
+		Seed struct {
+			Text []byte `json:"$sealed"`
+		}
+	}
 	var id string
 	err := w.DB.Do(t.Context(), func(tx *docstore.Tx) error {
 		docs, err := tx.List(docstore.Scope{}, "token-key", docstore.Page{Newest: true, Limit: 1})
@@ -37,7 +41,7 @@ func (w *world) key(t testing.TB) (ed25519.PrivateKey, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seed, err := mirror{}.Open(stored.Seed, "token-key/"+id)
+	seed, err := mirror{}.Open(stored.Seed.Text, "token-key/"+id)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,14 @@ const keyAge = 30 * 24 * time.Hour
 // others only verify, until the tokens that they signed have expired.
 type storedTokenKey struct {
 	Public []byte `json:"public"` // Ed25519
-	Seed   []byte `json:"seed"`   // Ed25519, sealed
+	Seed   sealed `json:"seed"`   // Ed25519
+}
+
+// sealed is a sealed text as documents hold it, so that it can be sealed anew
+// without knowing what it is. What About says there is not relied on.
+type sealed struct {
+	Text  []byte `json:"$sealed"`
+	About string `json:"about"`
 }
 
 func aboutKey(id string) string { return tokenKeyKind + "/" + id }
@@ -39,7 +46,7 @@ func (s *Service) signingKey(ctx context.Context) (string, ed25519.PrivateKey, e
 			return "", nil, err
 		}
 	}
-	seed, err := s.Sealer.Open(b.Seed, aboutKey(d.ID))
+	seed, err := s.Sealer.Open(b.Seed.Text, aboutKey(d.ID))
 	if err != nil {
 		return "", nil, fmt.Errorf("open the key that signs tokens: %w", err)
 	}
@@ -58,6 +65,16 @@ func newestKey(t *docstore.Tx) (storedTokenKey, docstore.Doc, error) {
 	return decode[storedTokenKey](docs[0], nil)
 }
 
+// Seals says whether anything is stored that the Sealer sealed.
+func (s *Service) Seals(ctx context.Context) (bool, error) {
+	var d docstore.Doc
+	err := s.DB.Do(ctx, func(t *docstore.Tx) (err error) {
+		_, d, err = newestKey(t)
+		return err
+	})
+	return d.ID != "", err
+}
+
 // RotateTokenKey makes a new key that signs tokens. Those that are out stay good
 // until they expire, or, with revoke, are worth nothing from now on.
 func (s *Service) RotateTokenKey(ctx context.Context, revoke bool) error {
@@ -74,11 +91,11 @@ func (s *Service) rotate(ctx context.Context, after string, revoke bool) (stored
 	}
 	id := random(8)
 	// Outside of the transaction: the sealer may have one of its own.
-	sealed, err := s.Sealer.Seal(private.Seed(), aboutKey(id))
+	text, err := s.Sealer.Seal(private.Seed(), aboutKey(id))
 	if err != nil {
 		return storedTokenKey{}, docstore.Doc{}, fmt.Errorf("seal the key that signs tokens: %w", err)
 	}
-	fresh := storedTokenKey{Public: public, Seed: sealed}
+	fresh := storedTokenKey{Public: public, Seed: sealed{text, aboutKey(id)}}
 	var b storedTokenKey
 	var d docstore.Doc
 	err = s.DB.Do(ctx, func(t *docstore.Tx) error {

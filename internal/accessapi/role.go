@@ -221,9 +221,11 @@ func (op operation) text(to *string) error {
 	if op.Op == "remove" {
 		return fmt.Errorf("op: %s can't be removed", op.Path)
 	}
-	if json.Unmarshal(op.Value, to) != nil {
+	var text *string
+	if json.Unmarshal(op.Value, &text) != nil || text == nil {
 		return fmt.Errorf("value: a text is expected for %s", op.Path)
 	}
+	*to = *text
 	return nil
 }
 
@@ -251,13 +253,13 @@ func each[T ~string](op operation, to *[]T) error {
 
 // values returns the text or texts of an operation; nil where it has none.
 func (op operation) values() ([]string, error) {
-	var one string
+	var one *string
 	var many []string
 	switch {
 	case len(op.Value) == 0 && op.Op == "remove":
 		return nil, nil
-	case json.Unmarshal(op.Value, &one) == nil:
-		return []string{one}, nil
+	case json.Unmarshal(op.Value, &one) == nil && one != nil:
+		return []string{*one}, nil
 	case json.Unmarshal(op.Value, &many) == nil && many != nil:
 		return many, nil
 	}
