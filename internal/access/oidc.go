@@ -73,7 +73,7 @@ func (s *Service) user(ctx context.Context, token string) (*Principal, error) {
 		return nil, err
 	}
 	failed := false
-	verified, err := v.Verify(context.WithValue(ctx, noKeys{}, &failed), token)
+	verified, err := v.Verify(context.WithValue(ctx, unread{}, &failed), token)
 	if failed {
 		return nil, errIssuer
 	}
@@ -160,7 +160,9 @@ func (s *Service) verifier(ctx context.Context) (*oidc.IDTokenVerifier, error) {
 	var about struct {
 		Keys string `json:"jwks_uri"`
 	}
-	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, s.OIDC.Client), s.OIDC.Issuer)
+	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	provider, err := oidc.NewProvider(oidc.ClientContext(asking, s.OIDC.Client), s.OIDC.Issuer)
 	if err == nil {
 		err = provider.Claims(&about)
 	}
@@ -172,8 +174,7 @@ func (s *Service) verifier(ctx context.Context) (*oidc.IDTokenVerifier, error) {
 	for i, a := range asymmetric {
 		algorithms[i] = string(a)
 	}
-	door := &keyDoor{client: s.OIDC.Client, now: s.Now}
-	keys := keySet{oidc.NewRemoteKeySet(oidc.ClientContext(context.WithoutCancel(ctx), &http.Client{Transport: door}), about.Keys), door}
+	keys := &keySet{client: s.OIDC.Client, url: about.Keys, now: s.Now}
 	s.issuer.verifier = oidc.NewVerifier(s.OIDC.Issuer, keys, &oidc.Config{ClientID: s.OIDC.Audience, SupportedSigningAlgs: algorithms, Now: s.Now})
 	return s.issuer.verifier, nil
 }

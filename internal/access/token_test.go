@@ -217,7 +217,7 @@ func TestTokenLife(t *testing.T) {
 			}
 			return got.AccessToken
 		}
-		token = again()
+		good(w.Service, again(), true)
 		_, before := w.key(t)
 		w.clock.move(31 * 24 * time.Hour)
 		token = again()

@@ -3,6 +3,7 @@ package accessapi_test
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"mime/multipart"
 	"net/http"
 	"net/url"
@@ -39,10 +40,7 @@ func TestIMS(t *testing.T) {
 		"grant_type": {"client_credentials"}, "client_id": {loader.id}, "client_secret": {loader.secret}, "scope": {"openid,AdobeID,session"},
 	}
 	with := func(change ...string) string {
-		v := url.Values{}
-		for name, values := range good {
-			v[name] = values
-		}
+		v := maps.Clone(good)
 		for i := 0; i < len(change); i += 2 {
 			if v.Set(change[i], change[i+1]); change[i+1] == "" {
 				v.Del(change[i])

@@ -2,6 +2,7 @@ package accessapi_test
 
 import (
 	"encoding/json"
+	"maps"
 	"strings"
 	"testing"
 
@@ -45,9 +46,7 @@ func TestRoles(t *testing.T) {
 		{"PATCH", `[{"op":"remove","path":"/permissionSets"}]`, map[string]any{"permissionSets": []any{}}},
 	} {
 		got := s.do(t, s.admin, c.method, roles+"/"+id, c.body).want(t, 200, doc, c.method, one)
-		for name, v := range c.want {
-			want[name] = v
-		}
+		maps.Copy(want, c.want)
 		if diff := cmp.Diff(want, without(got, "id", "createdAt", "modifiedAt", "etag"), cmpIgnore("etag")); diff != "" {
 			t.Errorf("%s: %s", c.body, diff)
 		}
