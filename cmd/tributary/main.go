@@ -20,21 +20,23 @@ import (
 )
 
 type cli struct {
-	Demo     demoCmd     `cmd:"" help:"Show it all in a minute, against a simulated Stripe account."`
-	Sync     syncCmd     `cmd:"" help:"Copy what is missing and what is new from a Stripe account."`
-	Serve    serveCmd    `cmd:"" help:"Keep the copy up to date: passes on a schedule, and webhooks."`
-	Webhook  webhookCmd  `cmd:"" help:"Manage the endpoint in Stripe that sends changes to serve."`
-	Query    queryCmd    `cmd:"" help:"Run one SQL query over the copy."`
-	Budget   budgetCmd   `cmd:"" help:"Show what of Stripe's read allocation is used, and foresee it for a schedule."`
-	Datasets datasetsCmd `cmd:"" help:"List the tables of the lake."`
-	Maintain maintainCmd `cmd:"" help:"Compact tables, apply deletes, expire snapshots, remove leftovers."`
-	Replay   replayCmd   `cmd:"" help:"Rebuild datasets from the history under the schema in force, and try the quarantine again; asks nothing of Stripe."`
-	Drift    driftCmd    `cmd:"" help:"List what Stripe sent and the schemas do not know."`
-	Schema   schemaCmd   `cmd:"" help:"Show and extend the schemas of the datasets."`
-	Privacy  privacyCmd  `cmd:"" help:"Drop, hash or mask fields before anything of them is stored."`
-	Secret   secretCmd   `cmd:"" help:"Manage the keys that stored credentials are sealed with."`
-	Simulate SimulateCmd `cmd:"" help:"Serve a simulated Stripe account."`
-	Version  versionCmd  `cmd:"" help:"Print the version."`
+	Demo        demoCmd        `cmd:"" help:"Show it all in a minute, against a simulated Stripe account."`
+	Sync        syncCmd        `cmd:"" help:"Copy what is missing and what is new from a Stripe account."`
+	Serve       serveCmd       `cmd:"" help:"Keep the copy up to date: passes on a schedule, and webhooks."`
+	Webhook     webhookCmd     `cmd:"" help:"Manage the endpoint in Stripe that sends changes to serve."`
+	Query       queryCmd       `cmd:"" help:"Run one SQL query over the copy."`
+	Budget      budgetCmd      `cmd:"" help:"Show what of Stripe's read allocation is used, and foresee it for a schedule."`
+	Datasets    datasetsCmd    `cmd:"" help:"List the tables of the lake."`
+	Maintain    maintainCmd    `cmd:"" help:"Compact tables, apply deletes, expire snapshots, remove leftovers."`
+	Replay      replayCmd      `cmd:"" help:"Rebuild datasets from the history under the schema in force, and try the quarantine again; asks nothing of Stripe."`
+	Drift       driftCmd       `cmd:"" help:"List what Stripe sent and the schemas do not know."`
+	Schema      schemaCmd      `cmd:"" help:"Show and extend the schemas of the datasets."`
+	Privacy     privacyCmd     `cmd:"" help:"Drop, hash or mask fields before anything of them is stored."`
+	Secret      secretCmd      `cmd:"" help:"Manage the keys that stored credentials are sealed with."`
+	Token       tokenCmd       `cmd:"" help:"Print a token for the API, and what a call needs beside it."`
+	Integration integrationCmd `cmd:"" help:"Manage the programs that may call the API."`
+	Simulate    SimulateCmd    `cmd:"" help:"Serve a simulated Stripe account."`
+	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
 
 // dirFlag is where the copy lives.

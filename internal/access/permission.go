@@ -4,7 +4,10 @@ package access
 
 import (
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/tributary-data/tributary/internal/problem"
 )
 
 // A Permission is a right that a role gives, by the slug under which the
@@ -36,6 +39,34 @@ const (
 var Permissions = []Permission{
 	ViewSources, ManageSources, ViewSchemas, ManageSchemas, ManageRelationships, ManageIdentityMetadata, ViewDatasets, ManageDatasets,
 	ViewMonitoring, ViewIdentityNamespaces, ManageIdentityNamespaces, ViewSandboxes, ManageSandboxes, ResetSandboxes, ViewAudit, ViewAlerts, ManageAlerts,
+}
+
+// ParsePermissions reads slugs. An unknown one is refused with the list of all.
+func ParsePermissions(slugs []string) ([]Permission, error) {
+	parsed := []Permission{}
+	for _, slug := range slugs {
+		p := Permission(strings.ToLower(strings.TrimSpace(slug)))
+		if !slices.Contains(Permissions, p) {
+			return nil, &problem.Error{Kind: problem.Invalid, Detail: "there is no permission " + quote(slug), Advice: "The permissions are " + list(Permissions)}
+		}
+		if !slices.Contains(parsed, p) {
+			parsed = append(parsed, p)
+		}
+	}
+	return parsed, nil
+}
+
+// implied adds the permissions to view what may be managed.
+func implied(held []Permission) []Permission {
+	all := slices.Clone(held)
+	for _, p := range held {
+		thing, manages := strings.CutPrefix(string(p), "manage-")
+		view := Permission("view-" + thing)
+		if manages && slices.Contains(Permissions, view) && !slices.Contains(all, view) {
+			all = append(all, view)
+		}
+	}
+	return all
 }
 
 // A Need is what a call asks of its caller: one of Any. A call with an empty
@@ -86,6 +117,11 @@ type Sandbox struct {
 	State   string    `json:"state"` // active, …
 	Default bool      `json:"isDefault"`
 	Created time.Time `json:"-"`
+	Updated time.Time `json:"-"`
+	// CreatedBy and UpdatedBy are user ids.
+	CreatedBy string `json:"-"`
+	UpdatedBy string `json:"-"`
+	Revision  int64  `json:"-"` // counts the changes, from 1
 }
 
 // A Caller is a principal in a sandbox: who asks for what is asked of a

@@ -1,0 +1,82 @@
+// Package control ties the services of the control plane together.
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/tributary-data/tributary/internal/access"
+	"github.com/tributary-data/tributary/internal/app"
+	"github.com/tributary-data/tributary/internal/docstore"
+	"github.com/tributary-data/tributary/internal/secret"
+)
+
+// A Config says where the control plane is.
+type Config struct {
+	Dir      string       // of the copy; holds bootstrap.json
+	Database string       // postgres://…; empty for control.db in Dir
+	Seal     secret.Place // of the keys that seal credentials
+	Now      func() time.Time
+}
+
+// A Control is the control plane.
+type Control struct {
+	DB     *docstore.DB
+	Keys   *secret.Keys
+	Access *access.Service
+}
+
+// Open opens the control plane, beside other processes that have it open, and
+// makes what is missing on a first start: directory, database, keys,
+// organisation, and the integration of bootstrap.json.
+func Open(ctx context.Context, c Config) (*Control, error) {
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	name := c.Database
+	if name == "" {
+		name = filepath.Join(c.Dir, "control.db")
+		if err := private(name); err != nil {
+			return nil, err
+		}
+	}
+	db, err := docstore.Open(ctx, name, c.Now)
+	if err != nil {
+		return nil, err
+	}
+	control := &Control{DB: db, Access: &access.Service{DB: db, FirstTenant: app.DefaultTenant, Now: c.Now}}
+	if err := control.begin(ctx, c); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return control, nil
+}
+
+// begin has what is behind it depend on: the hooks of sandboxes must be there
+// before the first sandbox is.
+func (c *Control) begin(ctx context.Context, config Config) (err error) {
+	if c.Keys, err = secret.Ensure(config.Seal, func() (bool, error) { return c.Access.Seals(ctx) }); err != nil {
+		return err
+	}
+	c.Access.Sealer = c.Keys
+	if err := c.Access.Bootstrap(ctx, config.Dir); err != nil {
+		return fmt.Errorf("first start: %w", err)
+	}
+	return nil
+}
+
+// private makes the file, if it is not there, so that its owner alone may read
+// it. SQLite gives the files beside it the same mode.
+func private(name string) error {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// Close closes the database.
+func (c *Control) Close() error { return c.DB.Close() }
