@@ -4,27 +4,51 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
+	"net/netip"
 	"os"
 	"time"
 
+	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/app"
+	"github.com/tributary-data/tributary/internal/control"
+	"github.com/tributary-data/tributary/internal/guard"
 	"github.com/tributary-data/tributary/internal/problem"
 	"github.com/tributary-data/tributary/internal/server"
+	"github.com/tributary-data/tributary/internal/stripe"
+	"github.com/tributary-data/tributary/internal/telemetry"
 )
 
 type serveCmd struct {
 	passFlags
-	Listen    string        `default:"127.0.0.1:8080" env:"TRIBUTARY_LISTEN" help:"Where webhooks are awaited, at /webhooks/stripe; port 0 takes a free one."`
-	Public    bool          `help:"Allow --listen to name an address that others can reach. Without --tls-cert, a proxy that speaks TLS must stand in front."`
-	TLSCert   string        `name:"tls-cert" env:"TRIBUTARY_TLS_CERT" placeholder:"FILE" help:"Certificate with its chain, PEM: serve TLS. It is read again when it changes."`
-	TLSKey    string        `name:"tls-key" env:"TRIBUTARY_TLS_KEY" placeholder:"FILE" help:"Key of the certificate, PEM."`
-	Every     time.Duration `default:"15m" env:"TRIBUTARY_EVERY" help:"How often to ask Stripe what changed, 1m or more."`
-	LogFormat string        `enum:"text,json" default:"text" help:"Form of the log on standard error: ${enum}."`
-	Verbose   bool          `short:"v" help:"Log every request that is tried again, too."`
+	sealFlags
+	issuerFlags
+	Database       string        `env:"TRIBUTARY_DATABASE" placeholder:"URL" help:"Database of the services, postgres://… (default: control.db in the directory)."`
+	Listen         string        `default:"127.0.0.1:8080" env:"TRIBUTARY_LISTEN" help:"Where the API is served, and webhooks are awaited at /webhooks/stripe; port 0 takes a free one."`
+	Public         bool          `help:"Allow --listen to name an address that others can reach. Without --tls-cert, a proxy that speaks TLS must stand in front."`
+	TLSCert        string        `name:"tls-cert" env:"TRIBUTARY_TLS_CERT" placeholder:"FILE" help:"Certificate with its chain, PEM: serve TLS. It is read again when it changes."`
+	TLSKey         string        `name:"tls-key" env:"TRIBUTARY_TLS_KEY" placeholder:"FILE" help:"Key of the certificate, PEM."`
+	TrustedProxies []string      `sep:"," env:"TRIBUTARY_TRUSTED_PROXIES" placeholder:"CIDR,…" help:"Networks of the proxies whose word counts for where a call comes from."`
+	Forwarded      bool          `help:"The proxies write the header Forwarded, not X-Forwarded-For."`
+	MetricsFrom    []string      `sep:"," default:"127.0.0.0/8,::1/128" env:"TRIBUTARY_METRICS_FROM" placeholder:"CIDR,…" help:"Networks that may read /metrics (default: this machine)."`
+	Egress         []string      `sep:"," name:"egress-addresses" env:"TRIBUTARY_EGRESS_ADDRESSES" placeholder:"IP,…" help:"Addresses that others see this server's calls come from, told to those who bind Stripe keys to addresses."`
+	Every          time.Duration `default:"15m" env:"TRIBUTARY_EVERY" help:"How often to ask Stripe what changed, 1m or more."`
+	LogFormat      string        `enum:"text,json" default:"text" help:"Form of the log on standard error: ${enum}."`
+	Verbose        bool          `short:"v" help:"Log every request that is tried again, too."`
 }
 
-// Run keeps the copy up to date until ctx is done.
+// issuerFlags name an issuer of tokens beside ourselves.
+type issuerFlags struct {
+	Issuer    string            `name:"oidc-issuer" env:"TRIBUTARY_OIDC_ISSUER" placeholder:"URL" help:"OpenID Connect issuer whose tokens are taken, too."`
+	Audience  string            `name:"oidc-audience" env:"TRIBUTARY_OIDC_AUDIENCE" placeholder:"NAME" help:"What its tokens for this server have in aud."`
+	RoleClaim string            `name:"oidc-role-claim" env:"TRIBUTARY_OIDC_ROLE_CLAIM" placeholder:"CLAIM" help:"Where its tokens say what their user is: groups, realm_access.roles."`
+	Roles     map[string]string `name:"oidc-roles" env:"TRIBUTARY_OIDC_ROLES" placeholder:"CLAIM=ROLE;…" help:"Roles here by what stands in that claim."`
+}
+
+// Run serves the API and, with a Stripe key, keeps the copy up to date until
+// ctx is done.
 func (c *serveCmd) Run(ctx context.Context) error {
 	if c.Every < app.LeastEvery {
 		return &problem.Error{Kind: problem.Invalid, Detail: fmt.Sprintf("--every %s is less than a minute", c.Every), Advice: "Webhooks bring changes within seconds; see `tributary webhook --help`."}
@@ -33,18 +57,113 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	if err := srv.Reachable(); err != nil {
 		return err
 	}
+	options, issuer, err := c.options(ctx, srv.Log)
+	if err != nil {
+		return err
+	}
+	k, held, err := c.hold(ctx, srv.Log)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = held.Close() }()
+	open, err := control.Open(ctx, control.Config{Dir: c.Dir, Database: c.Database, Seal: c.place(c.Dir), Now: time.Now})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = open.Close() }()
+	open.Access.OIDC = issuer
+	plane, err := open.Serve(ctx, options)
+	if err != nil {
+		return err
+	}
+	err = c.serve(ctx, k, plane, srv)
+	return errors.Join(err, plane.Close(context.WithoutCancel(ctx)))
+}
+
+// hold takes the directory: with a Stripe key for a keeper of the copy, else
+// for the services alone.
+func (c *serveCmd) hold(ctx context.Context, log *slog.Logger) (*app.Keeper, io.Closer, error) {
+	if c.KeyFile == "" && os.Getenv("STRIPE_API_KEY") == "" {
+		log.InfoContext(ctx, "no Stripe key was given: the API is served, and no account is copied")
+		held, err := app.Hold(ctx, c.Dir)
+		return nil, held, err
+	}
 	s, err := c.pass()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	s.Log = srv.Log
+	s.Log = log
 	k, err := s.Keep(ctx)
-	if err != nil {
+	return k, k, err
+}
+
+// options says how the services are served, and whose tokens they take beside
+// their own. Nothing is connected to but what is named.
+func (c *serveCmd) options(ctx context.Context, log *slog.Logger) (o control.Options, issuer *access.OIDC, err error) {
+	o = control.Options{Version: version(), Log: log, Rates: guard.DefaultRates, Egress: guard.Egress{Addresses: c.Egress}}
+	if o.Proxies.Trusted, err = prefixes("--trusted-proxies", c.TrustedProxies); err != nil {
+		return o, nil, err
+	}
+	o.Proxies.Forwarded = c.Forwarded
+	if o.Metrics, err = prefixes("--metrics-from", c.MetricsFrom); err != nil {
+		return o, nil, err
+	}
+	for _, a := range c.Egress {
+		if _, err := netip.ParseAddr(a); err != nil {
+			return o, nil, problem.Errorf(problem.Invalid, "--egress-addresses: %q is not an IP address", a)
+		}
+	}
+	reach := func(url, purpose string) error {
+		d, err := guard.ParseDestination(url, purpose)
+		if err == nil {
+			o.Egress.Destinations = append(o.Egress.Destinations, d)
+		}
 		return err
 	}
-	srv.Handler = k.Handler()
-	err = c.serve(ctx, k, srv)
-	return errors.Join(err, k.Close())
+	stripeURL := c.StripeURL
+	if stripeURL == "" {
+		stripeURL = stripe.DefaultURL
+	}
+	if err := reach(stripeURL, "Stripe's API"); err != nil {
+		return o, nil, err
+	}
+	if c.Issuer != "" {
+		if err := reach(c.Issuer, "issuer of tokens"); err != nil {
+			return o, nil, err
+		}
+	}
+	traces := os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+	if traces == "" {
+		traces = os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT")
+	}
+	if traces != "" {
+		if err := reach(traces, "OpenTelemetry"); err != nil {
+			return o, nil, err
+		}
+	}
+	client := &http.Client{Transport: (&guard.Outbound{Destinations: o.Egress.Destinations}).Transport(), Timeout: 30 * time.Second}
+	if traces != "" {
+		if o.Spans, err = telemetry.Exporter(ctx, client); err != nil {
+			return o, nil, fmt.Errorf("send traces: %w", err)
+		}
+	}
+	if c.Issuer != "" {
+		issuer = &access.OIDC{Issuer: c.Issuer, Audience: c.Audience, RoleClaim: c.RoleClaim, Roles: c.Roles, Client: client}
+		err = issuer.Check()
+	}
+	return o, issuer, err
+}
+
+func prefixes(flag string, texts []string) ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for _, text := range texts {
+		p, err := guard.ParsePrefix(text)
+		if err != nil {
+			return nil, problem.Errorf(problem.Invalid, "%s: %v", flag, err)
+		}
+		all = append(all, p)
+	}
+	return all, nil
 }
 
 func (c *serveCmd) log() *slog.Logger {
@@ -58,23 +177,46 @@ func (c *serveCmd) log() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, options))
 }
 
-// serve listens and runs the passes. When ctx is done it takes no more
-// webhooks, lets the batch in hand be committed, and returns.
-func (c *serveCmd) serve(ctx context.Context, k *app.Keeper, srv *server.Server) error {
+// serve listens, takes in what clients push, and runs the passes of the keeper,
+// if there is one. When ctx is done it takes no more calls, lets what is in
+// hand be committed, and returns.
+func (c *serveCmd) serve(ctx context.Context, k *app.Keeper, plane *control.Plane, srv *server.Server) error {
+	srv.Ready = []server.Check{{Name: "database", Ready: plane.DB.Ping}}
+	mux := http.NewServeMux()
+	mux.Handle("/", plane.Handler())
+	if k != nil {
+		srv.Ready = append(srv.Ready, server.Check{Name: "copy", Ready: k.Ready})
+		mux.Handle("/webhooks/", k.Handler())
+		k.After = func(ctx context.Context) {
+			if err := plane.Adopt(ctx); err != nil && ctx.Err() == nil {
+				srv.Log.ErrorContext(ctx, "the catalog was not brought up to date", "error", err)
+			}
+		}
+	}
+	srv.Handler = mux
 	if err := srv.Listen(ctx); err != nil {
 		return err
 	}
 	srv.Log.InfoContext(ctx, "listening", "url", srv.URL(), "dir", c.Dir, "every", c.Every.String())
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stopped := make(chan error, 1)
-	go func() {
-		defer cancel() // without the server there is no point in going on
-		stopped <- srv.Run(ctx)
-	}()
-	err := k.Run(ctx, c.Every)
-	cancel()
-	err = errors.Join(err, <-stopped)
+	parts := []func(context.Context) error{srv.Run, plane.Run}
+	if k != nil {
+		parts = append(parts, func(ctx context.Context) error { return k.Run(ctx, c.Every) })
+	}
+	ended := make(chan error, len(parts))
+	for _, run := range parts {
+		go func() {
+			defer cancel() // without one of them there is no point in going on
+			ended <- run(ctx)
+		}()
+	}
+	var err error
+	for range parts {
+		if e := <-ended; !errors.Is(e, context.Canceled) {
+			err = errors.Join(err, e)
+		}
+	}
 	if err == nil {
 		srv.Log.InfoContext(context.WithoutCancel(ctx), "stopped")
 	}

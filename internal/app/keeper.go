@@ -14,6 +14,9 @@ import (
 // A Keeper keeps one copy up to date for as long as it runs. It holds the
 // directory, and one client and pacer, from its first pass to Close.
 type Keeper struct {
+	// After, if set, is called after each pass.
+	After func(context.Context)
+
 	sync   Sync
 	client *stripe.Client
 	limits stripe.Limits
@@ -25,7 +28,6 @@ type Keeper struct {
 	home  *home // nil until the directory exists
 	found stripe.Probe
 	last  *Turn
-	next  time.Time
 }
 
 // A Turn is a pass that a Keeper did.
@@ -131,6 +133,9 @@ func (k *Keeper) pass(ctx context.Context, waiting []string) (*Report, error) {
 	}
 	k.mu.Unlock()
 	k.say(ctx, turn.Kind, report, err)
+	if k.After != nil {
+		k.After(ctx)
+	}
 	return report, err
 }
 
@@ -205,9 +210,6 @@ func (k *Keeper) Run(ctx context.Context, every time.Duration) error {
 			}
 			first = false
 			due.Reset(max(wait, 0))
-			k.mu.Lock()
-			k.next = time.Now().Add(max(wait, 0)).UTC()
-			k.mu.Unlock()
 			k.Wake() // for what came meanwhile
 		case <-k.woken:
 			if !rest(ctx, max(together, spaced-time.Since(capturedAt))) {

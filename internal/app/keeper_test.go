@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -526,34 +525,21 @@ func TestWebhookWithoutPermission(t *testing.T) {
 	}
 }
 
-// What others ask the process.
-func TestHealth(t *testing.T) {
+// Whether the copy is kept up to date is what the last pass says.
+func TestReady(t *testing.T) {
 	t.Parallel()
 	c := serve(t, hookedAccount(9), nil)
 	k := &kept{copied: c}
 	k.hold(t)
-	get := func(path string) (int, string) {
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
-		w := httptest.NewRecorder()
-		k.hooks.ServeHTTP(w, r)
-		body, err := io.ReadAll(w.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return w.Code, string(bytes.TrimSpace(body))
-	}
-	if status, body := get("/healthz"); status != 200 || body != "ok" {
-		t.Errorf("healthz: %d %s", status, body)
-	}
-	if status, body := get("/readyz"); status != 503 || !strings.Contains(body, `"ready":false`) {
-		t.Errorf("before the copy exists: %d %s", status, body)
+	if err := k.keeper.Ready(t.Context()); err == nil {
+		t.Error("ready before the copy exists")
 	}
 	if status := k.send(t, `{}`, hookSecret, k.now(t)); status != 400 {
 		t.Errorf("a webhook without any secret: %d", status)
 	}
 	k.turn(t)
-	if status, body := get("/readyz"); status != 200 || !strings.Contains(body, `"kind":"schedule"`) || !strings.Contains(body, `"status":"complete"`) {
-		t.Errorf("after a pass: %d %s", status, body)
+	if err := k.keeper.Ready(t.Context()); err != nil {
+		t.Errorf("after a pass: %v", err)
 	}
 	if err := k.sim.SetPlan(stripesim.Plan{Rules: []stripesim.Rule{{Action: stripesim.UnavailableEnd}}}); err != nil {
 		t.Fatal(err)
@@ -561,7 +547,7 @@ func TestHealth(t *testing.T) {
 	if r, err := k.keeper.Pass(t.Context()); err == nil && r.Status != app.Failed {
 		t.Fatalf("%v %s", err, marshal(r))
 	}
-	if status, body := get("/readyz"); status != 503 || !strings.Contains(body, `"status":"failed"`) {
-		t.Errorf("after a failed pass: %d %s", status, body)
+	if err := k.keeper.Ready(t.Context()); err == nil {
+		t.Error("ready after a failed pass")
 	}
 }

@@ -2,7 +2,8 @@ package app
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -65,42 +66,26 @@ func (k *Keeper) owner(ctx context.Context) (hook.Owner, error) {
 	return hook.Owner{Account: account, Livemode: livemode}, err
 }
 
-// Handler answers Stripe's webhooks at hook.Path, and those who ask how things
-// are: /healthz says that the process is up, /readyz whether the copy is kept
-// up to date, with the last pass over the account as JSON.
+// Handler answers Stripe's webhooks at hook.Path.
 func (k *Keeper) Handler() http.Handler {
 	secrets := &secretFile{dir: k.sync.Dir}
 	mux := http.NewServeMux()
 	mux.Handle(hook.Path, &hook.Handler{
 		Secrets: secrets.load, Now: k.client.StripeNow, Owner: k.owner, Put: k.put, Wake: k.Wake, Log: k.log,
 	})
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		_, _ = w.Write([]byte("ok\n")) // who asked may be gone
-	})
-	mux.HandleFunc("GET /readyz", k.ready)
 	return mux
 }
 
-// A readiness is the answer of /readyz. It names no account and no error: the
-// log has those.
-type readiness struct {
-	Ready bool       `json:"ready"`
-	Last  *Turn      `json:"last_pass"` // null before the first has ended
-	Next  *time.Time `json:"next_pass_at,omitempty"`
-}
-
-func (k *Keeper) ready(w http.ResponseWriter, _ *http.Request) {
+// Ready says why the copy is not kept up to date: there is none yet, or the
+// last pass over the account failed.
+func (k *Keeper) Ready(context.Context) error {
 	k.mu.Lock()
-	r := readiness{Ready: k.home != nil && (k.last == nil || k.last.Status != Failed), Last: k.last}
-	if !k.next.IsZero() {
-		next := k.next
-		r.Next = &next
+	defer k.mu.Unlock()
+	switch {
+	case k.home == nil:
+		return errors.New("there is no copy yet")
+	case k.last != nil && k.last.Status == Failed:
+		return fmt.Errorf("the last pass over the account failed at %s", k.last.Ended.Format(time.RFC3339))
 	}
-	k.mu.Unlock()
-	w.Header().Set("Content-Type", "application/json")
-	if !r.Ready {
-		w.WriteHeader(http.StatusServiceUnavailable)
-	}
-	_ = json.NewEncoder(w).Encode(r) // who asked may be gone
+	return nil
 }

@@ -78,8 +78,14 @@ var rules = rulebook{
 			"internal/lake", "internal/mapping", "internal/money", "internal/privacy", "internal/problem", "internal/rawjson",
 			"internal/sqlstore", "internal/stripe", "internal/xdm",
 		},
-		"internal/control": {"internal/access", "internal/app", "internal/docstore", "internal/secret"},
+
+		"internal/control": {
+			"internal/access", "internal/accessapi", "internal/app", "internal/audit", "internal/catalog", "internal/dataaccess", "internal/dataprep",
+			"internal/docstore", "internal/gateway", "internal/guard", "internal/insights", "internal/intake", "internal/lake", "internal/registry",
+			"internal/secret", "internal/tables", "internal/telemetry",
+		},
 		"cmd/tributary": {
+			"internal/access", "internal/guard", "internal/telemetry",
 			"internal/access", "internal/app", "internal/control", "internal/docstore", "internal/duck", "internal/money", "internal/problem", "internal/secret", "internal/server", "internal/stripe",
 			"internal/stripesim",
 		},

@@ -272,6 +272,32 @@ func planChange(t *docstore.Tx, c access.Caller, id string, match Match, change 
 	return old, now, now.check(old)
 }
 
+// Forget drops the tables of a sandbox that is about to be cleared. The copies
+// that passes write stay: they belong to the directory.
+func (s *Service) Forget(ctx context.Context, sc docstore.Scope) error {
+	var docs []docstore.Doc
+	err := s.DB.Do(ctx, func(t *docstore.Tx) (err error) {
+		docs, err = t.List(sc, kindDataset, docstore.Page{})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, doc := range docs {
+		d, err := datasetOf(doc, last{})
+		if err != nil {
+			return err
+		}
+		if d.Mirror {
+			continue
+		}
+		if err := s.Tables.Drop(ctx, d.Table); err != nil {
+			return fmt.Errorf("drop the table of dataset %s: %w", d.Name, err)
+		}
+	}
+	return nil
+}
+
 // DeleteDataset removes a dataset and its table. Copies of Stripe, what
 // somebody writes into, and what Profile uses stays: problem.Invalid. Batches
 // stay as the record of what happened. A call that was cut short may be

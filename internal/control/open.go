@@ -12,6 +12,7 @@ import (
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/app"
 	"github.com/tributary-data/tributary/internal/docstore"
+	"github.com/tributary-data/tributary/internal/registry"
 	"github.com/tributary-data/tributary/internal/secret"
 )
 
@@ -28,6 +29,9 @@ type Control struct {
 	DB     *docstore.DB
 	Keys   *secret.Keys
 	Access *access.Service
+
+	dir string
+	now func() time.Time
 }
 
 // Open opens the control plane, beside other processes that have it open, and
@@ -48,7 +52,10 @@ func Open(ctx context.Context, c Config) (*Control, error) {
 	if err != nil {
 		return nil, err
 	}
-	control := &Control{DB: db, Access: &access.Service{DB: db, FirstTenant: app.DefaultTenant, Now: c.Now}}
+	control := &Control{
+		DB: db, dir: c.Dir, now: c.Now,
+		Access: &access.Service{DB: db, FirstTenant: app.DefaultTenant, Now: c.Now, Hooks: []access.SandboxHook{{Create: registry.Seed}}},
+	}
 	if err := control.begin(ctx, c); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}

@@ -110,12 +110,19 @@ func (db *DB) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return db.Do(ctx, func(t *Tx) error {
-		if db.postgres {
-			if _, err := t.exec("select pg_advisory_xact_lock(7163254801)"); err != nil {
-				return err
-			}
+	if db.postgres {
+		// Not in the transaction: it would see the state from before it waited.
+		conn, err := db.sql.Conn(ctx)
+		if err != nil {
+			return err
 		}
+		defer func() { _ = conn.Close() }()
+		if _, err := conn.ExecContext(ctx, "select pg_advisory_lock(7163254801)"); err != nil {
+			return err
+		}
+		defer func() { _, _ = conn.ExecContext(context.WithoutCancel(ctx), "select pg_advisory_unlock(7163254801)") }()
+	}
+	return db.Do(ctx, func(t *Tx) error {
 		if _, err := t.exec("create table if not exists doc_migration (n bigint primary key)"); err != nil {
 			return err
 		}

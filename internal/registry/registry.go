@@ -100,6 +100,19 @@ func (s *Service) MarkUsed(ctx context.Context, c access.Caller, schemaID string
 	})
 }
 
+// InUnion says whether a schema is enabled for the union of its class.
+func (s *Service) InUnion(ctx context.Context, c access.Caller, schemaID string) (bool, error) {
+	var in bool
+	err := s.do(ctx, c, func(l *library) error {
+		r, err := l.find(Schemas, schemaID)
+		if err == nil {
+			in = r.union()
+		}
+		return err
+	})
+	return in, err
+}
+
 // A Summary is a schema as lists show it.
 type Summary struct {
 	ID, AltID          string

@@ -31,7 +31,7 @@ type Options struct {
 	// Address returns the address of who calls, for the log; nil for none.
 	Address func(*http.Request) string
 	// Spans takes the traces, see Exporter; nil for none.
-	Spans trace.SpanExporter
+	Spans Spans
 }
 
 // A Telemetry measures calls. Close it.
@@ -87,9 +87,12 @@ func New(ctx context.Context, o Options) (*Telemetry, error) {
 	return t, nil
 }
 
+// Spans takes the traces.
+type Spans = trace.SpanExporter
+
 // Exporter sends traces with the client to where OpenTelemetry's usual
 // variables of the environment say (OTEL_EXPORTER_OTLP_ENDPOINT and others).
-func Exporter(ctx context.Context, client *http.Client) (trace.SpanExporter, error) {
+func Exporter(ctx context.Context, client *http.Client) (Spans, error) {
 	return otlptracehttp.New(ctx, otlptracehttp.WithHTTPClient(client))
 }
 

@@ -1,0 +1,206 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"path/filepath"
+	"slices"
+
+	"github.com/tributary-data/tributary/internal/access"
+	"github.com/tributary-data/tributary/internal/accessapi"
+	"github.com/tributary-data/tributary/internal/audit"
+	"github.com/tributary-data/tributary/internal/catalog"
+	"github.com/tributary-data/tributary/internal/dataaccess"
+	"github.com/tributary-data/tributary/internal/dataprep"
+	"github.com/tributary-data/tributary/internal/docstore"
+	"github.com/tributary-data/tributary/internal/gateway"
+	"github.com/tributary-data/tributary/internal/guard"
+	"github.com/tributary-data/tributary/internal/insights"
+	"github.com/tributary-data/tributary/internal/intake"
+	"github.com/tributary-data/tributary/internal/lake"
+	"github.com/tributary-data/tributary/internal/registry"
+	"github.com/tributary-data/tributary/internal/tables"
+	"github.com/tributary-data/tributary/internal/telemetry"
+)
+
+// Options say how a control plane is served.
+type Options struct {
+	Version string // of the program
+	Log     *slog.Logger
+	Proxies guard.Proxies // whose word counts for where a call comes from
+	Rates   guard.Rates
+	Egress  guard.Egress // what firewalls and Stripe's key settings need to know
+	// Metrics are the networks that may read /metrics.
+	Metrics []netip.Prefix
+	Spans   telemetry.Spans // nil for no traces
+}
+
+// A Plane is a control plane that is being served: the services, the lake that
+// they keep rows in, and what watches over the calls. Close it.
+type Plane struct {
+	*Control
+	Registry *registry.Service
+	Catalog  *catalog.Service
+	Prep     *dataprep.Service
+	Intake   *intake.Service
+	Network  *guard.Service
+	Audit    *audit.Log
+
+	options   Options
+	services  []*gateway.Service
+	lake      *lake.Lake
+	file      *audit.File
+	telemetry *telemetry.Telemetry
+	limiter   *guard.Limiter
+}
+
+// Serve makes the services of a control plane. The directory must be this
+// process's.
+func (c *Control) Serve(ctx context.Context, o Options) (_ *Plane, err error) {
+	p := &Plane{Control: c, options: o}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.Close(ctx))
+		}
+	}()
+	if p.lake, err = lake.Open(ctx, c.dir); err != nil {
+		return nil, fmt.Errorf("open the lake: %w", err)
+	}
+	if p.file, err = audit.OpenFile(filepath.Join(c.dir, "audit.log")); err != nil {
+		return nil, err
+	}
+	if p.telemetry, err = telemetry.New(ctx, telemetry.Options{Version: o.Version, Log: o.Log, Now: c.now, Address: p.address, Spans: o.Spans}); err != nil {
+		return nil, err
+	}
+	p.limiter = guard.NewLimiter(o.Proxies, o.Rates, c.now)
+	p.build()
+	if err := c.Access.ResumeSandboxes(ctx); err != nil {
+		return nil, fmt.Errorf("sandboxes that were being removed: %w", err)
+	}
+	return p, p.Adopt(ctx)
+}
+
+// build ties the services together. None knows another but by what it is
+// given here.
+func (p *Plane) build() {
+	rows := tables.New(p.lake)
+	p.Registry = &registry.Service{DB: p.DB, Now: p.now}
+	p.Catalog = &catalog.Service{DB: p.DB, Schemas: p.Registry, Tables: rows, Now: p.now, InUnion: p.Registry.InUnion}
+	p.Registry.Users, p.Registry.Grown = p.Catalog.DatasetsOf, p.Catalog.Grow
+	p.Prep = &dataprep.Service{DB: p.DB, Schemas: p.Registry, Now: p.now}
+	p.Intake = &intake.Service{DB: p.DB, Catalog: p.Catalog, Schemas: p.Registry, Tables: rows, Dir: p.dir, Now: p.now, Log: p.options.Log}
+	p.Access.Hooks = append(p.Access.Hooks, access.SandboxHook{Delete: p.forget})
+	p.Network = &guard.Service{DB: p.DB, Proxies: p.options.Proxies, Now: p.now, Log: p.options.Log, Egress: p.options.Egress}
+	p.Audit = &audit.Log{DB: p.DB, File: p.file, Now: p.now, Log: p.options.Log, Address: p.address}
+	p.services = []*gateway.Service{
+		accessapi.AccessControl(p.Access), accessapi.Sandboxes(p.Access),
+		p.Registry.HTTP(), p.Registry.NamespacesHTTP(),
+		p.Catalog.HTTP(),
+		(&dataaccess.Service{Catalog: p.Catalog, Tables: rows, Diagnostics: p.Intake}).HTTP(),
+		(&insights.Service{Batches: p.Catalog, Now: p.now}).HTTP(),
+		p.Prep.HTTP(), p.Intake.HTTP(), p.Network.HTTP(), p.Audit.HTTP(),
+	}
+}
+
+// forget removes what a sandbox has outside of its documents.
+func (p *Plane) forget(ctx context.Context, s docstore.Scope) error {
+	if err := p.Intake.Forget(ctx, s); err != nil {
+		return err
+	}
+	return p.Catalog.Forget(ctx, s)
+}
+
+// Services are what the plane serves.
+func (p *Plane) Services() []*gateway.Service { return slices.Clone(p.services) }
+
+// address returns where a call comes from, "" where that is not known.
+func (p *Plane) address(r *http.Request) string {
+	a, err := p.options.Proxies.Address(r)
+	if err != nil {
+		return ""
+	}
+	return a.String()
+}
+
+// Handler serves the platform's paths (/data/…), tokens (/ims/…) and /metrics.
+func (p *Plane) Handler() http.Handler {
+	door := &gateway.Gateway{
+		Doors: p.Access, Services: p.services, Log: p.options.Log,
+		Check: func(r *http.Request, c *access.Caller) error {
+			if err := p.limiter.Check(r, c); err != nil {
+				return err
+			}
+			return p.Network.Check(r, c)
+		},
+		Observe: func(ctx context.Context, o gateway.Observation) {
+			p.telemetry.Observe(ctx, o)
+			p.Audit.Observe(ctx, o)
+		},
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/data/", door.Handler())
+	mux.Handle("/ims/", telemetry.Name("ims", "/ims/", accessapi.IMS(p.Access, p.options.Log)))
+	mux.Handle("GET /metrics", telemetry.Name("metrics", "/metrics", p.near(p.telemetry.Metrics())))
+	return p.telemetry.Middleware(p.limiter.Middleware(mux))
+}
+
+// near hides a handler from all but the networks that may read metrics.
+func (p *Plane) near(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a, err := p.options.Proxies.Address(r)
+		if err != nil || !slices.ContainsFunc(p.options.Metrics, func(n netip.Prefix) bool { return n.Contains(a) }) {
+			http.NotFound(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Run takes in the batches that clients push until ctx ends.
+func (p *Plane) Run(ctx context.Context) error { return p.Intake.Run(ctx) }
+
+// Adopt shows the copies that passes over a Stripe account have made as
+// datasets of the default sandbox, on the schemas that it was seeded with.
+func (p *Plane) Adopt(ctx context.Context) error {
+	names, err := p.lake.Tables(ctx)
+	if err != nil {
+		return fmt.Errorf("list the tables: %w", err)
+	}
+	c, err := p.Access.Operator(ctx)
+	if err != nil {
+		return err
+	}
+	schemas, err := p.Registry.Summaries(ctx, c)
+	if err != nil {
+		return err
+	}
+	var copies []catalog.Copy
+	for _, s := range schemas {
+		if s.Resource != "" && slices.Contains(names, s.Resource) {
+			copies = append(copies, catalog.Copy{Table: s.Resource, Name: s.Title, SchemaID: s.ID})
+		}
+	}
+	if err := p.Catalog.Adopt(ctx, c, copies); err != nil {
+		return fmt.Errorf("show the copies in the catalog: %w", err)
+	}
+	return nil
+}
+
+// Close closes what Serve opened; the control plane stays open.
+func (p *Plane) Close(ctx context.Context) error {
+	var errs []error
+	if p.telemetry != nil {
+		errs = append(errs, p.telemetry.Close(ctx))
+	}
+	if p.file != nil {
+		errs = append(errs, p.file.Close())
+	}
+	if p.lake != nil {
+		errs = append(errs, p.lake.Close())
+	}
+	return errors.Join(errs...)
+}
