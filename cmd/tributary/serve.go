@@ -61,6 +61,10 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Whoever calls waits until all is ready; and what can't listen makes no directory.
+	if err := srv.Listen(ctx); err != nil {
+		return err
+	}
 	k, held, err := c.hold(ctx, srv.Log)
 	if err != nil {
 		return err
@@ -194,9 +198,6 @@ func (c *serveCmd) serve(ctx context.Context, k *app.Keeper, plane *control.Plan
 		}
 	}
 	srv.Handler = mux
-	if err := srv.Listen(ctx); err != nil {
-		return err
-	}
 	srv.Log.InfoContext(ctx, "listening", "url", srv.URL(), "dir", c.Dir, "every", c.Every.String())
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

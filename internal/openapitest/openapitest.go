@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -90,7 +91,7 @@ func (d *Document) Check(method, path string, status int, body []byte) error {
 			return err
 		}
 		if err := media.Schema.Value.VisitJSON(v, openapi3.MultiErrors()); err != nil {
-			return fmt.Errorf("%s: %s %s %d: %w", d.name, method, path, status, err)
+			return fmt.Errorf("%s: %s %s %d: %s", d.name, method, path, status, strings.Join(reasons(err), "; "))
 		}
 	}
 	return nil
@@ -120,4 +121,19 @@ func mend(node any) {
 			mend(e)
 		}
 	}
+}
+
+// reasons tells what is wrong where, without the schema and the value.
+func reasons(err error) []string {
+	if many, ok := errors.AsType[openapi3.MultiError](err); ok {
+		var all []string
+		for _, e := range many {
+			all = append(all, reasons(e)...)
+		}
+		return all
+	}
+	if one, ok := errors.AsType[*openapi3.SchemaError](err); ok {
+		return []string{"/" + strings.Join(one.JSONPointer(), "/") + ": " + one.Reason}
+	}
+	return []string{err.Error()}
 }

@@ -1,0 +1,221 @@
+package control_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tributary-data/tributary/internal/access"
+	"github.com/tributary-data/tributary/internal/control"
+	"github.com/tributary-data/tributary/internal/guard"
+	"github.com/tributary-data/tributary/internal/secret"
+)
+
+// A plane is a control plane that is served.
+type plane struct {
+	*control.Plane
+	url  string
+	dir  string
+	log  *safeBuffer
+	stop func()
+}
+
+// A safeBuffer may be written and read at once.
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *safeBuffer) Bytes() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return bytes.Clone(s.b.Bytes())
+}
+
+// start serves the control plane of a directory, with its documents in a
+// database: "" for the one in the directory.
+func start(t testing.TB, dir, database string) *plane {
+	t.Helper()
+	c, err := control.Open(t.Context(), control.Config{Dir: dir, Database: database, Seal: secret.Place{Dir: dir}, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := new(safeBuffer)
+	p, err := c.Serve(t.Context(), control.Options{Version: "test", Log: slog.New(slog.NewTextHandler(log, nil)), Egress: guard.Egress{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	srv := httptest.NewServer(p.Handler())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := p.Run(ctx); err != nil && ctx.Err() == nil {
+			t.Error(err)
+		}
+	})
+	s := &plane{Plane: p, url: srv.URL, dir: dir, log: log}
+	s.stop = sync.OnceFunc(func() {
+		srv.Close()
+		cancel()
+		wg.Wait()
+		if err := p.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(s.stop)
+	return s
+}
+
+// A client calls as an integration, in a sandbox.
+type client struct {
+	t       testing.TB
+	plane   *plane
+	token   string
+	secret  string
+	key     string
+	org     string
+	sandbox string
+}
+
+// admin returns the integration of bootstrap.json.
+func (p *plane) admin(t testing.TB) client {
+	t.Helper()
+	b, err := access.ReadBootstrap(p.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.client(t, b.Org, b.ClientID, b.ClientSecret, b.Sandbox)
+}
+
+func (p *plane) client(t testing.TB, org, id, secret, sandbox string) client {
+	t.Helper()
+	resp, err := http.PostForm(p.url+"/ims/token/v3", map[string][]string{"grant_type": {"client_credentials"}, "client_id": {id}, "client_secret": {secret}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var token struct {
+		Token string `json:"access_token"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&token); err != nil || token.Token == "" {
+		t.Fatalf("no token: %d %v", resp.StatusCode, err)
+	}
+	return client{t: t, plane: p, token: token.Token, secret: secret, key: id, org: org, sandbox: sandbox}
+}
+
+// integration returns a new integration of the organisation that has the
+// permissions in the sandbox.
+func (p *plane) integration(t testing.TB, c access.Caller, permissions ...access.Permission) client {
+	t.Helper()
+	i, secret, err := p.Access.CreateIntegration(t.Context(), c, "some", permissions, []string{c.Sandbox.Name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.client(t, c.Org, i.ClientID, secret, c.Sandbox.Name)
+}
+
+// A reply is what was answered.
+type reply struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func (r reply) json(t testing.TB) map[string]any {
+	t.Helper()
+	var v map[string]any
+	if err := json.Unmarshal(r.body, &v); err != nil {
+		t.Fatalf("answer %d %q: %v", r.status, r.body, err)
+	}
+	return v
+}
+
+// do calls. A body that is neither nil nor text is sent as JSON. Pairs of
+// header names and values come last.
+func (c client) do(method, path string, body any, header ...string) reply {
+	c.t.Helper()
+	var r io.Reader
+	switch b := body.(type) {
+	case nil:
+	case string:
+		r = strings.NewReader(b)
+	default:
+		text, err := json.Marshal(b)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		r = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(c.t.Context(), method, c.plane.url+path, r)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for k, v := range map[string]string{
+		"Authorization": "Bearer " + c.token, "X-Api-Key": c.key, "X-Gw-Ims-Org-Id": c.org, "X-Sandbox-Name": c.sandbox,
+		"Content-Type": "application/json", "Accept": "*/*",
+	} {
+		req.Header.Set(k, v)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return reply{resp.StatusCode, resp.Header, text}
+}
+
+// must calls and fails the test unless the status is the one wanted.
+func (c client) must(status int, method, path string, body any, header ...string) reply {
+	c.t.Helper()
+	r := c.do(method, path, body, header...)
+	if r.status != status {
+		c.t.Fatalf("%s %s: %d %s", method, path, r.status, r.body)
+	}
+	return r
+}
+
+// holds returns the files below dir that hold the text.
+func holds(t testing.TB, dir, text string) []string {
+	t.Helper()
+	var found []string
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if bytes.Contains(b, []byte(text)) {
+			found = append(found, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}

@@ -1,0 +1,232 @@
+package control_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/tributary-data/tributary/internal/access"
+)
+
+// A thing is something that was made in one sandbox of one organisation.
+type thing struct {
+	owner int // of the clients
+	id    string
+	paths []string // where who owns it reads it
+	write [][2]string
+}
+
+// makers make one thing of each kind. Names are unlike any other text.
+var makers = map[string]func(c client, name string) thing{
+	"class": func(c client, name string) thing {
+		id := c.must(201, "POST", "/data/foundation/schemaregistry/tenant/classes", map[string]any{
+			"type": "object", "title": name, "allOf": []any{map[string]any{"$ref": "https://ns.adobe.com/xdm/data/record"}},
+		}).json(c.t)["$id"].(string)
+		path := "/data/foundation/schemaregistry/tenant/classes/" + url.PathEscape(id)
+		return thing{id: id, paths: []string{path}, write: [][2]string{{"DELETE", path}}}
+	},
+	"namespace": func(c client, name string) thing {
+		c.must(200, "POST", "/data/core/idnamespace/identities", map[string]any{"name": name, "code": name, "idType": "CROSS_DEVICE"})
+		return thing{id: name}
+	},
+	"dataset": func(c client, name string) thing {
+		id := c.dataset(name, c.schema("Stripe Prices"))
+		path := "/data/foundation/catalog/dataSets/" + id
+		return thing{id: id, paths: []string{path, "/data/foundation/export/datasets/" + id + "/preview"}, write: [][2]string{{"DELETE", path}, {"PATCH", path}, {"PUT", path}}}
+	},
+	"batch": func(c client, name string) thing {
+		dataset := c.dataset("of "+name, c.schema("Stripe Refunds"))
+		id, _ := c.push(dataset, refundOf(c.tenant(), name, 1), 0)
+		path := "/data/foundation/import/batches/" + id
+		return thing{
+			id: id, paths: []string{"/data/foundation/catalog/batches/" + id, "/data/foundation/export/batches/" + id + "/files", "/data/foundation/export/files/" + id + "-1", "/data/foundation/export/batches/" + id + "/meta"},
+			write: [][2]string{{"POST", path + "?action=REVERT"}, {"POST", path + "?action=ABORT"}},
+		}
+	},
+	"mapping set": func(c client, name string) thing {
+		id := c.must(200, "POST", "/data/foundation/conversion/mappingSets", map[string]any{
+			"name": name, "xdmSchema": c.schema("Stripe Refunds"), "mappings": []any{map[string]any{"destinationXdmPath": "_" + c.tenant() + ".refunds_data.id", "sourceAttribute": "data.id"}},
+		}).json(c.t)["id"].(string)
+		path := "/data/foundation/conversion/mappingSets/" + id
+		return thing{id: id, paths: []string{path, path + "/mappings"}, write: [][2]string{{"PUT", path}}}
+	},
+}
+
+func (c client) tenant() string {
+	return c.must(200, "GET", "/data/foundation/schemaregistry/stats", nil).json(c.t)["tenantId"].(string)
+}
+
+// lists are where things show that their owner has.
+var lists = []string{
+	"/data/foundation/schemaregistry/tenant/classes", "/data/foundation/schemaregistry/tenant/schemas", "/data/foundation/schemaregistry/stats",
+	"/data/core/idnamespace/identities", "/data/foundation/catalog/dataSets?limit=100", "/data/foundation/catalog/batches?limit=100", "/data/foundation/conversion/mappingSets?limit=100",
+}
+
+// Whatever is made where, nobody sees or changes anything of another sandbox
+// or organisation, whatever they may do in their own.
+func TestNothingForeign(t *testing.T) {
+	t.Parallel()
+	p := start(t, t.TempDir(), "")
+	operator, err := p.Access.Operator(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Access.CreateSandbox(t.Context(), operator, "dev", "Development", "development"); err != nil {
+		t.Fatal(err)
+	}
+	org, err := p.Access.CreateOrganisation(t.Context(), "elsewhere")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var clients []client
+	for _, at := range []struct{ org, sandbox string }{{operator.Org, "prod"}, {operator.Org, "dev"}, {org, "prod"}} {
+		c := operator
+		c.Org = at.org
+		if c.Sandbox, err = p.Access.Sandbox(context.Background(), at.org, at.sandbox, ""); err != nil {
+			t.Fatal(err)
+		}
+		if c.Tenant, err = p.Access.Tenant(context.Background(), at.org); err != nil {
+			t.Fatal(err)
+		}
+		clients = append(clients, p.integration(t, c, access.Permissions...))
+	}
+	// A sandbox that the integration may not enter.
+	stranger := clients[0]
+	stranger.sandbox = "dev"
+	if r := stranger.do("GET", "/data/foundation/catalog/dataSets", nil); r.status != 403 {
+		t.Errorf("in a sandbox that is not open: %d %s", r.status, r.body)
+	}
+	var made []thing
+	for owner, c := range clients {
+		for _, kind := range slices.Sorted(maps.Keys(makers)) {
+			th := makers[kind](c, fmt.Sprintf("secretly%d", len(made)))
+			th.owner = owner
+			made = append(made, th)
+		}
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		th := rapid.SampledFrom(made).Draw(rt, "thing")
+		i := rapid.IntRange(0, len(clients)-1).Draw(rt, "client")
+		c := clients[i]
+		if i == th.owner {
+			path := rapid.SampledFrom(append(th.paths, lists[0])).Draw(rt, "path")
+			if r := c.do("GET", path, nil, "Accept", raw); r.status >= 400 && path != lists[0] {
+				rt.Fatalf("%s, its own: %d %s", path, r.status, r.body)
+			}
+			return
+		}
+		path := rapid.SampledFrom(append(th.paths, lists...)).Draw(rt, "path")
+		accept := raw
+		if slices.Contains(lists, path) {
+			accept = listed
+		}
+		r := c.do("GET", path, nil, "Accept", accept)
+		if bytes.Contains(r.body, []byte(th.id)) && r.status != 404 || !slices.Contains(lists, path) && r.status != 404 {
+			rt.Fatalf("client %d asks for %s, which is of %d: %d %s", i, path, th.owner, r.status, r.body)
+		}
+		if len(th.write) == 0 {
+			return
+		}
+		w := rapid.SampledFrom(th.write).Draw(rt, "write")
+		if r := c.do(w[0], w[1], map[string]any{}, "Accept", raw); r.status < 400 || r.status >= 500 {
+			rt.Fatalf("client %d: %s %s, which is of %d: %d %s", i, w[0], w[1], th.owner, r.status, r.body)
+		}
+	})
+	// All of it is there still for those it belongs to.
+	for _, th := range made {
+		for _, path := range th.paths {
+			clients[th.owner].must(200, "GET", path, nil, "Accept", raw)
+		}
+	}
+}
+
+// A sandbox that is deleted takes its tables with it, and nothing of another.
+func TestSandboxGoes(t *testing.T) {
+	t.Parallel()
+	p := start(t, t.TempDir(), "")
+	admin := p.admin(t)
+	admin.must(202, "POST", "/data/foundation/sandbox-management/sandboxes", map[string]any{"name": "dev", "title": "Development", "type": "development"})
+	dev := admin
+	dev.sandbox = "dev"
+	stays := makers["batch"](admin, "stays")
+	goes := makers["batch"](dev, "goes")
+	tables := func() int {
+		found, err := filepath.Glob(filepath.Join(p.dir, "lake", "*", "ds_*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(found) == 0 {
+			found, _ = filepath.Glob(filepath.Join(p.dir, "lake", "ds_*"))
+		}
+		return len(found)
+	}
+	before := tables()
+	admin.must(202, "DELETE", "/data/foundation/sandbox-management/sandboxes/dev", nil)
+	if r := dev.do("GET", goes.paths[0], nil); r.status < 400 {
+		t.Errorf("in a sandbox that is gone: %d %s", r.status, r.body)
+	}
+	admin.must(200, "GET", stays.paths[0], nil)
+	if after := tables(); before != 2 || after != 1 {
+		t.Errorf("%d tables before, %d after", before, after)
+	}
+}
+
+// Tokens and secrets stand in no file of the directory, no log and no answer;
+// what the same search should find, it finds.
+func TestNothingTold(t *testing.T) {
+	t.Parallel()
+	p := start(t, t.TempDir(), "")
+	operator, err := p.Access.Operator(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := p.integration(t, operator, access.Permissions...)
+	const planted = "plantedcontrolvalue"
+	th := makers["batch"](c, planted)
+	var answers bytes.Buffer
+	for _, path := range append(th.paths, lists...) {
+		answers.Write(c.do("GET", path, nil, "Accept", listed).body)
+	}
+	answers.Write(c.do("GET", "/data/foundation/audit/events?limit=100", nil).body)
+	answers.Write(c.do("POST", "/data/foundation/catalog/dataSets", `{"name": "`+c.token+`"}`).body)
+	p.stop()
+	secrets := map[string]string{"token": c.token, "signature": c.token[strings.LastIndex(c.token, ".")+1:], "secret": c.secret}
+	for name, s := range secrets {
+		for form, text := range map[string]string{"": s, " in base64": base64.StdEncoding.EncodeToString([]byte(s)), " in hex": hex.EncodeToString([]byte(s))} {
+			for _, path := range holds(t, p.dir, text) {
+				if filepath.Base(path) != "bootstrap.json" {
+					t.Errorf("the %s%s stands in %s", name, form, path)
+				}
+			}
+			if bytes.Contains(p.log.Bytes(), []byte(text)) || bytes.Contains(answers.Bytes(), []byte(text)) {
+				t.Errorf("the %s%s was told", name, form)
+			}
+		}
+	}
+	if len(holds(t, p.dir, planted)) == 0 {
+		t.Error("the search does not find what is there")
+	}
+	b, err := access.ReadBootstrap(p.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range holds(t, p.dir, b.ClientSecret) {
+		if filepath.Base(path) != "bootstrap.json" {
+			t.Errorf("the bootstrap secret stands in %s", path)
+		}
+	}
+	if info, err := os.Stat(filepath.Join(p.dir, "bootstrap.json")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("bootstrap.json: %v %v", info.Mode(), err)
+	}
+}
