@@ -70,6 +70,7 @@ func (c *serveCmd) Run(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = held.Close() }()
+	options.Copies = held
 	open, err := control.Open(ctx, control.Config{Dir: c.Dir, Database: c.Database, Seal: c.place(c.Dir), Now: time.Now})
 	if err != nil {
 		return err
@@ -84,9 +85,15 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	return errors.Join(err, plane.Close(context.WithoutCancel(ctx)))
 }
 
+// A holder has the directory for this process.
+type holder interface {
+	io.Closer
+	control.Copies
+}
+
 // hold takes the directory: with a Stripe key for a keeper of the copy, else
 // for the services alone.
-func (c *serveCmd) hold(ctx context.Context, log *slog.Logger) (*app.Keeper, io.Closer, error) {
+func (c *serveCmd) hold(ctx context.Context, log *slog.Logger) (*app.Keeper, holder, error) {
 	if c.KeyFile == "" && os.Getenv("STRIPE_API_KEY") == "" {
 		log.InfoContext(ctx, "no Stripe key was given: the API is served, and no account is copied")
 		held, err := app.Hold(ctx, c.Dir)

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"net/url"
@@ -117,16 +116,6 @@ func (h *home) whole(ctx context.Context) error {
 		Kind: problem.Conflict, Detail: fmt.Sprintf("%s has tables, and its database tributary.db is gone or empty, with the account and the privacy rules", h.dir),
 		Advice: "Put the database back, or begin anew in another directory with --dir",
 	}
-}
-
-// Hold takes the directory for this process alone, which does no passes over
-// it, and creates what is missing. Close gives it back.
-func Hold(ctx context.Context, dir string) (io.Closer, error) {
-	h, err := openHome(ctx, dir)
-	if err != nil {
-		return nil, err
-	}
-	return h, nil
 }
 
 // unusable explains why the directory can't be written, where err is the

@@ -120,6 +120,10 @@ func ExtendSchema(ctx context.Context, dir string, document []byte, now time.Tim
 		return Extended{}, unusable(dir, err)
 	}
 	defer s.Close()
+	return extendSchema(ctx, s, document, now)
+}
+
+func extendSchema(ctx context.Context, s *sqlstore.Store, document []byte, now time.Time) (Extended, error) {
 	resource, err := xdm.ExtensionOf(document)
 	if err != nil {
 		return Extended{}, err
@@ -146,6 +150,53 @@ func ExtendSchema(ctx context.Context, dir string, document []byte, now time.Tim
 	}
 	done.Version, err = s.AddFieldGroup(ctx, resource, e.Title, string(document), now)
 	return done, err
+}
+
+// growSchema adds to a resource's schema what it lacks of fields that another
+// description of its objects has, below the group. Columns are added by the
+// next pass.
+func growSchema(ctx context.Context, s *sqlstore.Store, resource, title string, fields []*xdm.Field, now time.Time) (Extended, error) {
+	schema, err := schemaOf(ctx, s, resource)
+	if err != nil {
+		return Extended{}, err
+	}
+	document, err := schema.Lacking(title, fields)
+	if err != nil || document == nil {
+		return Extended{Resource: resource, Title: title}, err
+	}
+	return extendSchema(ctx, s, document, now)
+}
+
+// A Held is a directory that this process has for itself, without passes.
+type Held struct{ home *home }
+
+// Hold takes a directory and creates what is missing. Close gives it back.
+func Hold(ctx context.Context, dir string) (*Held, error) {
+	h, err := openHome(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	return &Held{h}, nil
+}
+
+// Close gives the directory back.
+func (h *Held) Close() error { return h.home.Close() }
+
+// Grow adds to the schema of a resource's copy what it lacks of the fields, as
+// Keeper.Grow does.
+func (h *Held) Grow(ctx context.Context, resource, title string, fields []*xdm.Field) (Extended, error) {
+	return growSchema(ctx, h.home.store.Store, resource, title, fields, time.Now())
+}
+
+// Grow adds to the schema of a resource's copy what it lacks of the fields,
+// which lie below its group. A pass at work goes on under the schema that it
+// began with; the next one adds the columns.
+func (k *Keeper) Grow(ctx context.Context, resource, title string, fields []*xdm.Field) (Extended, error) {
+	h, err := k.open()
+	if err != nil {
+		return Extended{}, err
+	}
+	return growSchema(ctx, h.store.Store, resource, title, fields, time.Now())
 }
 
 func mustExist(dir string) error {

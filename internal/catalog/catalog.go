@@ -31,6 +31,9 @@ type Service struct {
 	// Targets returns who writes into a dataset, by name; as long as there are
 	// any, it can't be deleted. It may be nil.
 	Targets func(ctx context.Context, c access.Caller, datasetID string) ([]string, error)
+	// GrowCopy makes the table of a copy of Stripe follow its schema: passes alone
+	// write it. It may be nil: then copies keep the columns that they have.
+	GrowCopy func(ctx context.Context, table string, now *xdm.Composition) error
 	// InUnion says whether a schema takes part in the union of its class, which
 	// a dataset's tag unifiedProfile asks for. It may be nil: then none does.
 	InUnion func(ctx context.Context, c access.Caller, schemaID string) (bool, error)

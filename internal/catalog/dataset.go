@@ -142,7 +142,14 @@ func (s *Service) Grow(ctx context.Context, c access.Caller, schemaID string, no
 		if d.SchemaID != schemaID {
 			continue
 		}
-		if err := s.Tables.Ensure(ctx, d.Table, now); err != nil {
+		grow := s.Tables.Ensure
+		if d.Mirror {
+			grow = s.GrowCopy
+		}
+		if grow == nil {
+			continue
+		}
+		if err := grow(ctx, d.Table, now); err != nil {
 			return fmt.Errorf("dataset %s: %w", d.Name, err)
 		}
 		err := s.DB.Do(ctx, func(t *docstore.Tx) error {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/accessapi"
+	"github.com/tributary-data/tributary/internal/app"
 	"github.com/tributary-data/tributary/internal/audit"
 	"github.com/tributary-data/tributary/internal/catalog"
 	"github.com/tributary-data/tributary/internal/dataaccess"
@@ -25,6 +26,7 @@ import (
 	"github.com/tributary-data/tributary/internal/registry"
 	"github.com/tributary-data/tributary/internal/tables"
 	"github.com/tributary-data/tributary/internal/telemetry"
+	"github.com/tributary-data/tributary/internal/xdm"
 )
 
 // Options say how a control plane is served.
@@ -36,7 +38,16 @@ type Options struct {
 	Egress  guard.Egress // what firewalls and Stripe's key settings need to know
 	// Metrics are the networks that may read /metrics.
 	Metrics []netip.Prefix
-	Spans   telemetry.Spans // nil for no traces
+	// Copies grow with their schemas; nil for a plane that none belongs to.
+	Copies Copies
+	Spans  telemetry.Spans // nil for no traces
+}
+
+// Copies are those of an account at Stripe.
+type Copies interface {
+	// Grow adds to the schema of a resource's copy what it lacks of the fields,
+	// which lie below its group.
+	Grow(ctx context.Context, resource, title string, fields []*xdm.Field) (app.Extended, error)
 }
 
 // A Plane is a control plane that is being served: the services, the lake that
@@ -90,6 +101,7 @@ func (p *Plane) build() {
 	rows := tables.New(p.lake)
 	p.Registry = &registry.Service{DB: p.DB, Now: p.now}
 	p.Catalog = &catalog.Service{DB: p.DB, Schemas: p.Registry, Tables: rows, Now: p.now, InUnion: p.Registry.InUnion}
+	p.Catalog.GrowCopy = p.growCopy
 	p.Registry.Users, p.Registry.Grown = p.Catalog.DatasetsOf, p.Catalog.Grow
 	p.Prep = &dataprep.Service{DB: p.DB, Schemas: p.Registry, Now: p.now}
 	p.Intake = &intake.Service{DB: p.DB, Catalog: p.Catalog, Schemas: p.Registry, Tables: rows, Dir: p.dir, Now: p.now, Log: p.options.Log}
@@ -188,6 +200,28 @@ func (p *Plane) Adopt(ctx context.Context) error {
 		return fmt.Errorf("show the copies in the catalog: %w", err)
 	}
 	return nil
+}
+
+// growCopy adds to a copy what its schema has at the place of Stripe's object.
+// What a schema has elsewhere, no pass fills, and no column is made for it.
+func (p *Plane) growCopy(ctx context.Context, table string, now *xdm.Composition) error {
+	if p.options.Copies == nil {
+		return nil
+	}
+	c, err := p.Access.Operator(ctx)
+	if err != nil {
+		return err
+	}
+	fields := now.Fields
+	for _, name := range []string{"_" + c.Tenant, table + "_data"} {
+		i := slices.IndexFunc(fields, func(f *xdm.Field) bool { return f.Name == name })
+		if i < 0 {
+			return nil
+		}
+		fields = fields[i].Fields
+	}
+	_, err = p.options.Copies.Grow(ctx, table, now.Title+" "+now.Version, fields)
+	return err
 }
 
 // Close closes what Serve opened; the control plane stays open.
