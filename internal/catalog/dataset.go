@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/tributary-data/tributary/internal/access"
@@ -131,14 +132,36 @@ func (s *Service) DatasetsOf(ctx context.Context, c access.Caller, schemaID stri
 	return names, err
 }
 
+// Fit makes a table fit what its schema is now, by Tables.Ensure or what does the
+// same, and returns what it is.
+func Fit(ctx context.Context, schemas Schemas, ensure func(context.Context, string, *xdm.Composition) error, c access.Caller, schemaID, table string) (*xdm.Composition, error) {
+	schema, err := schemas.Composition(ctx, c, schemaID)
+	for err == nil {
+		misfit := ensure(ctx, table, schema)
+		if problem.KindOf(misfit) != problem.Conflict {
+			return schema, misfit
+		}
+		// Another call may have let the schema and then the table grow, after the
+		// schema was read here.
+		was := schema.Fields
+		if schema, err = schemas.Composition(ctx, c, schemaID); err == nil && reflect.DeepEqual(was, schema.Fields) {
+			return nil, misfit
+		}
+	}
+	return nil, err
+}
+
 // Grow makes the tables of a schema's datasets fit what the schema is now. The
 // datasets have a new version then.
-func (s *Service) Grow(ctx context.Context, c access.Caller, schemaID string, now *xdm.Composition) error {
+func (s *Service) Grow(ctx context.Context, c access.Caller, schemaID string) error {
 	all, err := s.Datasets(ctx, c)
 	if err != nil {
 		return err
 	}
 	for _, d := range all {
+		if d.SchemaID != schemaID || d.Mirror {
+			continue
+		}
 		if d.SchemaID != schemaID {
 			continue
 		}
@@ -149,7 +172,7 @@ func (s *Service) Grow(ctx context.Context, c access.Caller, schemaID string, no
 		if grow == nil {
 			continue
 		}
-		if err := grow(ctx, d.Table, now); err != nil {
+		if _, err := Fit(ctx, s.Schemas, grow, c, schemaID, d.Table); err != nil {
 			return fmt.Errorf("dataset %s: %w", d.Name, err)
 		}
 		err := s.DB.Do(ctx, func(t *docstore.Tx) error {

@@ -15,6 +15,7 @@ import (
 	"github.com/tributary-data/tributary/internal/catalog/catalogtest"
 	"github.com/tributary-data/tributary/internal/gateway/gatewaytest"
 	"github.com/tributary-data/tributary/internal/problem"
+	"github.com/tributary-data/tributary/internal/xdm"
 )
 
 const base = "/data/foundation/catalog"
@@ -360,8 +361,7 @@ func TestGrow(t *testing.T) {
 	t.Parallel()
 	w := catalogtest.New(t)
 	d := w.Dataset(t, prod, "mine")
-	schema, _ := catalogtest.Schemas{}.Composition(t.Context(), prod, catalogtest.Schema)
-	if err := w.Catalog.Grow(t.Context(), prod, catalogtest.Schema, schema); err != nil {
+	if err := w.Catalog.Grow(t.Context(), prod, catalogtest.Schema); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := w.Catalog.Dataset(t.Context(), prod, d.ID); err != nil || got.Version != "1.0.1" {
@@ -372,10 +372,60 @@ func TestGrow(t *testing.T) {
 		t.Error(diff, err)
 	}
 	w.Tables.Fail = problem.Errorf(problem.Conflict, "the table has it otherwise")
-	if err := w.Catalog.Grow(t.Context(), prod, catalogtest.Schema, schema); problem.KindOf(err) != problem.Conflict {
+	if err := w.Catalog.Grow(t.Context(), prod, catalogtest.Schema); problem.KindOf(err) != problem.Conflict {
 		t.Error(err)
 	}
-	if err := w.Catalog.Grow(t.Context(), prod, "other", schema); err != nil {
+	if err := w.Catalog.Grow(t.Context(), prod, "other"); err != nil {
+		t.Error(err)
+	}
+}
+
+// growing is a schema that another call lets grow between two looks at it, and
+// the table that has followed already.
+type growing struct {
+	catalog.Tables
+	catalogtest.Schemas
+	looks, until int
+}
+
+func (g *growing) Composition(ctx context.Context, c access.Caller, id string) (*xdm.Composition, error) {
+	comp, err := g.Schemas.Composition(ctx, c, id)
+	if g.looks++; err == nil && g.looks > 1 {
+		comp.Fields = append(comp.Fields, &xdm.Field{Name: "more", Kind: xdm.String})
+	}
+	return comp, err
+}
+
+func (g *growing) Ensure(context.Context, string, *xdm.Composition) error {
+	if g.looks < g.until {
+		return problem.Errorf(problem.Conflict, "the table has more")
+	}
+	return nil
+}
+
+func TestFitBesideAnotherChange(t *testing.T) {
+	t.Parallel()
+	for _, looks := range []int{1, 2} {
+		g := &growing{until: looks}
+		if got, err := catalog.Fit(t.Context(), g, g.Ensure, prod, catalogtest.Schema, "t"); err != nil || len(got.Fields) != looks {
+			t.Errorf("%d looks: %v, %v", looks, got, err)
+		}
+	}
+	g := &growing{until: 9}
+	if _, err := catalog.Fit(t.Context(), g, g.Ensure, prod, catalogtest.Schema, "t"); problem.KindOf(err) != problem.Conflict || g.looks != 3 {
+		t.Errorf("%d looks: %v", g.looks, err)
+	}
+}
+
+// A copy without anybody who could let it grow keeps its columns.
+func TestGrowLeavesCopies(t *testing.T) {
+	t.Parallel()
+	w := catalogtest.New(t)
+	if err := w.Catalog.Adopt(t.Context(), prod, []catalog.Copy{{Table: "charges", Name: "Stripe Charges", SchemaID: catalogtest.Schema}}); err != nil {
+		t.Fatal(err)
+	}
+	w.Tables.Fail = problem.Errorf(problem.Conflict, "field _batch is required and the table lacks it")
+	if err := w.Catalog.Grow(t.Context(), prod, catalogtest.Schema); err != nil {
 		t.Error(err)
 	}
 }

@@ -139,14 +139,11 @@ func (p *promotion) run(ctx context.Context) (catalog.Appended, error) {
 		}
 	}
 	c := p.task.caller()
-	comp, err := p.Schemas.Composition(ctx, c, p.dataset.SchemaID)
+	comp, err := catalog.Fit(ctx, p.Schemas, p.Tables.Ensure, c, p.dataset.SchemaID, p.dataset.Table)
 	if err != nil {
 		return catalog.Appended{}, err
 	}
 	if p.check, err = tables.NewChecker(comp); err != nil {
-		return catalog.Appended{}, err
-	}
-	if err := p.Tables.Ensure(ctx, p.dataset.Table, comp); err != nil {
 		return catalog.Appended{}, err
 	}
 	for _, id := range predecessors(p.batch.Replay) {

@@ -37,7 +37,8 @@ const (
 
 // Records creates or loads a table for whole records of c, which come and go
 // in batches. Where c has fields that the table lacks, they are added in place:
-// older rows read null. Any other difference is a problem of kind Conflict.
+// older rows read null. Any other difference is a problem of kind Conflict,
+// but for a table that nothing was ever committed to: it is made anew.
 // An object of which no field is known has no column until it has one.
 func (l *Lake) Records(ctx context.Context, name string, c *xdm.Composition) (*Table, error) {
 	schema, err := recordsSchema(c)
@@ -46,9 +47,21 @@ func (l *Lake) Records(ctx context.Context, name string, c *xdm.Composition) (*T
 	}
 	t, err := l.ensure(ctx, name, schema)
 	if p, ok := errors.AsType[*problem.Error](err); ok && p.Kind == problem.Conflict {
+		if t != nil && t.SnapshotID() == 0 && t.inBatches() {
+			if err := l.Drop(ctx, name); err != nil {
+				return nil, err
+			}
+			return l.create(ctx, name, schema)
+		}
 		p.Advice = "A schema whose dataset holds data can only be added to"
 	}
 	return t, err
+}
+
+// inBatches reports whether the rows of the table come and go in batches.
+func (t *Table) inBatches() bool {
+	f, ok := t.tbl.Schema().FindFieldByName(colBatch)
+	return ok && f.Required
 }
 
 func recordsSchema(c *xdm.Composition) (*iceberg.Schema, error) {
@@ -138,7 +151,11 @@ type BatchCommit struct {
 // are dropped. After an error they are gone as well, unless the outcome is
 // unknown. Nobody else may commit to the table meanwhile.
 func (t *Table) CommitBatch(ctx context.Context, c BatchCommit) error {
+	was := t.tbl.Metadata().TableUUID()
 	in, err := false, t.refresh(ctx)
+	if err == nil && t.tbl.Metadata().TableUUID() != was {
+		err = problem.Errorf(problem.Unavailable, "table %s was made anew while rows were written for it", t.Name())
+	}
 	if err == nil {
 		in, err = t.HasBatch(ctx, c.Batch)
 	}

@@ -182,6 +182,39 @@ func TestRecordsGrow(t *testing.T) {
 	}
 }
 
+// A table that nothing was committed to takes any change of its schema; one
+// that holds rows, or did, does not.
+func TestRecordsMadeAnew(t *testing.T) {
+	t.Parallel()
+	l := openLake(t, t.TempDir())
+	of := func(kind xdm.Kind) *xdm.Composition {
+		return &xdm.Composition{ID: "s", Fields: []*xdm.Field{{Name: "note", Kind: kind}}}
+	}
+	late := openRecords(t, l, of(xdm.String))
+	w := late.NewRecords(t.Context(), "b0")
+	if err := w.Append([]byte(`{"note":"n"}`)); err != nil {
+		t.Fatal(err)
+	}
+	files, err := w.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tbl := openRecords(t, l, of(xdm.Long))
+	if err := late.CommitBatch(t.Context(), BatchCommit{Batch: "b0", Files: files}); problem.KindOf(err) != problem.Unavailable {
+		t.Errorf("rows of the schema before: %v", err)
+	}
+	push(t, tbl, "b1", nil, `{"note":1}`)
+	if diff := cmp.Diff([]string{`{"note":1}`}, records(t, tbl)); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := tbl.RemoveBatches(t.Context(), "b1"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Records(t.Context(), "ds_1", of(xdm.String)); problem.KindOf(err) != problem.Conflict {
+		t.Error(err)
+	}
+}
+
 func columnIDs(at string, cols []Column) map[string]int {
 	ids := map[string]int{}
 	for _, c := range cols {

@@ -15,7 +15,6 @@ import (
 	"github.com/tributary-data/tributary/internal/gateway/gatewaytest"
 	"github.com/tributary-data/tributary/internal/problem"
 	"github.com/tributary-data/tributary/internal/registry"
-	"github.com/tributary-data/tributary/internal/xdm"
 )
 
 const before = `{
@@ -269,8 +268,12 @@ func TestGrown(t *testing.T) {
 	w := newWorld(t)
 	second := create(t, w.s, w.c, registry.Schemas, schema("Two", w.class, w.group, w.more))
 	var heard []string
-	w.s.Grown = func(_ context.Context, _ access.Caller, id string, now *xdm.Composition) error {
+	w.s.Grown = func(ctx context.Context, c access.Caller, id string) error {
 		heard = append(heard, id)
+		now, err := w.s.Composition(ctx, c, id)
+		if err != nil {
+			return err
+		}
 		field(t, field(t, now.Fields, "_acme").Fields, "new")
 		return nil
 	}
@@ -283,7 +286,7 @@ func TestGrown(t *testing.T) {
 	if diff := cmp.Diff(want, heard); diff != "" {
 		t.Error(diff)
 	}
-	w.s.Grown = func(context.Context, access.Caller, string, *xdm.Composition) error {
+	w.s.Grown = func(context.Context, access.Caller, string) error {
 		return problem.Errorf(problem.Unavailable, "no disk")
 	}
 	err := w.patch(t, registry.FieldGroups, w.group, `[{"op": "add", "path": "$/newer", "value": {"type": "string"}}]`)

@@ -25,7 +25,7 @@ type Service struct {
 	Users func(ctx context.Context, c access.Caller, schemaID string) ([]string, error)
 	// Grown is called after a schema, or something that it is made of, was
 	// changed, so that its tables follow. It may be nil.
-	Grown func(ctx context.Context, c access.Caller, schemaID string, now *xdm.Composition) error
+	Grown func(ctx context.Context, c access.Caller, schemaID string) error
 }
 
 // A Type is a kind of resource, as ids and meta:resourceType write it.

@@ -200,7 +200,7 @@ func (s *Service) update(ctx context.Context, c access.Caller, t Type, id string
 		return out, nil
 	}
 	for _, comp := range grown {
-		if err := s.Grown(ctx, c, comp.ID, comp); err != nil {
+		if err := s.Grown(ctx, c, comp.ID); err != nil {
 			return nil, fmt.Errorf("the registry has the change, but the tables of %q do not follow: %w", comp.Title, err)
 		}
 	}
