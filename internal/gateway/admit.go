@@ -15,6 +15,12 @@ import (
 // by step.
 func (g *Gateway) admit(s *Service, route *Route, r *http.Request, caller *access.Caller) error {
 	ctx := r.Context()
+	for _, name := range []string{"Authorization", "X-Api-Key", "X-Gw-Ims-Org-Id", "X-Sandbox-Name", "X-Sandbox-Id"} {
+		// Which of them counts, a proxy before us may see otherwise.
+		if len(r.Header.Values(name)) > 1 {
+			return gate(http.StatusBadRequest, "400001", "The header "+name+" is there more than once")
+		}
+	}
 	if err := g.principal(ctx, r.Header, caller); err != nil {
 		return err
 	}

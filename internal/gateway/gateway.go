@@ -149,10 +149,20 @@ func (g *Gateway) Handler() http.Handler {
 		}
 		unknown := g.refuse(s, &Failure{Status: http.StatusNotFound, Title: "Not found", Detail: "there is no such path in this service"})
 		mux.Handle(s.Base+"/", unknown)
+		for path := range methods {
+			// The mux would send the parent of such a path on to the slash that
+			// plain takes away.
+			if parent, _, ok := strings.Cut(path, "/{"); ok && strings.HasSuffix(path, "...}") && len(methods[parent]) == 0 {
+				mux.Handle(s.Base+parent, unknown)
+			}
+		}
 		if len(methods[""]) == 0 {
 			mux.Handle(s.Base, unknown)
 		}
 	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusNotFound, map[string]string{"error_code": "404003", "message": "No service has this path"})
+	})
 	return identified(plain(mux))
 }
 

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -33,6 +34,21 @@ func service() *gateway.Service {
 				return gateway.Created("/data/things/things/1", v), nil
 			}},
 		},
+	}
+}
+
+// What two readers of a call could understand in two ways is refused.
+func TestHeadersOnce(t *testing.T) {
+	t.Parallel()
+	h := (&gateway.Gateway{Services: []*gateway.Service{service()}}).Handler()
+	for _, name := range []string{"Authorization", "X-Api-Key", "X-Gw-Ims-Org-Id", "X-Sandbox-Name", "X-Sandbox-Id"} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/data/things/things/1", nil)
+		r.Header[name] = []string{"a", "b"}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), name) {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
 	}
 }
 
@@ -126,14 +142,18 @@ func TestPathsOverlap(t *testing.T) {
 		{Method: "GET", Path: "/{id}", Handle: answer("one")},
 		{Method: "POST", Path: "/validate", Handle: answer("validated")},
 		{Method: "GET", Path: "", Handle: answer("all")},
+		{Method: "GET", Path: "/tags/of/{name...}", Handle: answer("tag")},
 	}})
 	for call, want := range map[string]int{
 		"GET /sets/1": 200, "HEAD /sets/1": 200, "POST /sets/validate": 200, "GET /sets": 200, "GET /sets/validate": 405, "PUT /sets/1": 405,
 		"DELETE /sets/validate": 405, "PATCH /sets": 405, "GET /sets/1/2": 404,
+		"GET /sets/tags/of/a/b": 200, "GET /sets/tags/of": 404, "GET /sets/tags/of/": 404, "GET /nowhere": 404,
 	} {
 		method, path, _ := strings.Cut(call, " ")
 		if got := s.Do(method, path, nil); got.Status != want || want == 405 && got.Header.Get("Allow") == "" {
 			t.Errorf("%s: %d %s", call, got.Status, got.Body)
+		} else if kind := got.Header.Get("Content-Type"); kind != "application/json" && method != "HEAD" {
+			t.Errorf("%s: %s", call, kind)
 		}
 	}
 }
