@@ -244,8 +244,9 @@ func (s *Service) DeleteSandbox(ctx context.Context, c Caller, name string) (San
 // call, or ResumeSandboxes, goes on with it.
 func (s *Service) empty(ctx context.Context, c Caller, name, state string, check func(storedSandbox) error) (Sandbox, error) {
 	shut, err := s.changeSandbox(ctx, c, name, func(b *storedSandbox) error {
+		err := check(*b)
 		b.State = state
-		return check(*b)
+		return err
 	})
 	if err != nil {
 		return Sandbox{}, err
@@ -327,5 +328,12 @@ func (s *Service) finish(ctx context.Context, org string, sb Sandbox) (Sandbox, 
 		now, err = s.putSandbox(t, org, tenant, b, d.Created)
 		return err
 	})
+	if err == nil && now.State == active {
+		for _, h := range s.Hooks {
+			if h.After != nil {
+				h.After(ctx)
+			}
+		}
+	}
 	return now, err
 }

@@ -159,10 +159,18 @@ func TestEmptyLater(t *testing.T) {
 			}
 			_, err = w.RetitleSandbox(t.Context(), w.admin, "dev", "x")
 			kind(t, "retitle", err, problem.Conflict)
+			other := (*world).deleteDev
+			if c.state == "deleting" {
+				other = (*world).resetDev
+			}
+			s.broken = false
+			kind(t, "the other", other(w), problem.Conflict)
+			if shut, err := w.Sandbox(t.Context(), w.admin.Org, "dev", ""); err != nil || shut.State != c.state {
+				t.Fatalf("%+v: %v", shut, err)
+			}
 			if open, err := w.Available(t.Context(), w.admin); err != nil || len(open) != 1 {
 				t.Errorf("available: %v: %v", open, err)
 			}
-			s.broken = false
 			if err := c.end(w); err != nil {
 				t.Fatal(err)
 			}

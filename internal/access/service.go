@@ -36,6 +36,8 @@ type SandboxHook struct {
 	// Delete, if set, removes what belongs to a sandbox outside of its documents,
 	// which are still there. It may be called again for the same sandbox.
 	Delete func(ctx context.Context, scope docstore.Scope) error
+	// After, if set, is called once a sandbox that was reset works again.
+	After func(ctx context.Context)
 }
 
 // A Service keeps organisations, sandboxes, roles, integrations and tokens.

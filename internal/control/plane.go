@@ -105,7 +105,7 @@ func (p *Plane) build() {
 	p.Registry.Users, p.Registry.Grown = p.Catalog.DatasetsOf, p.Catalog.Grow
 	p.Prep = &dataprep.Service{DB: p.DB, Schemas: p.Registry, Now: p.now}
 	p.Intake = &intake.Service{DB: p.DB, Catalog: p.Catalog, Schemas: p.Registry, Tables: rows, Dir: p.dir, Now: p.now, Log: p.options.Log}
-	p.Access.Hooks = append(p.Access.Hooks, access.SandboxHook{Delete: p.forget})
+	p.Access.Hooks = append(p.Access.Hooks, access.SandboxHook{Delete: p.forget, After: p.readopt})
 	p.Network = &guard.Service{DB: p.DB, Proxies: p.options.Proxies, Now: p.now, Log: p.options.Log, Egress: p.options.Egress}
 	p.Audit = &audit.Log{DB: p.DB, File: p.file, Now: p.now, Log: p.options.Log, Address: p.address}
 	p.services = []*gateway.Service{
@@ -124,6 +124,14 @@ func (p *Plane) forget(ctx context.Context, s docstore.Scope) error {
 		return err
 	}
 	return p.Catalog.Forget(ctx, s)
+}
+
+// readopt shows the copies again after the default sandbox was reset: they are
+// Stripe's, and no client's to remove.
+func (p *Plane) readopt(ctx context.Context) {
+	if err := p.Adopt(ctx); err != nil {
+		p.options.Log.ErrorContext(ctx, "the catalog was not brought up to date", "error", err)
+	}
 }
 
 // Services are what the plane serves.
