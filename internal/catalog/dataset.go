@@ -159,9 +159,6 @@ func (s *Service) Grow(ctx context.Context, c access.Caller, schemaID string) er
 		return err
 	}
 	for _, d := range all {
-		if d.SchemaID != schemaID || d.Mirror {
-			continue
-		}
 		if d.SchemaID != schemaID {
 			continue
 		}

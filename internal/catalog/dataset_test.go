@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -417,8 +418,9 @@ func TestFitBesideAnotherChange(t *testing.T) {
 	}
 }
 
-// A copy without anybody who could let it grow keeps its columns.
-func TestGrowLeavesCopies(t *testing.T) {
+// The table of a copy is not Tables' to change: whoever writes it lets it grow,
+// and without anybody its columns stay.
+func TestGrowOfCopies(t *testing.T) {
 	t.Parallel()
 	w := catalogtest.New(t)
 	if err := w.Catalog.Adopt(t.Context(), prod, []catalog.Copy{{Table: "charges", Name: "Stripe Charges", SchemaID: catalogtest.Schema}}); err != nil {
@@ -427,5 +429,13 @@ func TestGrowLeavesCopies(t *testing.T) {
 	w.Tables.Fail = problem.Errorf(problem.Conflict, "field _batch is required and the table lacks it")
 	if err := w.Catalog.Grow(t.Context(), prod, catalogtest.Schema); err != nil {
 		t.Error(err)
+	}
+	var grown []string
+	w.Catalog.GrowCopy = func(_ context.Context, table string, _ *xdm.Composition) error {
+		grown = append(grown, table)
+		return nil
+	}
+	if err := w.Catalog.Grow(t.Context(), prod, catalogtest.Schema); err != nil || !slices.Equal(grown, []string{"charges"}) {
+		t.Errorf("%v: %v", grown, err)
 	}
 }
