@@ -58,7 +58,7 @@ func readAll(t *testing.T, f catalog.InputFormat, text []byte) {
 
 func FuzzJSON(f *testing.F) {
 	for _, s := range []string{
-		`{"a":1,"b":"x"}` + "\n{", `[{"b":"]\""},` + "\n" + `{"b":"x"}]`, "[,]", `{"b":"x"}{"b":"y"}`, "\ufeff[]", `}`, `,`, `["\\"]`, "[1 2]", "\"a",
+		`{"a":1,"b":"x"}` + "\n{", `[{"b":"]\""},` + "\n" + `{"b":"x"}]`, "[,]", `{"b":"x"}{"b":"y"}`, "\ufeff[]", `}`, `,`, `["\\"]`, "[1 2]", "\"a", `{"":"\0"}`,
 	} {
 		f.Add([]byte(s), true)
 		f.Add([]byte(s), false)
