@@ -139,7 +139,7 @@ func FuzzReferences(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, edges []byte) {
 		for i, e := range edges {
-			if i > 40 {
+			if i > 5 { // what earlier inputs added is there still
 				break
 			}
 			from, to := ids[int(e)%5], ids[int(e/5)%5]
@@ -151,10 +151,10 @@ func FuzzReferences(f *testing.F) {
 			_, err := w.s.Patch(t.Context(), w.c, registry.DataTypes, from, []byte(`[{"op": "add", "path": "/properties/`+name+`", "value": `+value+`}]`))
 			told(t, err)
 		}
-		for _, full := range ids {
-			if _, err := w.s.Lookup(t.Context(), w.c, registry.Tenant, registry.DataTypes, full, "xed-full"); err != nil {
-				t.Fatal(err)
-			}
+		// One of them: what grew to thousands of fields takes its time, and another
+		// input looks at another.
+		if _, err := w.s.Lookup(t.Context(), w.c, registry.Tenant, registry.DataTypes, ids[len(edges)%5], "xed-full"); err != nil {
+			t.Fatal(err)
 		}
 	})
 }
