@@ -149,15 +149,18 @@ func (g *Gateway) Handler() http.Handler {
 		}
 		unknown := g.refuse(s, &Failure{Status: http.StatusNotFound, Title: "Not found", Detail: "there is no such path in this service"})
 		mux.Handle(s.Base+"/", unknown)
+		// The mux would send the parent of a path with {name...} on to the slash
+		// that plain takes away.
+		parents := map[string]bool{"": true}
 		for path := range methods {
-			// The mux would send the parent of such a path on to the slash that
-			// plain takes away.
-			if parent, _, ok := strings.Cut(path, "/{"); ok && strings.HasSuffix(path, "...}") && len(methods[parent]) == 0 {
-				mux.Handle(s.Base+parent, unknown)
+			if parent, _, ok := strings.Cut(path, "/{"); ok && strings.HasSuffix(path, "...}") {
+				parents[parent] = true
 			}
 		}
-		if len(methods[""]) == 0 {
-			mux.Handle(s.Base, unknown)
+		for parent := range parents {
+			if len(methods[parent]) == 0 {
+				mux.Handle(s.Base+parent, unknown)
+			}
 		}
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
