@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -97,13 +96,6 @@ func (r *reader) record(text []byte) item {
 	record, violations := r.check.Record(text)
 	if len(violations) > 0 && violations[0].Keyword == tables.Corrupt {
 		return corruptRow(text, violations[0].Message)
-	}
-	if len(violations) > 0 {
-		// Of what the schema does not have, the text was passed over, not read.
-		var whole json.RawMessage
-		if err := json.Unmarshal(text, &whole); err != nil {
-			return corruptRow(text, err.Error())
-		}
 	}
 	return item{text: text, record: record, violations: violations}
 }

@@ -105,6 +105,11 @@ func (k *Checker) Record(record []byte) (json.RawMessage, []Violation) {
 		return nil, []Violation{{Keyword: Corrupt, Message: err.Error()}}
 	}
 	if len(w.found) > 0 {
+		// What the schema does not have was passed over, not read.
+		var whole json.RawMessage
+		if err := json.Unmarshal(record, &whole); err != nil {
+			return nil, []Violation{{Keyword: Corrupt, Message: err.Error()}}
+		}
 		return nil, w.found
 	}
 	return w.out, nil

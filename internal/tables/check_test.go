@@ -225,7 +225,7 @@ func FuzzCheck(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, s := range []string{`{"s":"ab","a":[{"k":1}],"m":{"x":1},"o":{"r":"x"},"t":"2026-01-31T10:00:00Z"}`, `{"ll":1e5}`, `{"a":[[[`, `{"s":"\ud800"}`, `{"n":-0e-0}`} {
+	for _, s := range []string{`{"s":"ab","a":[{"k":1}],"m":{"x":1},"o":{"r":"x"},"t":"2026-01-31T10:00:00Z"}`, `{"ll":1e5}`, `{"a":[[[`, `{"s":"\ud800"}`, `{"n":-0e-0}`, `{"":"\ud.00"}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, row []byte) {
