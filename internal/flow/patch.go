@@ -1,0 +1,132 @@
+package flow
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/tributary-data/tributary/internal/docstore"
+	"github.com/tributary-data/tributary/internal/gateway"
+	"github.com/tributary-data/tributary/internal/jsondoc"
+)
+
+// kept are the fields that no client changes.
+var kept = []string{
+	"id", "createdAt", "updatedAt", "createdBy", "updatedBy", "createdClient", "updatedClient", "imsOrgId", "sandboxId", "sandboxName", "version", "etag", "state",
+	"inheritedAttributes", "lastOperation", "lastRunDetails", "runs",
+}
+
+// operations are those that Flow Service knows.
+var operations = []string{"add", "replace", "remove"}
+
+// readPatch reads the body of a PATCH: entries with paths that may change.
+func readPatch(call *gateway.Call) ([]jsondoc.Operation, error) {
+	body, err := call.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	if len(strings.TrimSpace(string(body))) == 0 {
+		return nil, invalid("FLOW-1405-400", "", "The body is empty: an array of {op, path, value} is expected")
+	}
+	var any json.RawMessage
+	if err := gateway.DecodeJSON(body, &any); err != nil {
+		return nil, err // says line and column
+	}
+	ops, err := jsondoc.ParsePatch(body)
+	if err != nil {
+		return nil, invalid("FLOW-1455-400", "", "The patch is not valid: %v", err)
+	}
+	for _, op := range ops {
+		if !slices.Contains(operations, op.Op) {
+			return nil, invalid("FLOW-1434-400", op.Path, "Unsupported operation '%s': add, replace and remove are known", op.Op)
+		}
+		steps := jsondoc.Steps(op.Path)
+		if len(steps) == 0 || slices.Contains(kept, steps[0]) {
+			return nil, invalid("FLOW-1455-400", op.Path, "The field %q can't be changed by a patch", op.Path)
+		}
+	}
+	return ops, nil
+}
+
+// ifMatch returns the etag that a write is about. needed says that it must be
+// there.
+func ifMatch(call *gateway.Call, needed bool) (string, error) {
+	given := call.HTTP.Header.Get("If-Match")
+	if given == "" {
+		given = call.HTTP.URL.Query().Get("if-match")
+	}
+	if given == "" && needed {
+		return "", invalid("FLOW-1403-400", "If-Match", "Header is missing: 'If-Match'. Read the object and send its etag")
+	}
+	return given, nil
+}
+
+// current refuses a write that is about a state of the past.
+func current(given string, i *Item) error {
+	if given == "" || sameEtag(given, i.Etag) {
+		return nil
+	}
+	f := fail("FLOW-1404-412", "Version not matching", "The supplied version '%s' does not match the current version on entity '%s'. Read it again and repeat the change", given, i.ID)
+	f.Report = map[string]any{"id": i.ID}
+	return f
+}
+
+// patch changes an object as the call's JSON Patch says. document is what the
+// patch is applied to, read takes its result back into the object, which stays
+// as it was on an error; both may be asked more than once.
+func patch[T any](ctx context.Context, s *Service, k *kind[T], call *gateway.Call, document func(*T) any, read func(t *docstore.Tx, doc []byte, v *T, ops []jsondoc.Operation) error) (*gateway.Answer, error) {
+	ops, err := readPatch(call)
+	if err != nil {
+		return nil, err
+	}
+	given, err := ifMatch(call, true)
+	if err != nil {
+		return nil, err
+	}
+	return change(ctx, s, k, call, given, func(t *docstore.Tx, v *T) error {
+		before, err := json.Marshal(document(v))
+		if err != nil {
+			return err
+		}
+		doc, err := jsondoc.Parse(before)
+		if err != nil {
+			return err
+		}
+		if doc, err = jsondoc.Patch(doc, ops); err != nil {
+			return invalid("FLOW-1455-400", "", "The patch can't be applied: %v", err)
+		}
+		after, err := jsondoc.Marshal(doc)
+		if err != nil {
+			return err
+		}
+		return read(t, after, v, ops)
+	})
+}
+
+// change changes an object of the call's path in one transaction and answers
+// with its new etag.
+func change[T any](ctx context.Context, s *Service, k *kind[T], call *gateway.Call, given string, fn func(t *docstore.Tx, v *T) error) (*gateway.Answer, error) {
+	var item *Item
+	err := s.DB.Do(ctx, func(t *docstore.Tx) error {
+		v, d, err := k.get(t, scope(call.Caller), call.Var("id"))
+		if err != nil {
+			return err
+		}
+		item = k.item(v)
+		if err := current(given, item); err != nil {
+			return err
+		}
+		if err := fn(t, v); err != nil {
+			return err
+		}
+		if err := s.touched(call.Caller, item); err != nil {
+			return err
+		}
+		return k.put(t, scope(call.Caller), d, v)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &gateway.Answer{Header: etagHeader(item), Body: item.written()}, nil
+}
