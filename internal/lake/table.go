@@ -154,3 +154,7 @@ func (t *Table) MetadataLocation() string { return t.tbl.MetadataLocation() }
 
 // Location returns the URI of the table's directory.
 func (t *Table) Location() string { return t.tbl.Location() }
+
+// UUID tells the table from all others, those of its name that came before it
+// included.
+func (t *Table) UUID() string { return t.tbl.Metadata().TableUUID().String() }

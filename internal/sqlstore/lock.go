@@ -13,9 +13,17 @@ import (
 	"github.com/tributary-data/tributary/internal/problem"
 )
 
+// Locked says that another writer has the directory.
+type Locked struct{ err *problem.Error }
+
+func (l *Locked) Error() string { return l.err.Error() }
+
+// Unwrap returns the same in the form of all that users read.
+func (l *Locked) Unwrap() error { return l.err }
+
 // AcquireLock makes this process the one writer of dir until release is
 // called or the process ends, however it ends. Another writer is a
-// problem.Conflict.
+// problem.Conflict, and Locked.
 func AcquireLock(dir string) (release func(), err error) {
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -30,9 +38,9 @@ func AcquireLock(dir string) (release func(), err error) {
 		if pid, err := os.ReadFile(f.Name()); err == nil && len(pid) > 0 {
 			who += " (pid " + strings.TrimSpace(string(pid)) + ")"
 		}
-		return nil, &problem.Error{
+		return nil, &Locked{&problem.Error{
 			Kind: problem.Conflict, Detail: fmt.Sprintf("%s is writing to %s", who, dir), Advice: "Wait until it has ended",
-		}
+		}}
 	}
 	// The number helps a reader of the message; the lock is the kernel's.
 	if err := f.Truncate(0); err == nil {
