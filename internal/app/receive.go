@@ -49,11 +49,7 @@ func (k *Keeper) put(ctx context.Context, n extract.Notice) (fresh bool, err err
 	if err != nil {
 		return false, err
 	}
-	// Of one second, what comes later is taken for later.
-	place := time.Now().UnixMicro()
-	row := notice(n, place, !k.sync.NoHistory, func(r extract.Ref) bool { return k.reads(r.Resource) }, h.rules.filter())
-	// Stripe hanging up does not undo what is half written.
-	return h.store.PutNotice(context.WithoutCancel(ctx), row)
+	return h.store.receive(ctx, n, !k.sync.NoHistory, func(r extract.Ref) bool { return k.reads(r.Resource) }, h.rules.filter())
 }
 
 // owner implements hook.Handler's Owner.
