@@ -30,10 +30,16 @@ import (
 // empty, in the file jobs.db of dir. Processes may have it open beside each
 // other.
 func Open(ctx context.Context, dir, database string, log *slog.Logger) (*Queue, error) {
+	open, name := openPostgres, database
 	if database == "" {
-		return openFile(ctx, filepath.Join(dir, "jobs.db"), quieted(log))
+		open, name = openFile, filepath.Join(dir, "jobs.db")
 	}
-	return openPostgres(ctx, database, quieted(log))
+	q, err := open(ctx, name, quieted(log))
+	if err != nil {
+		return nil, err
+	}
+	q.log = log
+	return q, nil
 }
 
 func openFile(ctx context.Context, name string, log *slog.Logger) (*Queue, error) {

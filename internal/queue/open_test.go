@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river/rivertype"
 
 	"github.com/tributary-data/tributary/internal/docstore/docstoretest"
 	"github.com/tributary-data/tributary/internal/problem"
@@ -49,6 +50,7 @@ func TestRefusals(t *testing.T) {
 		{"port is a word", "", "postgres://stripe:hunter2@localhost:five/control", problem.Invalid, "write it as postgres://"},
 		{"escape", "", "postgres://stripe:hunter2%zz@localhost/control", problem.Invalid, "write it as postgres://"},
 		{"slash in the password", "", "postgres://stripe:hunter2/!@localhost/control", problem.Invalid, "write it as postgres://"},
+		{"slash in the password, after a number", "", "postgres://stripe.invalid:5432/hunter2@localhost/control", problem.Unavailable, "check that it runs"},
 		{"no such file", "", "postgres://stripe:hunter2@localhost/control?sslmode=verify-full&sslrootcert=/nowhere", problem.Invalid, "files that it names must exist"},
 		{"damaged file", damaged, "", problem.Internal, "remove it"},
 	}
@@ -116,6 +118,47 @@ func TestForbiddenSchema(t *testing.T) {
 	if _, err := Open(t.Context(), "", u.String(), quietLog); problem.KindOf(err) != problem.Invalid {
 		t.Errorf("without a schema: %v", err)
 	}
+}
+
+// A database that was away is used again.
+func TestConnectionsLost(t *testing.T) {
+	t.Parallel()
+	u, err := url.Parse(docstoretest.Postgres(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin, err := pgx.Connect(t.Context(), u.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = admin.Close(context.Background()) }()
+	name, query := rand.Text(), u.Query()
+	query.Set("application_name", name)
+	u.RawQuery = query.Encode()
+	q := place{database: u.String()}.open(t)
+	began, done := make(chan Job), make(chan Job, 10)
+	work(t, q, 2, func(_ context.Context, j Job) Outcome {
+		if j == job("across it") {
+			began <- j
+			<-began
+		}
+		done <- j
+		return Done{}
+	})
+	add(t, q, job("across it"))
+	j := <-began
+	var n int
+	if err := admin.QueryRow(t.Context(), "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = $1", name).Scan(&n); err != nil || n == 0 {
+		t.Fatalf("%d connections ended: %v", n, err)
+	}
+	began <- j
+	for q.Add(t.Context(), job("after it"), time.Time{}, 1) != nil {
+		time.Sleep(10 * time.Millisecond)
+	}
+	<-done
+	<-done
+	until(t, q, job("across it"), rivertype.JobStateCompleted)
+	until(t, q, job("after it"), rivertype.JobStateCompleted)
 }
 
 func TestLog(t *testing.T) {

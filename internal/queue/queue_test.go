@@ -1,9 +1,12 @@
 package queue
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -145,11 +148,29 @@ func TestOutcomes(t *testing.T) {
 func TestPanic(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p place) {
-		q := p.open(t)
-		q.tries = 1
+		var log bytes.Buffer
+		q, err := Open(t.Context(), p.dir, p.database, slog.New(slog.NewJSONHandler(&log, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer q.Close()
 		add(t, q, job("a"))
-		work(t, q, 1, func(context.Context, Job) Outcome { panic("a defect") })
-		until(t, q, job("a"), rivertype.JobStateDiscarded)
+		calls := 0
+		stop := work(t, q, 1, func(context.Context, Job) Outcome {
+			if calls++; calls == 1 {
+				panic("a defect \x00")
+			}
+			return Done{}
+		})
+		until(t, q, job("a"), rivertype.JobStateCompleted)
+		stop()
+		var line struct{ Level, Msg, Run, Stack string }
+		if err := json.Unmarshal(log.Bytes(), &line); err != nil {
+			t.Fatalf("%v of %s", err, log.Bytes())
+		}
+		if line.Run != "a" || line.Level != "ERROR" || !strings.Contains(line.Stack, "TestPanic") {
+			t.Errorf("log: %s", log.Bytes())
+		}
 	})
 }
 
@@ -226,7 +247,7 @@ func TestStop(t *testing.T) {
 		stop()
 		want := map[Job]rivertype.JobState{a: rivertype.JobStateAvailable, finishes: rivertype.JobStateCompleted}
 		if diff := cmp.Diff(want, states(t, q)); diff != "" {
-			t.Error(diff)
+			t.Fatal(diff)
 		}
 		if err := q.Close(); err != nil {
 			t.Fatal(err)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -24,7 +26,7 @@ type Later struct{ After time.Duration }
 
 // Again says that the work failed and may go better another time: after a
 // second, then after pauses that grow to 40 minutes, about eighty minutes in
-// all (eight tries). It is also the answer when the context has ended: then
+// all (eight tries). A panic says Again, too. It is also the answer when the context has ended: then
 // the job is free for other workers at once, or gone if it was cancelled.
 type Again struct{ Err error }
 
@@ -56,7 +58,7 @@ func told(err error) error {
 // job, because a process may die between its return and the note of it.
 func (q *Queue) Work(ctx context.Context, n int, do func(ctx context.Context, j Job) Outcome) error {
 	workers := river.NewWorkers()
-	river.AddWorker(workers, &worker{do: do})
+	river.AddWorker(workers, &worker{do: do, log: q.log})
 	c, err := q.worker(&river.Config{
 		Queues:  map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: n}},
 		Workers: workers,
@@ -93,16 +95,23 @@ const (
 // A worker is River's view of a function.
 type worker struct {
 	river.WorkerDefaults[args]
-	do func(ctx context.Context, j Job) Outcome
+	do  func(ctx context.Context, j Job) Outcome
+	log *slog.Logger
 }
 
 // Timeout implements river.Worker.
 func (*worker) Timeout(*river.Job[args]) time.Duration { return forever }
 
 // Work implements river.Worker.
-func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
+func (w *worker) Work(ctx context.Context, job *river.Job[args]) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.log.ErrorContext(ctx, "work on a run panicked", "run", job.Args.Run, "panic", p, "stack", string(debug.Stack()))
+			err = told(fmt.Errorf("panic: %v", p))
+		}
+	}()
 	outcome := w.do(ctx, Job(job.Args))
-	err := outcome.verdict()
+	err = outcome.verdict()
 	if _, again := outcome.(Again); again && ctx.Err() != nil {
 		return fmt.Errorf("%w: %w", context.Canceled, err) // by this River knows that it was interrupted
 	}
