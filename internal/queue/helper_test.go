@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -180,7 +181,7 @@ func TestHelperProcess(t *testing.T) {
 			return Done{}
 		}
 		<-ctx.Done()
-		if context.Cause(ctx) == ErrCancelled {
+		if errors.Is(context.Cause(ctx), ErrCancelled) {
 			fmt.Printf("> cancelled %s\n", j.Run)
 		}
 		return Again{ctx.Err()}
