@@ -50,7 +50,8 @@ func Postgres(t testing.TB) string {
 		}
 	}
 	run(t.Context(), "create schema "+schema)
-	t.Cleanup(func() { run(context.Background(), "drop schema "+schema+" cascade") })
+	// With the schema that the queue of runs makes beside it.
+	t.Cleanup(func() { run(context.Background(), "drop schema if exists "+schema+", "+schema+"_river cascade") })
 	q := u.Query()
 	q.Set("search_path", schema)
 	u.RawQuery = q.Encode()
