@@ -170,7 +170,7 @@ func tableView(ctx context.Context, l *lake.Lake, tables []string, name string) 
 	for _, f := range plan.Deletes {
 		t.Deletes = append(t.Deletes, duck.File{Path: f.Path, Seq: f.Seq, Partition: f.Partition, Rows: f.Rows})
 	}
-	t.Columns = columns(plan.Columns)
+	t.Columns, t.Key = columns(plan.Columns), plan.Key
 	return t, nil
 }
 

@@ -48,10 +48,18 @@ type Stats struct {
 
 // Appended is what a batch came to.
 type Appended struct {
-	Rows       int64
-	Bytes      int64
+	Rows       int64 // of the batch
+	Bytes      int64 // of the files with rows of it
 	Files      int64
-	SnapshotID int64
+	SnapshotID int64 // of its commit; 0 where that brought and took no row
+	// Already says that the batch was in before. Then rows of it may have been
+	// replaced since, and what it removed is not known.
+	Already bool
+	// Gone is how many objects went without a new row, as far as they had one.
+	Gone int64
+	// Removed is how many rows of earlier commits went, replaced ones and gone
+	// ones; -1 where they were too many to count.
+	Removed int64
 }
 
 // A File is one live file. Its path is relative, with slashes, and safe: it

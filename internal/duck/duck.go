@@ -64,7 +64,8 @@ type Records struct {
 type Table struct {
 	Columns []Column
 	Files   []File
-	Deletes []File // with one column, _id
+	Deletes []File // with one column, Key
+	Key     string // the column that Deletes are about; "" is _id
 }
 
 // A Column is a field of a table. Files are matched with it by ID at the top
@@ -77,7 +78,7 @@ type Column struct {
 }
 
 // A File is a Parquet file. A row is gone when a delete file of its partition,
-// or of the partition "", has its _id and a higher Seq than the row's own file.
+// or of the partition "", has its key and a higher Seq than the row's own file.
 type File struct {
 	Path      string // local
 	Seq       int64  // data sequence number

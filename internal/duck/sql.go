@@ -1,6 +1,7 @@
 package duck
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -168,10 +169,12 @@ func effective(t Table) []File {
 // position in the list, the deletes are reduced to the highest number for each
 // partition and id, and one join leaves out what has a higher one.
 func antiJoin(t Table, deletes []File, names []string, rows string) (string, error) {
-	i := slices.IndexFunc(t.Columns, func(c Column) bool { return c.Name == "_id" })
+	key := cmp.Or(t.Key, "_id")
+	i := slices.IndexFunc(t.Columns, func(c Column) bool { return c.Name == key })
 	if i < 0 {
-		return "", fmt.Errorf("a table with delete files has no column _id")
+		return "", fmt.Errorf("a table with delete files has no column %s", key)
 	}
+	id, seq, part := quote(key), free(t.Columns, "__seq"), free(t.Columns, "__part")
 	gone, err := readParquet(deletes, t.Columns[i:i+1], columnName)
 	if err != nil {
 		return "", err
@@ -198,13 +201,21 @@ func antiJoin(t Table, deletes []File, names []string, rows string) (string, err
 	const nth = "[file_index::BIGINT + 1]"
 	all := strings.Join(names, ", ")
 	if len(numbers) == 1 {
-		return fmt.Sprintf(`SELECT %s FROM (SELECT %s, (%s::BIGINT[])%s AS "__seq" FROM %s) d
-ANTI JOIN (SELECT "_id", max((%s::BIGINT[])%s) AS "__seq" FROM %s GROUP BY "_id") x
-ON x."_id" = d."_id" AND x."__seq" > d."__seq"`, all, all, fileSeq, nth, rows, goneSeq, nth, gone), nil
+		return fmt.Sprintf(`SELECT %[1]s FROM (SELECT %[1]s, (%[2]s::BIGINT[])%[3]s AS %[4]s FROM %[5]s) d
+ANTI JOIN (SELECT %[6]s, max((%[7]s::BIGINT[])%[3]s) AS %[4]s FROM %[8]s GROUP BY %[6]s) x
+ON x.%[6]s = d.%[6]s AND x.%[4]s > d.%[4]s`, all, fileSeq, nth, seq, rows, id, goneSeq, gone), nil
 	}
-	return fmt.Sprintf(`SELECT %s FROM (SELECT %s, (%s::BIGINT[])%s AS "__seq", (%s::BIGINT[])%s AS "__part" FROM %s) d
-ANTI JOIN (SELECT "_id", "__part", max("__seq") AS "__seq"
-  FROM (SELECT "_id", unnest((%s::BIGINT[][])%s) AS "__part", (%s::BIGINT[])%s AS "__seq" FROM %s) GROUP BY "_id", "__part") x
-ON x."_id" = d."_id" AND x."__part" = d."__part" AND x."__seq" > d."__seq"`,
-		all, all, fileSeq, nth, filePart, nth, rows, goneParts, nth, goneSeq, nth, gone), nil
+	return fmt.Sprintf(`SELECT %[1]s FROM (SELECT %[1]s, (%[2]s::BIGINT[])%[3]s AS %[4]s, (%[5]s::BIGINT[])%[3]s AS %[6]s FROM %[7]s) d
+ANTI JOIN (SELECT %[8]s, %[6]s, max(%[4]s) AS %[4]s
+  FROM (SELECT %[8]s, unnest((%[9]s::BIGINT[][])%[3]s) AS %[6]s, (%[10]s::BIGINT[])%[3]s AS %[4]s FROM %[11]s) GROUP BY %[8]s, %[6]s) x
+ON x.%[8]s = d.%[8]s AND x.%[6]s = d.%[6]s AND x.%[4]s > d.%[4]s`,
+		all, fileSeq, nth, seq, filePart, part, rows, id, goneParts, goneSeq, gone), nil
+}
+
+// free returns a name, quoted, that no column has.
+func free(columns []Column, name string) string {
+	for slices.ContainsFunc(columns, func(c Column) bool { return strings.EqualFold(c.Name, name) }) {
+		name += "_"
+	}
+	return quote(name)
 }

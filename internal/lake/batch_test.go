@@ -68,7 +68,7 @@ func push(t rapid.TB, tbl *Table, batch string, replaces []string, rows ...strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := tbl.CommitBatch(context.Background(), BatchCommit{Batch: batch, Files: files, Replaces: replaces}); err != nil {
+	if _, err := tbl.CommitBatch(context.Background(), BatchCommit{Batch: batch, Files: files, Replaces: replaces}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -151,7 +151,7 @@ func TestRecordsGrow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := tbl.CommitBatch(t.Context(), BatchCommit{Batch: "b1", Files: files}); err != nil {
+	if _, err := tbl.CommitBatch(t.Context(), BatchCommit{Batch: "b1", Files: files}); err != nil {
 		t.Fatal(err)
 	}
 	push(t, young, "b2", nil, `{"_acme":{"note":"n","empty":{"full":true},"items":[{"price":3}]},"end":"2026-01-01T00:00:00Z"}`)
@@ -200,7 +200,7 @@ func TestRecordsMadeAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	tbl := openRecords(t, l, of(xdm.Long))
-	if err := late.CommitBatch(t.Context(), BatchCommit{Batch: "b0", Files: files}); problem.KindOf(err) != problem.Unavailable {
+	if _, err := late.CommitBatch(t.Context(), BatchCommit{Batch: "b0", Files: files}); problem.KindOf(err) != problem.Unavailable {
 		t.Errorf("rows of the schema before: %v", err)
 	}
 	push(t, tbl, "b1", nil, `{"note":1}`)

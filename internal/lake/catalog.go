@@ -123,7 +123,10 @@ func connect(root, query string) (*catalog, error) {
 	return &catalog{db: db, disk: newDisk(root), last: map[string]version{}, exec: db.ExecContext}, nil
 }
 
-func (c *catalog) close() error { return c.db.Close() }
+func (c *catalog) close() error {
+	c.disk.releaseAll()
+	return c.db.Close()
+}
 
 func (c *catalog) names(ctx context.Context) ([]string, error) {
 	rows, err := c.db.QueryContext(ctx, `SELECT table_name FROM iceberg_tables

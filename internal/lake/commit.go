@@ -88,9 +88,19 @@ func (t *Table) Commit(ctx context.Context, c Commit) error {
 	return fault(err, "commit to "+t.Name())
 }
 
-// pause backs off after a lost race; it reports whether to try again.
+// outrun says whether err is that another process was faster: it committed, or
+// it removed files of a state that is past.
+func outrun(err error) bool {
+	if _, told := errors.AsType[*problem.Error](err); told {
+		return errors.Is(err, table.ErrCommitFailed)
+	}
+	return errors.Is(err, table.ErrCommitFailed) || gone(err)
+}
+
+// pause backs off after a lost race, for about a second at most; it reports whether
+// to try again.
 func pause(ctx context.Context, attempt int) bool {
-	base := 5 * time.Millisecond << attempt
+	base := 5 * time.Millisecond << min(attempt, 7)
 	select {
 	case <-time.After(base + rand.N(base)):
 		return true
@@ -185,15 +195,10 @@ func (t *Table) writeDelete(ids []string, at place) (iceberg.DataFile, error) {
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
 
-	schema, err := t.tbl.Schema().Select(true, colID)
+	enc, err := t.keyEncoding()
 	if err != nil {
 		return nil, err
 	}
-	enc, err := newEncoding(schema, false)
-	if err != nil {
-		return nil, err
-	}
-	enc.delete = []int{schema.Field(0).ID}
 	b := array.NewRecordBuilder(memory.DefaultAllocator, enc.arrow)
 	b.Field(0).(*array.StringBuilder).AppendValues(ids, nil)
 	batch := b.NewRecordBatch()

@@ -3,6 +3,7 @@ package lake
 import (
 	"context"
 	"errors"
+	"math/bits"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -20,6 +21,14 @@ type bitmap []uint64
 
 func (b bitmap) set(i int64)      { b[i>>6] |= 1 << (i & 63) }
 func (b bitmap) has(i int64) bool { return b != nil && b[i>>6]&(1<<(i&63)) != 0 }
+
+func (b bitmap) count() int64 {
+	n := 0
+	for _, word := range b {
+		n += bits.OnesCount64(word)
+	}
+	return int64(n)
+}
 
 // mark finds the rows that the delete files hide: those whose id was deleted
 // with a higher sequence number than their file's, in the same partition or in
@@ -89,16 +98,26 @@ func (m *maintenance) markFile(ctx context.Context, f *stored, ids map[tomb]int6
 	})
 }
 
-// eachID calls do with the number and the hashed id of each row of a file.
+// eachID calls do with the number and the hashed id of each row of a file that
+// has one.
 func (m *maintenance) eachID(ctx context.Context, f *stored, do func(row int64, h xxh3.Uint128)) error {
+	key, ok := m.t.key()
+	if !ok {
+		return nil
+	}
 	row := int64(0)
-	for batch, err := range m.t.batches(ctx, f.DataFile, []string{colID}) {
+	for batch, err := range m.t.batches(ctx, f.DataFile, []string{key.Name}) {
+		if errors.Is(err, errNoColumn) && !key.Required {
+			return nil // none of its rows has one
+		}
 		if err != nil {
 			return err
 		}
 		col := batch.Column(0).(*array.String)
 		for i := range col.Len() {
-			do(row, xxh3.HashString128(col.Value(i)))
+			if col.IsValid(i) {
+				do(row, xxh3.HashString128(col.Value(i)))
+			}
 			row++
 		}
 	}

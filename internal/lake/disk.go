@@ -23,11 +23,11 @@ type disk struct {
 
 	mu    sync.Mutex
 	dirty map[string]bool // local paths: finished, not flushed yet
-	held  map[string]bool // local paths of data files that no commit holds yet
+	held  map[string]claim // local paths of data files that no commit holds yet
 }
 
 func newDisk(root string) *disk {
-	return &disk{root: root, dirty: map[string]bool{}, held: map[string]bool{}}
+	return &disk{root: root, dirty: map[string]bool{}, held: map[string]claim{}}
 }
 
 // Create implements iceio.WriteFileIO.
@@ -71,31 +71,50 @@ func (d *disk) mark(name string) {
 	d.dirty[localPath(name)] = true
 }
 
-// hold protects a data file in the making from sweep; release ends that.
+// hold protects a data file in the making from sweep, of this process and of
+// others; release ends that.
 func (d *disk) hold(name string) {
+	path := localPath(name)
+	c := claimFile(path)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.held[localPath(name)] = true
+	d.held[path] = c
 }
 
 func (d *disk) release(files Files) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, df := range files.data {
-		delete(d.held, localPath(df.FilePath()))
+	for df := range files.all() {
+		d.let(localPath(df.FilePath()))
 	}
 }
 
+// let ends the claim to a file. The caller has the lock.
+func (d *disk) let(path string) {
+	d.held[path].end()
+	delete(d.held, path)
+}
+
+func (d *disk) releaseAll() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for path := range d.held {
+		d.let(path)
+	}
+}
+
+// holds reports whether a file is in the making here.
 func (d *disk) holds(path string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.held[path]
+	_, here := d.held[path]
+	return here
 }
 
 // removeData removes a data file that no commit will hold.
 func (d *disk) removeData(name string) error {
 	d.mu.Lock()
-	delete(d.held, localPath(name))
+	d.let(localPath(name))
 	d.mu.Unlock()
 	return d.Remove(name)
 }

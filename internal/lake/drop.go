@@ -2,11 +2,16 @@ package lake
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/apache/iceberg-go/table"
+	"github.com/google/uuid"
 )
 
 // dropProperty begins the names of namespace properties that say that a table
@@ -21,26 +26,34 @@ func (l *Lake) Drop(ctx context.Context, name string) error {
 }
 
 func (c *catalog) drop(ctx context.Context, name string) error {
-	loc, err := c.location(ctx, name)
-	if err != nil || loc == "" {
-		return err
-	}
-	tx, err := c.db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	for _, q := range []struct {
-		query string
-		args  []any
-	}{
-		{`INSERT OR REPLACE INTO iceberg_namespace_properties VALUES (?, ?, ?, ?)`, []any{catalogName, namespace, dropProperty + name, loc}},
-		{`DELETE FROM iceberg_tables WHERE catalog_name = ? AND table_namespace = ? AND table_name = ?`, []any{catalogName, namespace, name}},
-	} {
-		if _, err := tx.ExecContext(ctx, q.query, q.args...); err != nil {
-			return errors.Join(err, tx.Rollback())
+	for {
+		loc, err := c.location(ctx, name)
+		if err != nil || loc == "" {
+			return err
+		}
+		if err := c.dropAt(ctx, name, loc); !errors.Is(err, table.ErrCommitFailed) {
+			return err
 		}
 	}
-	if err := tx.Commit(); err != nil {
+}
+
+// dropAt drops a table whose current metadata file is loc. If it has another
+// one, because somebody committed, that is a table.ErrCommitFailed.
+func (c *catalog) dropAt(ctx context.Context, name, loc string) error {
+	err := c.inTx(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `DELETE FROM iceberg_tables
+			WHERE catalog_name = ? AND table_namespace = ? AND table_name = ? AND metadata_location = ?`, catalogName, namespace, name, loc)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(table.ErrCommitFailed, err)
+		}
+		_, err = tx.ExecContext(ctx, `INSERT OR REPLACE INTO iceberg_namespace_properties VALUES (?, ?, ?, ?)`,
+			catalogName, namespace, dropProperty+name, loc)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	c.mu.Lock()
@@ -49,21 +62,47 @@ func (c *catalog) drop(ctx context.Context, name string) error {
 	return c.removeDropped(ctx, name)
 }
 
-// removeDropped removes the files of a table that was dropped.
+func (c *catalog) inTx(ctx context.Context, do func(*sql.Tx) error) error {
+	tx, err := c.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := do(tx); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	return tx.Commit()
+}
+
+// rubbish begins the names of directories of tables that were dropped.
+const rubbish = ".dropped-"
+
+// removeDropped removes the files of a table that was dropped. Several
+// processes may do so while another is about to make the table anew: its
+// directory is out of the way in the transaction that says so.
 func (c *catalog) removeDropped(ctx context.Context, name string) error {
 	if name == "" || name != filepath.Base(name) {
 		return errors.New("no table is called " + name)
 	}
 	dir := filepath.Join(c.disk.root, namespace, name)
-	if err := os.RemoveAll(dir); err != nil {
+	trash := filepath.Join(c.disk.root, namespace, rubbish+uuid.NewString())
+	err := c.inTx(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `DELETE FROM iceberg_namespace_properties
+			WHERE catalog_name = ? AND namespace = ? AND property_key = ?`, catalogName, namespace, dropProperty+name)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return err
+		}
+		if err := os.Rename(dir, trash); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return flush(filepath.Dir(dir))
+	})
+	if err != nil {
 		return err
 	}
-	if err := flush(filepath.Dir(dir)); err != nil {
-		return err
-	}
-	_, err := c.db.ExecContext(ctx, `DELETE FROM iceberg_namespace_properties
-		WHERE catalog_name = ? AND namespace = ? AND property_key = ?`, catalogName, namespace, dropProperty+name)
-	return err
+	return os.RemoveAll(trash)
 }
 
 // finishDrops removes what drops that were cut short left behind. It must run
@@ -78,7 +117,16 @@ func (c *catalog) finishDrops(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	dirs, err := os.ReadDir(filepath.Join(c.disk.root, namespace))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, d := range dirs {
+		if strings.HasPrefix(d.Name(), rubbish) {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(c.disk.root, namespace, d.Name())))
+		}
+	}
+	return err
 }
 
 // finishDrop is finishDrops for a name that is about to be a table again.

@@ -23,25 +23,29 @@ const (
 // A RecordWriter encodes records of one batch into data files. It commits
 // nothing. Close or Abort must be called, once.
 type RecordWriter struct {
-	out   *Writer
-	build *array.RecordBuilder
-	batch string
-	id    *array.StringBuilder
-	root  *cell
-	n     int
-	size  int
+	out    *Writer
+	build  *array.RecordBuilder
+	batch  string
+	id     *array.StringBuilder
+	object *array.StringBuilder // nil in a table from before there were keys
+	keys   *keys                // nil until there is one
+	table  *Table
+	root   *cell
+	n      int
+	size   int
 }
 
 // NewRecords returns a writer of records for a table made by Lake.Records. Its
 // files are removed if ctx ends before Close.
 func (t *Table) NewRecords(ctx context.Context, batch string) *RecordWriter {
-	w := &RecordWriter{out: t.NewWriter(ctx), batch: batch}
+	w := &RecordWriter{out: t.NewWriter(ctx), batch: batch, table: &Table{cat: t.cat, tbl: t.tbl}}
 	r := newRows(t.ArrowSchema())
 	w.build = r.builder
 	w.id = r.fields[colBatch].(*array.StringBuilder)
+	w.object, _ = r.fields[colObject].(*array.StringBuilder)
 	w.root = &cell{at: map[string]int{}}
 	for i, f := range r.builder.Schema().Fields() {
-		if f.Name == colBatch {
+		if f.Name == colBatch || f.Name == colObject {
 			continue
 		}
 		w.root.at[f.Name] = len(w.root.kids)
@@ -55,6 +59,14 @@ func (t *Table) NewRecords(ctx context.Context, batch string) *RecordWriter {
 // a fraction, dates as 2026-01-31 and instants in RFC 3339. After an error the
 // writer is good for Abort alone.
 func (w *RecordWriter) Append(record []byte) error {
+	if w.object != nil {
+		w.object.AppendNull()
+	}
+	return w.append(record)
+}
+
+// append adds a record whose key is in already.
+func (w *RecordWriter) append(record []byte) error {
 	i := rawjson.SkipSpace(record, 0)
 	if i >= len(record) || record[i] != '{' {
 		return errors.New("a record is no JSON object")
@@ -87,17 +99,29 @@ func (w *RecordWriter) flush() error {
 // none.
 func (w *RecordWriter) Close() (Files, error) {
 	defer w.build.Release()
-	if err := w.flush(); err != nil {
+	err := w.flush()
+	if err == nil {
+		err = w.keys.close()
+	}
+	if err != nil {
 		w.out.Abort()
+		w.keys.abort()
+		return Files{}, fault(err, "write rows of "+w.table.Name())
+	}
+	files, err := w.out.Close()
+	if err != nil {
+		w.keys.abort()
 		return Files{}, err
 	}
-	return w.out.Close()
+	files.keys, files.table = w.keys, w.table.tbl.Metadata().TableUUID()
+	return files, nil
 }
 
 // Abort drops what was written.
 func (w *RecordWriter) Abort() {
 	w.build.Release()
 	w.out.Abort()
+	w.keys.abort()
 }
 
 // A cell appends a JSON value to an Arrow builder, with all that is in it.

@@ -14,6 +14,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/tributary-data/tributary/internal/problem"
 	"github.com/tributary-data/tributary/internal/xdm"
@@ -120,7 +121,7 @@ func commit(t testing.TB, tbl *Table, c Commit) {
 }
 
 // contents reads the table the way iceberg-go does.
-func contents(t testing.TB, tbl *Table) []row {
+func contents(t rapid.TB, tbl *Table) []row {
 	t.Helper()
 	_, batches, err := tbl.tbl.Scan().ToArrowRecords(context.Background())
 	if err != nil {

@@ -45,7 +45,9 @@ type MaintainReport struct {
 // Maintain makes the table small and fast to read: it drops the rows that
 // delete files hide, so that no delete file is left, merges small data files
 // and manifests, forgets old snapshots, and removes files that no remaining
-// snapshot uses. It must run in the table's writer lane.
+// snapshot uses. It must run in the table's writer lane, or beside other
+// processes that write: where they are faster, it begins again, and after
+// a few times it ends with a problem of kind Stale.
 //
 // Short of a new partitioning, it rewrites in steps of about half a gigabyte, each a commit of its own, and
 // holds a few batches of rows in memory. A crash costs the step in hand; what
@@ -58,13 +60,40 @@ func (t *Table) Maintain(ctx context.Context, opts MaintainOptions) (MaintainRep
 	case keep < 0:
 		keep = 0
 	}
-	m := maintenance{t: t, opts: opts, target: cmp.Or(opts.TargetBytes, targetBytes), ids: markIDs, spill: spillBytes}
-	m.report.BytesBefore = t.Bytes()
-	if err := m.run(ctx, keep); err != nil {
-		return m.report, fault(err, "maintain "+t.Name())
+	var report MaintainReport
+	for attempt := 0; ; attempt++ {
+		m := maintenance{t: t, opts: opts, target: cmp.Or(opts.TargetBytes, targetBytes), ids: markIDs, spill: spillBytes}
+		m.report.BytesBefore = t.Bytes()
+		err := m.run(ctx, keep)
+		report.add(m.report)
+		if err == nil {
+			report.BytesAfter = t.Bytes()
+			return report, nil
+		}
+		if !outrun(err) || attempt == maintainAttempts || !pause(ctx, attempt) {
+			return report, fault(err, "maintain "+t.Name())
+		}
+		if err := t.refresh(ctx); err != nil {
+			return report, err
+		}
 	}
-	m.report.BytesAfter = t.Bytes()
-	return m.report, nil
+}
+
+// maintainAttempts bounds how often Maintain begins again because others
+// commit: what it has done until then stays done.
+const maintainAttempts = 3
+
+// add adds what a later attempt did.
+func (r *MaintainReport) add(m MaintainReport) {
+	if r.FilesBefore == 0 {
+		r.FilesBefore, r.BytesBefore = m.FilesBefore, m.BytesBefore
+	}
+	r.FilesAfter, r.Partition = m.FilesAfter, cmp.Or(m.Partition, r.Partition)
+	r.DeleteFiles += m.DeleteFiles
+	r.RowsRemoved += m.RowsRemoved
+	r.SnapshotsRemoved += m.SnapshotsRemoved
+	r.FilesRemoved += m.FilesRemoved
+	r.BytesRemoved += m.BytesRemoved
 }
 
 // A maintenance is one call of Maintain.
@@ -87,13 +116,14 @@ type maintenance struct {
 // A stored file is a live file of the snapshot that is being maintained.
 type stored struct {
 	iceberg.DataFile
-	seq  int64
-	part string
-	dead bitmap // rows of a data file that delete files hide; nil if none
+	seq      int64
+	snapshot int64 // of the commit that added it
+	part     string
+	dead     bitmap // rows of a data file that delete files hide; nil if none
 }
 
 func storedFile(e iceberg.ManifestEntry) stored {
-	return stored{DataFile: e.DataFile(), seq: e.SequenceNum(), part: partition(e.DataFile())}
+	return stored{DataFile: e.DataFile(), seq: e.SequenceNum(), snapshot: e.SnapshotID(), part: partition(e.DataFile())}
 }
 
 func (m *maintenance) run(ctx context.Context, keep time.Duration) error {

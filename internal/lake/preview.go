@@ -17,7 +17,7 @@ const previewFiles = 20
 
 // ours are the columns that are no part of a record.
 var ourColumns = []string{
-	colBatch, colID, colSeq, colHash, colCreated, colReadAt, colAccount, colLivemode, colAPIVersion, colDeleted, colDeletedAt,
+	colBatch, colObject, colID, colSeq, colHash, colCreated, colReadAt, colAccount, colLivemode, colAPIVersion, colDeleted, colDeletedAt,
 }
 
 // Preview returns up to n live records as JSON objects, in no order that means
@@ -80,6 +80,7 @@ func (t *Table) record(row json.RawMessage) (json.RawMessage, error) {
 	}
 	if t.batched() {
 		delete(fields, colBatch)
+		delete(fields, colObject)
 		return json.Marshal(fields)
 	}
 	if string(fields[colDeleted]) == "true" {

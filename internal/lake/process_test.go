@@ -39,6 +39,8 @@ func TestHelperProcess(t *testing.T) {
 		busyChild(t, dir)
 	case "full":
 		fullChild(t, dir)
+	case "racing":
+		racingChild(t, dir)
 	}
 }
 

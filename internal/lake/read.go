@@ -18,6 +18,9 @@ import (
 // readRows is how many rows of a file are in memory at once.
 const readRows = 1024
 
+// errNoColumn is about a file that is older than the column.
+var errNoColumn = errors.New("there is no column")
+
 // batches yields the rows of a file in their order, with the named top-level
 // columns or, without names, all that the file has. A batch is valid until the
 // next one.
@@ -56,7 +59,7 @@ func (t *Table) eachBatch(ctx context.Context, df iceberg.DataFile, names []stri
 	for _, name := range names {
 		i := pf.MetaData().Schema.ColumnIndexByName(name)
 		if i < 0 {
-			return fmt.Errorf("no column %s", name)
+			return fmt.Errorf("%w %s", errNoColumn, name)
 		}
 		leaves = append(leaves, i)
 	}

@@ -14,12 +14,15 @@ import (
 
 // A Plan is what a reader needs to read one snapshot of a table: a row counts
 // unless a delete file of its partition, or of the empty partition, holds its
-// id and has a higher Seq than the row's file.
+// key and has a higher Seq than the row's file.
 type Plan struct {
 	SnapshotID int64
 	Columns    []Column
 	Files      []File
-	Deletes    []DeleteFile // each has one column, _id
+	Deletes    []DeleteFile // each has one column, Key
+	// Key is the column that says which row is whose. A row without a value in
+	// it is hidden by no delete file.
+	Key string
 }
 
 // A File is a live data file.
@@ -31,7 +34,7 @@ type File struct {
 	Partition string // equal for files of one partition; "" if the table has none
 }
 
-// A DeleteFile lists ids whose rows in files with a lower Seq are gone.
+// A DeleteFile lists keys whose rows in files with a lower Seq are gone.
 type DeleteFile struct {
 	Path      string
 	Seq       int64
@@ -76,7 +79,8 @@ func (t *Table) refresh(ctx context.Context) error {
 }
 
 func (t *Table) plan(ctx context.Context) (Plan, error) {
-	p := Plan{SnapshotID: t.SnapshotID(), Columns: columns(t.tbl.Schema().Fields())}
+	key, _ := t.key()
+	p := Plan{SnapshotID: t.SnapshotID(), Columns: columns(t.tbl.Schema().Fields()), Key: key.Name}
 	for e, err := range t.entries(ctx) {
 		if err != nil {
 			return Plan{}, err
@@ -123,7 +127,7 @@ func (t *Table) entries(ctx context.Context) iter.Seq2[iceberg.ManifestEntry, er
 
 // ours reports whether a delete file is one that Commit writes.
 func (t *Table) ours(df iceberg.DataFile) bool {
-	id, ok := t.tbl.Schema().FindFieldByName(colID)
+	id, ok := t.key()
 	return ok && df.ContentType() == iceberg.EntryContentEqDeletes && slices.Equal(df.EqualityFieldIDs(), []int{id.ID})
 }
 

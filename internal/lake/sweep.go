@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/apache/iceberg-go"
@@ -19,32 +20,72 @@ type swept struct {
 // sweep removes the files below the table's directory dir ("" for all of it)
 // that no snapshot uses and that are older than age.
 func (t *Table) sweep(ctx context.Context, dir string, age time.Duration) (swept, error) {
+	unclaimed, err := t.unclaimed(ctx, dir, age)
+	if err != nil || len(unclaimed) == 0 {
+		return swept{}, err
+	}
+	// Only now, as another process may have committed one of them meanwhile: it
+	// lets go of its files after that.
+	if err := t.refresh(ctx); err != nil {
+		return swept{}, err
+	}
 	used, err := t.used(ctx, dir != "metadata")
 	if err != nil {
 		return swept{}, err
 	}
-	root := filepath.Join(localPath(t.Location()), dir)
-	before := time.Now().Add(-age) //nolint:forbidigo // compared with the times that the file system gives
 	var s swept
-	err = filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+	for path, size := range unclaimed {
+		if used[path] {
+			continue
+		}
+		if err := os.Remove(path); errors.Is(err, fs.ErrNotExist) {
+			continue
+		} else if err != nil {
+			return s, err
+		}
+		s.files++
+		s.bytes += size
+		if err := context.Cause(ctx); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+// unclaimed returns the files below dir, with their sizes, that are older than
+// age and that nobody says he is going to commit. Metadata is claimed by its
+// age alone: a commit writes it and is done.
+func (t *Table) unclaimed(ctx context.Context, dir string, age time.Duration) (map[string]int64, error) {
+	root := localPath(t.Location())
+	metadata := filepath.Join(root, "metadata") + string(filepath.Separator)
+	now := time.Now() //nolint:forbidigo // compared with the times that the file system gives
+	found := map[string]int64{}
+	err := filepath.WalkDir(filepath.Join(root, dir), func(path string, e fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
-		if err != nil || e.IsDir() || used[path] || t.cat.disk.holds(path) {
+		if err != nil || e.IsDir() {
 			return err
 		}
 		info, err := e.Info()
-		if err != nil || info.ModTime().After(before) {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
 			return err
 		}
-		if err := os.Remove(path); err != nil {
-			return err
+		least := age
+		if age > 0 && strings.HasPrefix(path, metadata) {
+			least = max(age, tidyAge)
 		}
-		s.files++
-		s.bytes += info.Size()
+		old := !info.ModTime().After(now.Add(-least))
+		// Without an age, nobody else uses the lake.
+		if old && !t.cat.disk.holds(path) && (age <= 0 || !claimed(path)) {
+			found[path] = info.Size()
+		}
 		return context.Cause(ctx)
 	})
-	return s, err
+	return found, err
 }
 
 // used returns the local paths of all files that the table's snapshots refer

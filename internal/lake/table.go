@@ -42,11 +42,27 @@ func tableProperties() iceberg.Properties {
 	}
 }
 
-// ensure creates the table or loads and, where needed, evolves it.
+// ensure creates the table or loads and, where needed, evolves it. Other
+// processes may do the same.
 func (l *Lake) ensure(ctx context.Context, name string, schema *iceberg.Schema) (*Table, error) {
+	for attempt := 0; ; attempt++ {
+		t, err := l.tryEnsure(ctx, name, schema)
+		if !outrun(err) || attempt == commitAttempts || !pause(ctx, attempt) {
+			return t, fault(err, "make table "+name)
+		}
+	}
+}
+
+func (l *Lake) tryEnsure(ctx context.Context, name string, schema *iceberg.Schema) (*Table, error) {
 	t, err := l.Load(ctx, name)
 	if problem.KindOf(err) == problem.NotFound {
-		return l.create(ctx, name, schema)
+		if t, err = l.create(ctx, name, schema); err == nil {
+			return t, nil
+		}
+		if _, there := l.Load(ctx, name); there == nil {
+			err = errors.Join(table.ErrCommitFailed, err)
+		}
+		return nil, err
 	}
 	if err != nil {
 		return nil, err
@@ -60,11 +76,13 @@ func (l *Lake) ensure(ctx context.Context, name string, schema *iceberg.Schema) 
 	}
 	tx := t.tbl.NewTransaction()
 	if err := tx.UpdateSchema(true, false).UnionByNameWith(schema).Commit(); err != nil {
-		return nil, fault(err, "evolve table "+name)
+		return t, err
 	}
-	if t.tbl, err = tx.Commit(ctx); err != nil {
-		return nil, fault(err, "evolve table "+name)
+	next, err := tx.Commit(ctx)
+	if err != nil {
+		return t, err
 	}
+	t.tbl = next
 	return t, nil
 }
 
@@ -112,9 +130,14 @@ func (t *Table) ArrowSchema() *arrow.Schema {
 	return s
 }
 
-// Rows returns the number of live rows. While there are delete files it is an
-// estimate: each deleted id is taken to have had one row.
+// Rows returns the number of live rows. While there are delete files it may be
+// an estimate: of a dataset, each deleted id is taken to have had one row; of a
+// table of records it is exact unless a commit had too much to count, and then
+// it is a lower bound.
 func (t *Table) Rows() int64 {
+	if n, known := t.live(); known {
+		return n
+	}
 	return max(0, t.total("total-records")-t.total("total-equality-deletes"))
 }
 

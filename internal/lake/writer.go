@@ -3,6 +3,7 @@ package lake
 import (
 	"context"
 	"errors"
+	"iter"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/iceberg-go"
@@ -19,10 +20,42 @@ const targetBytes = 128 << 20
 type Files struct {
 	data []iceberg.DataFile
 	key  string // names the set, so that it is committed once
+
+	// Of a RecordWriter:
+	keys  *keys // nil if there are none
+	table uuid.UUID
 }
 
 // Empty reports whether there is no file.
-func (f Files) Empty() bool { return len(f.data) == 0 }
+func (f Files) Empty() bool {
+	for range f.all() {
+		return false
+	}
+	return true
+}
+
+// all yields the data files and, after them, the delete files.
+func (f Files) all() iter.Seq[iceberg.DataFile] {
+	return func(yield func(iceberg.DataFile) bool) {
+		for _, df := range f.data {
+			if !yield(df) {
+				return
+			}
+		}
+		for _, df := range f.deletes() {
+			if !yield(df) {
+				return
+			}
+		}
+	}
+}
+
+func (f Files) deletes() []iceberg.DataFile {
+	if f.keys == nil {
+		return nil
+	}
+	return f.keys.files
+}
 
 // Rows returns the number of rows in the files.
 func (f Files) Rows() int64 {
@@ -33,7 +66,10 @@ func (f Files) Rows() int64 {
 	return n
 }
 
-// Bytes returns the size of the files.
+// Count returns the number of data files.
+func (f Files) Count() int64 { return int64(len(f.data)) }
+
+// Bytes returns the size of the data files.
 func (f Files) Bytes() int64 {
 	var n int64
 	for _, df := range f.data {
@@ -44,7 +80,7 @@ func (f Files) Bytes() int64 {
 
 func (f Files) remove(out *disk) error {
 	var errs error
-	for _, df := range f.data {
+	for df := range f.all() {
 		errs = errors.Join(errs, out.removeData(df.FilePath()))
 	}
 	return errs

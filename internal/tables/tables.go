@@ -16,8 +16,9 @@ import (
 )
 
 // Tables implements catalog.Tables over a lake that is open for writing. The
-// tables that passes of sync write are read here and never written; all others
-// are written by one Tables alone.
+// tables that passes of sync write are read here and never written. Several
+// processes may each have Tables over one lake: whoever commits second does so
+// on top of the first.
 type Tables struct {
 	lake *lake.Lake
 
@@ -129,25 +130,34 @@ func (t *Tables) Append(ctx context.Context, table, batch string, replaces []str
 		return catalog.Appended{}, errors.Join(err, tbl.Discard(files))
 	}
 	defer leave()
-	if err := tbl.CommitBatch(ctx, lake.BatchCommit{Batch: batch, Files: files, Replaces: replaces}); err != nil {
-		return catalog.Appended{}, err
-	}
-	done := catalog.Appended{SnapshotID: tbl.SnapshotID()}
-	have, err := tbl.BatchFiles(ctx, batch)
+	change, err := tbl.CommitBatch(ctx, lake.BatchCommit{Batch: batch, Files: files, Replaces: replaces})
 	if err != nil {
 		return catalog.Appended{}, err
 	}
+	done, err := present(ctx, tbl, batch)
+	done.Already, done.Removed = change.Already, change.Removed
+	if err != nil {
+		return catalog.Appended{}, err
+	}
+	_ = tbl.TidyBatches(ctx) // what it leaves undone is done after the next commit
+	return done, nil
+}
+
+// present returns what the table has of a batch.
+func present(ctx context.Context, tbl *lake.Table, batch string) (catalog.Appended, error) {
+	done := catalog.Appended{SnapshotID: tbl.SnapshotID(), Removed: -1}
+	have, err := tbl.BatchFiles(ctx, batch)
 	for _, f := range have {
 		done.Rows += f.Rows
 		done.Bytes += f.Bytes
 		done.Files++
 		done.SnapshotID = f.Snapshot
 	}
-	_ = tbl.TidyBatches(ctx) // what it leaves undone is done after the next commit
-	return done, nil
+	return done, err
 }
 
-// Revert takes the rows of a batch out and returns how many they were.
+// Revert takes the rows of a batch out and returns how many they were. Rows
+// that it replaced by their keys do not come back.
 func (t *Tables) Revert(ctx context.Context, table, batch string) (int64, error) {
 	leave, err := t.enter(ctx, table)
 	if err != nil {
