@@ -139,6 +139,26 @@ func (s *Service) Operator(ctx context.Context) (Caller, error) {
 	return c, err
 }
 
+// OperatorIn returns the operator as an administrator of any organisation, in one
+// of its sandboxes; problem.NotFound, also for a sandbox that is not active.
+func (s *Service) OperatorIn(ctx context.Context, org, sandbox string) (Caller, error) {
+	c := Caller{Principal: Principal{Org: org, User: operator, Admin: true}}
+	var err error
+	if c.Tenant, err = s.Tenant(ctx, org); err != nil {
+		return Caller{}, err
+	}
+	if sandbox == "" {
+		return Caller{}, problem.Errorf(problem.NotFound, "there is no sandbox without an id")
+	}
+	if c.Sandbox, err = s.Sandbox(ctx, org, "", sandbox); err != nil {
+		return Caller{}, err
+	}
+	if c.Sandbox.State != active {
+		return Caller{}, problem.Errorf(problem.NotFound, "the sandbox %s is %s", c.Sandbox.Name, c.Sandbox.State)
+	}
+	return c, nil
+}
+
 func (s *Service) firstOrganisation(ctx context.Context) (string, error) {
 	var org string
 	err := s.DB.Do(ctx, func(t *docstore.Tx) (err error) {

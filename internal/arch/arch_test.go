@@ -63,6 +63,10 @@ var rules = rulebook{
 		"internal/intake": {
 			"internal/access", "internal/catalog", "internal/docstore", "internal/gateway", "internal/lake", "internal/problem", "internal/tables", "internal/xdm",
 		},
+		"internal/flow": {
+			"internal/access", "internal/catalog", "internal/dataprep", "internal/docstore", "internal/gateway", "internal/jsondoc", "internal/problem",
+			"internal/secret", "internal/stripe",
+		},
 		"internal/catalog":    {"internal/access", "internal/docstore", "internal/gateway", "internal/problem", "internal/xdm"},
 		"internal/dataaccess": {"internal/access", "internal/catalog", "internal/gateway", "internal/problem"},
 		"internal/insights":   {"internal/access", "internal/catalog", "internal/gateway", "internal/problem"},

@@ -2,34 +2,26 @@ package flow
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/catalog"
 	"github.com/tributary-data/tributary/internal/dataprep"
+	"github.com/tributary-data/tributary/internal/docstore"
+	"github.com/tributary-data/tributary/internal/problem"
 )
 
-// A lease is the right to work on a run. It stands in the installation's own
-// scope, under the run's id, for as long as the run is not finished: so it is
-// the list of what is to be done, too.
-//
-//	{"org":"…@AdobeOrg","sandbox":"…","flow":"…","at":1760000000000,"generation":2,"holder":"host-4711-ab12","until":1760000060000}
-type lease struct {
-	Org        string `json:"org"`
-	Sandbox    string `json:"sandbox"`
-	Flow       string `json:"flow"`
-	At         int64  `json:"at"` // when the run shall begin, epoch ms
-	Generation int    `json:"generation"`
-	Holder     string `json:"holder,omitempty"` // empty: nobody works on it
-	Until      int64  `json:"until,omitempty"`  // epoch ms: whoever is silent till then has lost it
-	// Stop says that the run shall end: its flow is gone.
-	Stop bool `json:"stop,omitempty"`
-}
-
-// Times of leases.
-const (
-	LeaseFor   = 60 * time.Second
-	RenewEvery = 15 * time.Second
+// Why a run can't be worked on.
+var (
+	// ErrGone: the run or its flow was deleted.
+	ErrGone = errors.New("the run is gone")
+	// ErrLost: the lease is another's, has run out, or is not needed any more.
+	ErrLost = errors.New("the lease of the run is lost")
 )
 
 // A Plan is all that a run needs.
@@ -63,4 +55,195 @@ type Verdict struct {
 	Stop string
 }
 
-var _ = context.Background
+func (r Ref) scope() docstore.Scope { return docstore.Scope{Org: r.Org, Sandbox: r.Sandbox} }
+
+// Plan returns what a run needs. ErrGone where the run or its flow is not there
+// any more; problem.NotFound where what the flow names is not, its connection,
+// dataset or mapping set, or where the sandbox is closed.
+func (s *Service) Plan(ctx context.Context, r Ref) (Plan, error) {
+	var p Plan
+	err := s.DB.Do(ctx, func(t *docstore.Tx) error {
+		p = Plan{}
+		run, _, err := readRun(t, r)
+		if err != nil {
+			return err
+		}
+		f, _, err := readFlow(t, r.scope(), run.FlowID)
+		if err != nil {
+			return err
+		}
+		p.Run, p.Flow = *run, *f
+		found := func(id string) (*Connection, error) {
+			d, err := t.Get(r.scope(), kindConnection, id)
+			if err != nil {
+				return nil, err
+			}
+			return connections.read(d)
+		}
+		c, err := found(f.Route.ConnectionID)
+		if errors.Is(err, docstore.ErrNotFound) {
+			return problem.Errorf(problem.NotFound, "the base connection %s of the dataflow %s is not there any more", f.Route.ConnectionID, f.ID)
+		}
+		if err != nil {
+			return err
+		}
+		p.Connection = *c
+		p.Wanted, err = wanted(t, r.scope(), f, c, found)
+		return err
+	})
+	if err != nil {
+		return Plan{}, err
+	}
+	if p.Caller, err = s.Operator(ctx, r.Org, r.Sandbox); err != nil {
+		return Plan{}, err
+	}
+	if p.Credentials, err = s.Credentials(&p.Connection); err != nil {
+		return Plan{}, fmt.Errorf("base connection %s: %w", p.Connection.ID, err)
+	}
+	if p.Dataset, err = s.Datasets.Dataset(ctx, p.Caller, p.Flow.Route.DatasetID); err != nil {
+		return Plan{}, err
+	}
+	mapping := p.Flow.Transformations[0].Params
+	version, err := strconv.Atoi(mapping.MappingVersion)
+	if err != nil {
+		return Plan{}, err
+	}
+	if p.Set, err = s.Mappings.Set(ctx, p.Caller, mapping.MappingID, version); err != nil {
+		return Plan{}, err
+	}
+	if p.Flow.Schedule.Backfill == "false" && p.Run.Ask.To == 0 {
+		pace, err := p.Flow.Schedule.pace()
+		if err != nil {
+			return Plan{}, err
+		}
+		p.Since = time.UnixMilli(pace.start).UTC()
+	}
+	return p, nil
+}
+
+// readRun and readFlow read what a run is about; ErrGone.
+func readRun(t *docstore.Tx, r Ref) (*Run, docstore.Doc, error) {
+	return readOr(t, r.scope(), runs, r.Run)
+}
+
+func readFlow(t *docstore.Tx, s docstore.Scope, id string) (*Flow, docstore.Doc, error) {
+	return readOr(t, s, flows, id)
+}
+
+func readOr[T any](t *docstore.Tx, s docstore.Scope, k *kind[T], id string) (*T, docstore.Doc, error) {
+	d, err := t.Get(s, k.name, id)
+	if errors.Is(err, docstore.ErrNotFound) {
+		return nil, d, ErrGone
+	}
+	if err != nil {
+		return nil, d, err
+	}
+	v, err := k.read(d)
+	return v, d, err
+}
+
+// wanted returns the resources that are read for the enabled flows of an
+// account, and for one more flow.
+func wanted(t *docstore.Tx, sc docstore.Scope, of *Flow, account *Connection, found func(id string) (*Connection, error)) ([]string, error) {
+	docs, err := t.List(sc, kindFlow, docstore.Page{})
+	if err != nil {
+		return nil, err
+	}
+	same := map[string]bool{of.Route.ConnectionID: true}
+	resources := []string{of.Route.Resource}
+	for _, d := range docs {
+		f, err := flows.read(d)
+		if err != nil {
+			return nil, err
+		}
+		id := f.Route.ConnectionID
+		if f.State != Enabled || id == "" {
+			continue
+		}
+		if _, known := same[id]; !known {
+			c, err := found(id)
+			if err != nil && !errors.Is(err, docstore.ErrNotFound) {
+				return nil, err
+			}
+			same[id] = err == nil && account.Account.same(c.Account)
+		}
+		if same[id] {
+			resources = append(resources, f.Route.Resource)
+		}
+	}
+	slices.Sort(resources)
+	return slices.Compact(resources), nil
+}
+
+// same says whether two connections are known to open one account.
+func (a *Account) same(b *Account) bool {
+	switch {
+	case a == nil || b == nil || a.Livemode != b.Livemode:
+		return false
+	case a.ID != "" || b.ID != "":
+		return a.ID == b.ID
+	}
+	return a.Fingerprint != "" && a.Fingerprint == b.Fingerprint
+}
+
+// Learn keeps what account a connection was found to open. Nothing is kept if
+// its credentials have changed since, or if it is gone.
+func (s *Service) Learn(ctx context.Context, c access.Caller, connection string, a Account) error {
+	return s.DB.Do(ctx, func(t *docstore.Tx) error {
+		d, err := t.Get(scope(c), kindConnection, connection)
+		if errors.Is(err, docstore.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		v, err := connections.read(d)
+		if err != nil {
+			return err
+		}
+		now, err := s.Credentials(v)
+		if err != nil {
+			return fmt.Errorf("base connection %s: %w", connection, err)
+		}
+		if now.Key.Fingerprint(now.Account) != a.Fingerprint || v.Account != nil && *v.Account == a {
+			return nil
+		}
+		v.Account = &a
+		return connections.put(t, scope(c), d, v)
+	})
+}
+
+// Forget removes what a sandbox has in the installation's scope: timetables and
+// leases. Runs that are being worked on are dropped.
+func (s *Service) Forget(ctx context.Context, sc docstore.Scope) error {
+	var stopped []Ref
+	err := s.DB.Do(ctx, func(t *docstore.Tx) error {
+		stopped = nil
+		for _, kind := range []string{kindSchedule, kindLease} {
+			docs, err := t.List(docstore.Scope{}, kind, docstore.Page{})
+			if err != nil {
+				return err
+			}
+			for _, d := range docs {
+				var of struct{ Org, Sandbox string }
+				if err := json.Unmarshal(d.Body, &of); err != nil {
+					return err
+				}
+				if (docstore.Scope{Org: of.Org, Sandbox: of.Sandbox}) != sc {
+					continue
+				}
+				if err := t.Delete(docstore.Scope{}, kind, d.ID); err != nil {
+					return err
+				}
+				if kind == kindLease {
+					stopped = append(stopped, Ref{Org: of.Org, Sandbox: of.Sandbox, Run: d.ID})
+				}
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		s.dropped(ctx, stopped)
+	}
+	return err
+}

@@ -51,6 +51,10 @@ type Service struct {
 	Datasets Datasets
 	Mappings Mappings
 	Stripe   Stripe
+	// Operator returns who runs run as: an administrator in a sandbox, by the
+	// ids of the organisation and the sandbox; problem.NotFound for a sandbox that
+	// nobody enters.
+	Operator func(ctx context.Context, org, sandbox string) (access.Caller, error)
 	Now      func() time.Time
 	Random   io.Reader // for ids and etags; nil for crypto/rand
 	// Queued, if set, is told after a run was put down that wants to be done; it

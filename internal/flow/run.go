@@ -1,6 +1,12 @@
 package flow
 
 import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/tributary-data/tributary/internal/access"
+	"github.com/tributary-data/tributary/internal/docstore"
 	"github.com/tributary-data/tributary/internal/gateway"
 )
 
@@ -9,6 +15,13 @@ const (
 	InProgress = "inProgress"
 	Success    = "success"
 	Failed     = "failed"
+)
+
+// Kinds of runs.
+const (
+	Scheduled = "scheduled"
+	OnDemand  = "on-demand"
+	Retrigger = "re-trigger"
 )
 
 // A Run is one execution of a flow. Its JSON is how it is stored.
@@ -28,7 +41,7 @@ type Run struct {
 
 // An Ask is what a run was asked to do. Times are epoch ms, 0 for none.
 type Ask struct {
-	Kind string `json:"kind"` // scheduled, on-demand or re-trigger
+	Kind string `json:"kind"` // Scheduled, OnDemand or Retrigger
 	// At is when it shall begin; what Stripe had then is in it.
 	At int64 `json:"at"`
 	// From and To bound the times of creation of what a window is asked of: From
@@ -124,8 +137,103 @@ var runs = &kind[Run]{
 	name: kindRun, collection: "runs", one: "run",
 	fields: append([]string{"flowId", "flowSpec", "providerRefId", "metrics", "activities"}, common...),
 	parent: func(r *Run) string { return r.FlowID },
-	view:   func(r *Run) any { return r },
+	view:   func(r *Run) any { return r.shown() },
 	item:   func(r *Run) *Item { return &r.Item },
 }
 
-func (s *Service) runRoutes() []gateway.Route { return reads(s, runs) }
+// shown is a run as clients see it.
+func (r *Run) shown() any {
+	type shown struct {
+		Run
+		Ask   any `json:"ask,omitempty"`
+		Batch any `json:"batchId,omitempty"`
+	}
+	v := shown{Run: *r}
+	if v.Metrics.Status.Errors == nil {
+		v.Metrics.Status.Errors = []RunError{}
+	}
+	v.Activities = append([]Activity{}, r.Activities...)
+	for i := range v.Activities {
+		if s := &v.Activities[i].Status; s.Errors == nil {
+			s.Errors = []RunError{}
+		}
+	}
+	return v
+}
+
+func (s *Service) runRoutes() []gateway.Route {
+	routes := listing(s, runs, func(ctx context.Context, c access.Caller, q *query) error {
+		if err := q.spellRuns(); err != nil {
+			return err
+		}
+		return s.onlySeenRuns(ctx, c, q)
+	})
+	return append(routes,
+		gateway.Route{Method: http.MethodGet, Path: "/runs/{id}", Handle: func(ctx context.Context, call *gateway.Call) (*gateway.Answer, error) {
+			r, err := s.seenRun(ctx, call)
+			if err != nil {
+				return nil, err
+			}
+			return runs.answer(r), nil
+		}},
+		gateway.Route{Method: http.MethodPost, Path: "/runs", Handle: s.createRun},
+		gateway.Route{Method: http.MethodPut, Path: "/runs/{id}", Handle: func(context.Context, *gateway.Call) (*gateway.Answer, error) {
+			return nil, forbidden() // it is for providers of sources, who report by it
+		}},
+		gateway.Route{Method: http.MethodPost, Path: "/runs/{id}/action", Handle: s.actOnRun},
+	)
+}
+
+// seenRun reads the run of a call's path.
+func (s *Service) seenRun(ctx context.Context, call *gateway.Call) (*Run, error) {
+	var r *Run
+	err := s.DB.Do(ctx, func(t *docstore.Tx) (err error) {
+		r, err = seenRun(t, call)
+		return err
+	})
+	return r, err
+}
+
+func seenRun(t *docstore.Tx, call *gateway.Call) (*Run, error) {
+	r, _, err := runs.get(t, scope(call.Caller), call.Var("id"))
+	if err != nil || call.Admin {
+		return r, err
+	}
+	f, _, err := flows.get(t, scope(call.Caller), r.FlowID)
+	if err != nil {
+		return nil, runs.missing(r.ID)
+	}
+	if !sees(call.Caller, f.Labels) {
+		return nil, runs.missing(r.ID)
+	}
+	return r, nil
+}
+
+// statuses are the spellings of a run's status in filters, without case and
+// without what joins words.
+var statuses = map[string]string{
+	"inprogress": InProgress, "queued": InProgress, "scheduled": InProgress,
+	"success": Success, "completed": Success, "partialsuccess": Success,
+	"failed": Failed, "partialfailure": Failed,
+}
+
+// spellRuns writes the values of filters the way that runs have them.
+func (q *query) spellRuns() error {
+	plain := strings.NewReplacer("_", "", "-", "", " ", "")
+	for _, p := range q.filters {
+		path := strings.ReplaceAll(strings.Join(p.Path, "."), "[]", "")
+		for i, v := range p.Values {
+			switch path {
+			case "flowId":
+				p.Values[i] = strings.ToLower(v)
+			case "metrics.statusSummary.status", "activities.statusSummary.status":
+				status, ok := statuses[strings.ToLower(plain.Replace(v))]
+				if !ok {
+					return invalid("FLOW-1452-400", path, "property=%s: there is no status %q; %s, %s and %s are those of runs", path, v, InProgress, Success, Failed)
+				}
+				p.Values[i] = status
+			}
+		}
+	}
+	return nil
+}
