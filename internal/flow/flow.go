@@ -51,7 +51,12 @@ type Service struct {
 	Datasets Datasets
 	Mappings Mappings
 	Stripe   Stripe
-	Now      func() time.Time
+	// VerifyOnCreate asks Stripe about the credentials of a new connection and
+	// refuses those that Stripe refuses.
+	VerifyOnCreate bool
+	// Wait is how long a caller waits for Stripe; 0 for 30 s.
+	Wait   time.Duration
+	Now    func() time.Time
 	Random   io.Reader // for ids and etags; nil for crypto/rand
 	// Queued, if set, is told after a run was put down that wants to be done; it
 	// is told again of what was not begun (Due).
