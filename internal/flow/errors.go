@@ -1,12 +1,16 @@
 package flow
 
 import (
+	"context"
+	"errors"
+	"net"
 	"maps"
 	"net/http"
 	"strconv"
 	"strings"
 
 	"github.com/tributary-data/tributary/internal/gateway"
+	"github.com/tributary-data/tributary/internal/stripe"
 )
 
 // fail returns a failure by its code, FLOW-1439-404 or CONNECTOR-1304-400, whose
@@ -67,4 +71,46 @@ func shape(f *gateway.Failure, requestID string) any {
 		ErrorMessage string         `json:"errorMessage"`
 		ErrorDetails string         `json:"errorDetails"`
 	}{"https://ns.adobe.com/aep/errors/" + code, title, f.Status, report, f.Detail, f.Detail}
+}
+
+// sayable returns a failure that clients may be told as it is.
+func sayable(err error) (*gateway.Failure, bool) { return errors.AsType[*gateway.Failure](err) }
+
+// told is what Stripe said, its own message included.
+func told(e *stripe.Error) string {
+	text := e.Error()
+	if e.Message != "" && !strings.Contains(text, strings.TrimRight(e.Message, ". ")) {
+		text = strings.TrimRight(text, ". ") + ". Stripe's message: " + e.Message
+	}
+	return text
+}
+
+// turnedDown says whether Stripe itself refused the credentials: every other
+// request with them would be refused as well.
+func turnedDown(err error) (*stripe.Error, bool) {
+	e, ok := errors.AsType[*stripe.Error](err)
+	return e, ok && e.Global() && e.Status >= http.StatusBadRequest && e.Status < http.StatusInternalServerError && (e.Message != "" || e.RequestID != "")
+}
+
+// askFailure words a failure to ask the source. A refusal of the source's is
+// never a 401 or a 403 of ours: a client would take it for its own token's.
+func askFailure(err error) *gateway.Failure {
+	if f, ok := sayable(err); ok {
+		return f
+	}
+	e, ok := errors.AsType[*stripe.Error](err)
+	var timeout net.Error
+	switch {
+	case ok && e.Status >= http.StatusBadRequest && e.Status < http.StatusInternalServerError:
+		f := fail("CONNECTOR-1308-400", "Bad request", "The source refused the request: %s", told(e))
+		f.Report = map[string]any{"sourceStatus": e.Status}
+		return f
+	case errors.Is(err, context.DeadlineExceeded), (!ok || e.Status == 0) && errors.As(err, &timeout) && timeout.Timeout():
+		return fail("FLOW-1104-504", "Gateway timeout", "The source did not answer in time: try again later, or check the network")
+	case ok:
+		return fail("FLOW-1103-503", "Service unavailable", "The source can't be asked now: %s", told(e))
+	}
+	f := fail("FLOW-1103-503", "Service unavailable", "The source can't be asked now: %s", stripe.Redact(err.Error()))
+	f.Err = err
+	return f
 }

@@ -55,8 +55,13 @@ type Service struct {
 	// ids of the organisation and the sandbox; problem.NotFound for a sandbox that
 	// nobody enters.
 	Operator func(ctx context.Context, org, sandbox string) (access.Caller, error)
-	Now      func() time.Time
-	Random   io.Reader // for ids and etags; nil for crypto/rand
+	// VerifyOnCreate asks Stripe about the credentials of a new connection and
+	// refuses those that Stripe refuses.
+	VerifyOnCreate bool
+	// Wait is how long a caller waits for Stripe; 0 for 30 s.
+	Wait   time.Duration
+	Now    func() time.Time
+	Random io.Reader // for ids and etags; nil for crypto/rand
 	// Queued, if set, is told after a run was put down that wants to be done; it
 	// is told again of what was not begun (Due).
 	Queued func(ctx context.Context, r Ref)

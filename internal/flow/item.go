@@ -129,7 +129,15 @@ func (k *kind[T]) get(t *docstore.Tx, s docstore.Scope, id string) (*T, docstore
 		return nil, d, err
 	}
 	v, err := k.read(d)
-	return v, d, err
+	if err != nil {
+		return nil, d, err
+	}
+	// What is sealed is opened in the name of the object: it is not the
+	// document's to say whose it is.
+	if i := k.item(v); i.ID != d.ID || i.Org != s.Org || i.SandboxID != s.Sandbox {
+		return nil, d, fmt.Errorf("%s %s says that it is another one", k.one, d.ID)
+	}
+	return v, d, nil
 }
 
 func (k *kind[T]) read(d docstore.Doc) (*T, error) {

@@ -131,8 +131,8 @@ func (s *Service) Renew(ctx context.Context, r Ref, holder string) (bool, error)
 	return kept && err == nil, err
 }
 
-// Release gives the lease back before the run is finished: another may go on at
-// once, under the next generation.
+// Release gives the lease back before the run is finished. Its job is the
+// caller's to put off or to hand on.
 func (s *Service) Release(ctx context.Context, r Ref, holder string) error {
 	err := s.withLease(ctx, r, func(t *docstore.Tx, l *lease, d docstore.Doc, _ int64) error {
 		if l.Holder != holder || holder == "" {
@@ -141,7 +141,7 @@ func (s *Service) Release(ctx context.Context, r Ref, holder string) error {
 		if l.Stop {
 			return deleteLease(t, r.Run)
 		}
-		l.free()
+		l.Holder, l.Until = "", 0
 		return putJSON(t, docstore.Scope{}, d, l)
 	})
 	if errors.Is(err, docstore.ErrNotFound) {

@@ -43,6 +43,12 @@ func list[T any](ctx context.Context, s *Service, k *kind[T], c access.Caller, p
 	if err != nil {
 		return nil, err
 	}
+	return q.answer(path, rows, more)
+}
+
+// answer answers with a page of rows, or with how many there are. path is that
+// of the call; the next page is asked for the same way.
+func (q *query) answer(path string, rows []row, more bool) (*gateway.Answer, error) {
 	if q.count {
 		return gateway.OK(map[string]int{"count": len(rows)}), nil
 	}
@@ -55,10 +61,13 @@ func list[T any](ctx context.Context, s *Service, k *kind[T], c access.Caller, p
 		if err != nil {
 			return nil, err
 		}
-		next := url.Values{"limit": {strconv.Itoa(q.limit)}, "continuationToken": {token}}
-		for _, name := range []string{"property", "orderby"} {
-			if v := q.values[name]; len(v) > 0 {
-				next[name] = v
+		next := url.Values{"continuationToken": {token}}
+		if !q.body {
+			next.Set("limit", strconv.Itoa(q.limit))
+			for _, name := range []string{"property", "orderby"} {
+				if v := q.values[name]; len(v) > 0 {
+					next[name] = v
+				}
 			}
 		}
 		answer.Links["next"] = map[string]string{"href": path + "?" + next.Encode()}
@@ -76,7 +85,7 @@ func (k *kind[T]) rows(ctx context.Context, s *Service, c access.Caller, q *quer
 	if k.parent == nil {
 		page.Parent = ""
 	}
-	if q.after != nil {
+	if q.after != nil && !q.count {
 		page.After = docstore.Mark{Created: q.after.Created, ID: q.after.ID}
 	}
 	for {
@@ -119,14 +128,26 @@ func (k *kind[T]) sorted(ctx context.Context, s *Service, c access.Caller, q *qu
 	if rows, _, err = k.rows(ctx, s, c, &all); err != nil {
 		return nil, false, err
 	}
+	rows, more = q.page(rows)
+	return rows, more, nil
+}
+
+// page puts rows in the caller's order and returns those of the page that was
+// asked for, all where they are to be counted, and whether there are more.
+func (q *query) page(rows []row) (page []row, more bool) {
 	for i := range rows {
 		rows[i].mark.For = q.orderKey()
+		rows[i].mark.Values = nil
 		for _, o := range q.orders {
-			rows[i].mark.Values = append(rows[i].mark.Values, rows[i].doc[o.field])
+			v := rows[i].doc[o.field]
+			if rank(v) > rankText {
+				v = nil // objects and arrays have no order
+			}
+			rows[i].mark.Values = append(rows[i].mark.Values, v)
 		}
 	}
 	slices.SortFunc(rows, func(a, b row) int { return q.before(&a.mark, &b.mark) })
-	if q.after != nil {
+	if q.after != nil && !q.count {
 		i, _ := slices.BinarySearchFunc(rows, q.after, func(r row, m *mark) int {
 			if q.before(&r.mark, m) <= 0 {
 				return -1
@@ -136,9 +157,9 @@ func (k *kind[T]) sorted(ctx context.Context, s *Service, c access.Caller, q *qu
 		rows = rows[i:]
 	}
 	if !q.count && len(rows) > q.limit {
-		return rows[:q.limit], true, nil
+		return rows[:q.limit], true
 	}
-	return rows, false, nil
+	return rows, false
 }
 
 // before puts two places of the caller's order in order.
@@ -190,17 +211,18 @@ func (r *row) project(only []string) any {
 // search reads the body of a search, which says what a list's parameters say.
 func search(call *gateway.Call, fields []string) (*query, error) {
 	var b struct {
-		Query   string          `json:"queryString"`
-		Limit   json.RawMessage `json:"limit"`
-		Order   string          `json:"orderby"`
-		Count   json.RawMessage `json:"count"`
-		Only    string          `json:"projectionFields"`
-		Token   string          `json:"continuationToken"`
-		Page    string          `json:"page"`
-		Unknown json.RawMessage `json:"-"`
+		Query string          `json:"queryString"`
+		Limit json.RawMessage `json:"limit"`
+		Order string          `json:"orderby"`
+		Count json.RawMessage `json:"count"`
+		Only  string          `json:"projectionFields"`
+		Token string          `json:"continuationToken"`
 	}
-	if err := call.JSON(&b); err != nil {
+	if err := readBody(call, &b); err != nil {
 		return nil, err
+	}
+	if b.Token == "" {
+		b.Token = call.HTTP.URL.Query().Get("continuationToken") // as in _links.next
 	}
 	values := url.Values{}
 	for part := range strings.SplitSeq(b.Query, "&") {
@@ -223,5 +245,10 @@ func search(call *gateway.Call, fields []string) (*query, error) {
 	if values.Get("count") == "false" {
 		values.Del("count")
 	}
-	return parseQuery(values, fields, maxSearch)
+	q, err := parseQuery(values, fields, maxSearch)
+	if err != nil {
+		return nil, err
+	}
+	q.body = true
+	return q, nil
 }

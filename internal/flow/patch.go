@@ -3,6 +3,7 @@ package flow
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 
@@ -20,8 +21,9 @@ var kept = []string{
 // operations are those that Flow Service knows.
 var operations = []string{"add", "replace", "remove"}
 
-// readPatch reads the body of a PATCH: entries with paths that may change.
-func readPatch(call *gateway.Call) ([]jsondoc.Operation, error) {
+// readPatch reads the body of a PATCH: entries with paths that may change. Where
+// the fields are given that an object has, others are refused.
+func readPatch(call *gateway.Call, fields ...string) ([]jsondoc.Operation, error) {
 	body, err := call.Bytes()
 	if err != nil {
 		return nil, err
@@ -29,24 +31,50 @@ func readPatch(call *gateway.Call) ([]jsondoc.Operation, error) {
 	if len(strings.TrimSpace(string(body))) == 0 {
 		return nil, invalid("FLOW-1405-400", "", "The body is empty: an array of {op, path, value} is expected")
 	}
-	var any json.RawMessage
-	if err := gateway.DecodeJSON(body, &any); err != nil {
-		return nil, err // says line and column
+	if err := known(body); err != nil {
+		return nil, err
 	}
 	ops, err := jsondoc.ParsePatch(body)
 	if err != nil {
 		return nil, invalid("FLOW-1455-400", "", "The patch is not valid: %v", err)
 	}
 	for _, op := range ops {
-		if !slices.Contains(operations, op.Op) {
-			return nil, invalid("FLOW-1434-400", op.Path, "Unsupported operation '%s': add, replace and remove are known", op.Op)
-		}
 		steps := jsondoc.Steps(op.Path)
 		if len(steps) == 0 || slices.Contains(kept, steps[0]) {
 			return nil, invalid("FLOW-1455-400", op.Path, "The field %q can't be changed by a patch", op.Path)
 		}
+		if len(fields) > 0 && !slices.Contains(fields, steps[0]) {
+			return nil, invalid("FLOW-1455-400", op.Path, "There is no field %q: %s can be changed", op.Path, strings.Join(fields, ", "))
+		}
 	}
 	return ops, nil
+}
+
+// known refuses a body that is no JSON, and operations that Flow Service does
+// not know.
+func known(body []byte) error {
+	var any json.RawMessage
+	if err := gateway.DecodeJSON(body, &any); err != nil {
+		return err // says line and column
+	}
+	type entry struct {
+		Op   *string `json:"op"`
+		Path string  `json:"path"`
+	}
+	var entries []entry
+	if json.Unmarshal(body, &entries) != nil {
+		var one entry
+		if json.Unmarshal(body, &one) != nil {
+			return nil // whatever it is, it is no patch, and said to be none
+		}
+		entries = []entry{one}
+	}
+	for _, e := range entries {
+		if e.Op != nil && !slices.Contains(operations, strings.ToLower(*e.Op)) {
+			return invalid("FLOW-1434-400", e.Path, "Unsupported operation '%s': add, replace and remove are known", *e.Op)
+		}
+	}
+	return nil
 }
 
 // ifMatch returns the etag that a write is about. needed says that it must be
@@ -85,23 +113,41 @@ func patch[T any](ctx context.Context, s *Service, k *kind[T], call *gateway.Cal
 		return nil, err
 	}
 	return change(ctx, s, k, call, given, func(t *docstore.Tx, v *T) error {
-		before, err := json.Marshal(document(v))
-		if err != nil {
-			return err
-		}
-		doc, err := jsondoc.Parse(before)
-		if err != nil {
-			return err
-		}
-		if doc, err = jsondoc.Patch(doc, ops); err != nil {
-			return invalid("FLOW-1455-400", "", "The patch can't be applied: %v", err)
-		}
-		after, err := jsondoc.Marshal(doc)
+		after, err := applied(document(v), ops)
 		if err != nil {
 			return err
 		}
 		return read(t, after, v, ops)
 	})
+}
+
+// applied returns the JSON of a document after a patch. Failures repeat no value.
+func applied(document any, ops []jsondoc.Operation) ([]byte, error) {
+	before, err := json.Marshal(document)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := jsondoc.Parse(before)
+	if err != nil {
+		return nil, err
+	}
+	if doc, err = jsondoc.Patch(doc, ops); err != nil {
+		return nil, invalid("FLOW-1455-400", "", "The patch can't be applied: %v", err)
+	}
+	return jsondoc.Marshal(doc)
+}
+
+// patched reads what a patch makes of a document into v.
+func patched(document any, ops []jsondoc.Operation, v any) error {
+	after, err := applied(document, ops)
+	if err != nil {
+		return err
+	}
+	err = json.Unmarshal(after, v)
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return invalid("FLOW-1455-400", e.Field, "The patch can't be applied: the value of %q is not of the type that is expected", e.Field)
+	}
+	return err
 }
 
 // change changes an object of the call's path in one transaction and answers

@@ -30,6 +30,7 @@ type query struct {
 	only    []string // top-level fields; nil for all
 	after   *mark
 	values  url.Values // as it was asked, for the next page
+	body    bool       // it was asked for in the body of a search
 }
 
 type order struct {
@@ -157,7 +158,11 @@ func (q *query) order(text string, fields []string) error {
 
 func letter(b byte) bool { return b|0x20 >= 'a' && b|0x20 <= 'z' }
 
+// orderKey names the order; a list in the order of creation has none.
 func (q *query) orderKey() string {
+	if q.byCreation() {
+		return ""
+	}
 	var b strings.Builder
 	for _, o := range q.orders {
 		if o.descending {
@@ -213,22 +218,32 @@ func (q *query) match(row any) bool {
 	return true
 }
 
-// compare puts values of JSON in order: what is missing first, then numbers, then
-// texts whatever their case.
-func compare(a, b any) int {
-	rank := func(v any) int {
-		switch v.(type) {
-		case nil:
-			return 0
-		case bool:
-			return 1
-		case json.Number:
-			return 2
-		case string:
-			return 3
-		}
-		return 4
+// Ranks of JSON values in an order: what is missing first, then numbers, then
+// texts.
+const (
+	rankNothing = iota
+	rankBool
+	rankNumber
+	rankText
+	rankOther
+)
+
+func rank(v any) int {
+	switch v.(type) {
+	case nil:
+		return rankNothing
+	case bool:
+		return rankBool
+	case json.Number:
+		return rankNumber
+	case string:
+		return rankText
 	}
+	return rankOther
+}
+
+// compare puts values of JSON in order, texts whatever their case.
+func compare(a, b any) int {
 	if c := cmp.Compare(rank(a), rank(b)); c != 0 {
 		return c
 	}

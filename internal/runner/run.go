@@ -1,0 +1,345 @@
+package runner
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/tributary-data/tributary/internal/app"
+	"github.com/tributary-data/tributary/internal/flow"
+	"github.com/tributary-data/tributary/internal/problem"
+)
+
+// Codes of what ends a run (contract of the platform's sources).
+const (
+	codeCopy    = "CONNECTOR-1001-500" // copying from the source failed
+	codeProcess = "CONNECTOR-2001-500" // processing or promotion failed
+	codeBatch   = "CONNECTOR-3001-500" // the batch could not be created
+	codeErrors  = "INGEST-1212-400"    // records failed
+	codeMapping = "MAPPER-3700-400"    // a mapping failed
+)
+
+// patience is how long a run waits for what Stripe's rate limits or an outage
+// hold back, before it fails.
+const patience = time.Hour
+
+// A failure ends a run.
+type failure struct {
+	code string
+	err  error
+	// stop says that no later run will do better.
+	stop bool
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+
+func (f *failure) Unwrap() error { return f.err }
+
+// A job is a run at work.
+type job struct {
+	*Runner
+	flow.Plan
+	ref    flow.Ref
+	holder string
+
+	began    time.Time
+	advanced time.Time // when the copy was up to date
+	bytes    int64     // of Stripe's objects
+	outcome  outcome
+}
+
+// run does a run from where it stands. An error leaves it unfinished.
+func (r *Runner) run(ctx context.Context, ref flow.Ref, holder string) error {
+	plan, err := r.Flows.Plan(ctx, ref)
+	if err != nil {
+		return err
+	}
+	j := &job{Runner: r, Plan: plan, ref: ref, holder: holder, began: r.Now()}
+	if started := plan.Run.Metrics.Duration.Started; started > 0 {
+		j.began = time.UnixMilli(started)
+	}
+	if err := r.Flows.Progress(ctx, ref, holder, j.start); err != nil {
+		return err
+	}
+	err = j.do(ctx)
+	f, failed := errors.AsType[*failure](err)
+	if err != nil && !failed {
+		return err
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	after := context.WithoutCancel(ctx)
+	v := flow.Verdict{}
+	if failed {
+		if err := j.failBatch(after, f); err != nil {
+			return err
+		}
+		if f.stop {
+			v.Stop = f.Error()
+		}
+	}
+	return r.Flows.Finish(after, ref, holder, v, func(run *flow.Run) { j.finish(run, f) })
+}
+
+// do brings the copy up to date and the changes into the dataset.
+func (j *job) do(ctx context.Context) error {
+	account, err := j.account(ctx)
+	if err != nil {
+		return err
+	}
+	s := j.Copy
+	s.Dir, s.Key, s.Account = CopyDir(j.Dir, j.ref.Sandbox, account), j.Credentials.Key, j.Credentials.Account
+	keeper, give, err := j.copies.borrow(ctx, s)
+	if app.Busy(err) {
+		return errBusy
+	}
+	if err != nil {
+		return j.refused(err)
+	}
+	err = j.with(ctx, keeper)
+	return errors.Join(err, give())
+}
+
+func (j *job) with(ctx context.Context, keeper *app.Keeper) error {
+	report, err := keeper.Advance(ctx, j.Wanted, time.UnixMilli(j.Run.Ask.At))
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if app.Busy(err) {
+		return errBusy
+	}
+	if err != nil {
+		return j.refused(err)
+	}
+	if err := j.judge(report); err != nil {
+		return err
+	}
+	j.advanced = j.Now()
+	j.at(AtAdvanced)
+	return j.project(ctx, keeper)
+}
+
+// account returns whose data the connection gives, which Stripe is asked once.
+func (j *job) account(ctx context.Context) (flow.Account, error) {
+	if a := j.Connection.Account; a != nil {
+		return *a, nil
+	}
+	v, err := j.Stripe.Verify(ctx, j.Credentials)
+	if err != nil {
+		return flow.Account{}, j.refused(err)
+	}
+	return v.Account, j.Flows.Learn(ctx, j.Caller, j.Connection.ID, v.Account)
+}
+
+// refused words what kept the copy from being brought up to date.
+func (j *job) refused(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	switch problem.KindOf(err) {
+	case problem.Unauthenticated, problem.Forbidden:
+		return &failure{code: codeCopy, err: err, stop: true}
+	case problem.Unavailable:
+		return j.later(err)
+	case problem.Conflict, problem.Invalid, problem.NotFound:
+		return &failure{code: codeCopy, err: err}
+	}
+	return err
+}
+
+// later lets a run wait for what time heals, for as long as there is patience.
+func (j *job) later(err error) error {
+	age := j.Now().Sub(time.UnixMilli(j.Run.Ask.At))
+	if age > patience {
+		return &failure{code: codeCopy, err: err}
+	}
+	return &waiting{after: min(max(age, 10*time.Second), 5*time.Minute), err: err}
+}
+
+// judge says whether the pass took in all of the flow's resource.
+func (j *job) judge(report *app.Report) error {
+	if report == nil {
+		return nil
+	}
+	if report.Budget.Halted {
+		return &failure{code: codeCopy, err: fmt.Errorf("the account's read budget is spent; reads are free again on %s", report.Budget.Resumes)}
+	}
+	for _, r := range report.Resources {
+		if r.Resource != j.Flow.Route.Resource || r.Error == nil {
+			continue
+		}
+		e := r.Error
+		err := fmt.Errorf("%s: %s", r.Resource, e.Message)
+		if e.RequestID != "" {
+			err = fmt.Errorf("%w (Stripe's request %s)", err, e.RequestID)
+		}
+		switch {
+		case e.HTTPStatus == http.StatusUnauthorized || e.HTTPStatus == http.StatusForbidden:
+			return &failure{code: codeCopy, err: err, stop: true}
+		case e.HTTPStatus == http.StatusTooManyRequests:
+			return j.later(err)
+		}
+		return &failure{code: codeCopy, err: err}
+	}
+	return nil
+}
+
+// start fills in what a run shows while it is at work.
+func (j *job) start(run *flow.Run) {
+	run.Metrics.Duration.Started = j.began.UnixMilli()
+	run.Metrics.Status.Status = flow.InProgress
+	run.Activities = []flow.Activity{j.copyActivity(flow.InProgress)}
+}
+
+func (j *job) copyActivity(status string) flow.Activity {
+	a := flow.Activity{
+		ID: "copyActivity", Name: "Copy Activity", Duration: flow.Span{Started: j.began.UnixMilli()}, Files: flow.Files{Input: -1, Output: -1},
+		Status: flow.Status{Status: status, Extensions: map[string]any{"type": "incremental"}},
+		Source: []flow.Party{party(j.Flow.SourceIDs, "SourceConnection", "AdfRunId", j.Run.ID)},
+	}
+	if j.Run.Ask.To > 0 || j.Flow.Until == 0 {
+		a.Status.Extensions["type"] = "one-time"
+	}
+	window := map[string]any{"windowEnd": j.Run.Ask.At}
+	switch {
+	case j.Run.Ask.To > 0:
+		window["windowStart"], window["windowEnd"] = j.Run.Ask.From, j.Run.Ask.To
+	case j.Flow.Until > 0:
+		window["windowStart"] = j.Flow.Until
+	}
+	a.Duration.Extensions = window
+	return a
+}
+
+func party(ids []string, kind, reference string, names ...string) flow.Party {
+	p := flow.Party{Type: kind}
+	if len(ids) > 0 {
+		p.ID = ids[0]
+	}
+	p.Reference.Type, p.Reference.IDs = reference, names
+	return p
+}
+
+// finish fills in what became of a run; f is nil for one that went well.
+func (j *job) finish(run *flow.Run, f *failure) {
+	o := &j.outcome
+	now := j.Now()
+	status := flow.Success
+	if f != nil {
+		status = flow.Failed
+		o.Output, o.Updated, o.Deleted = 0, 0, 0
+	}
+	copying := j.copyActivity(flow.Success)
+	end := j.advanced
+	if end.IsZero() {
+		copying.Status.Status, end = flow.Failed, now
+		copying.Status.Errors = []flow.RunError{{Code: f.code, Message: f.Error()}}
+	}
+	copying.Duration.Completed, copying.Updated = end.UnixMilli(), now.UnixMilli()
+	copying.Size.Input, copying.Records = j.bytes, flow.Records{Input: o.Input, Output: o.Input}
+	run.Activities = []flow.Activity{copying}
+
+	m := &run.Metrics
+	m.Duration = flow.Span{Started: j.began.UnixMilli(), Completed: now.UnixMilli()}
+	m.Size = flow.Sizes{Input: j.bytes, Output: o.Bytes}
+	m.Records = o.records()
+	m.Files = flow.Files{Input: -1, Output: o.Files, Activities: []string{"copyActivity"}}
+	m.Status = flow.Status{Status: status, Errors: []flow.RunError{}, Activities: []string{"copyActivity"}}
+	if f != nil {
+		m.Status.Errors = append(m.Status.Errors, flow.RunError{Code: f.code, Message: f.Error()})
+	}
+	if j.advanced.IsZero() {
+		return
+	}
+	promotion := flow.Activity{
+		ID: "promotionActivity", Name: "Promotion Activity", Updated: now.UnixMilli(),
+		Duration: flow.Span{Started: end.UnixMilli(), Completed: now.UnixMilli()},
+		Size:     flow.Sizes{Output: o.Bytes}, Records: o.records(), Files: flow.Files{Input: -1, Output: o.Files},
+		Status: flow.Status{Status: status, Errors: o.errors()},
+		Target: []flow.Party{party(j.Flow.TargetIDs, "TargetConnection", "Batch")},
+	}
+	if o.Batch != "" {
+		promotion.Target[0].Reference.IDs = []string{o.Batch}
+		meta := "/data/foundation/export/batches/" + o.Batch + "/meta?path="
+		promotion.Files.Extensions = map[string]any{"manifest": map[string]string{"fileInfo": meta + "input_files"}}
+		if o.Failed > 0 {
+			promotion.Status.Extensions = map[string]any{
+				"manifest": map[string]string{"failedRecords": meta + "row_errors", "sampleErrors": meta + "row_error_samples.json"},
+				"errors":   o.errors(),
+			}
+		}
+	}
+	m.Files.Activities = append(m.Files.Activities, promotion.ID)
+	m.Status.Activities = []string{promotion.ID}
+	if f == nil {
+		m.Status.Errors = append(m.Status.Errors, o.errors()...)
+	}
+	run.Activities = append(run.Activities, promotion)
+}
+
+// An outcome is what became of the changes. Its JSON stands with the rows, so
+// that whoever goes on with the run after a crash knows it.
+//
+//	{"batch":"01J…","input":100,"output":99,"failed":1,"bytes":28758,"files":1}
+type outcome struct {
+	Batch    string    `json:"batch,omitempty"` // empty where nothing came in
+	Input    int64     `json:"input"`
+	Output   int64     `json:"output"`
+	Updated  int64     `json:"updated,omitempty"`
+	Deleted  int64     `json:"deleted,omitempty"`
+	Failed   int64     `json:"failed,omitempty"`
+	Warnings int64     `json:"warnings,omitempty"` // records with fields that are null because their mapping failed
+	Read     int64     `json:"read"`               // bytes of Stripe's objects
+	Bytes    int64     `json:"bytes"`
+	Files    int64     `json:"files"`
+	Snapshot int64     `json:"-"`
+	Samples  []failing `json:"samples,omitempty"`
+}
+
+// A failing is a record that failed, or a field of one.
+type failing struct {
+	ID     string `json:"id"`
+	Path   string `json:"path"`
+	Reason string `json:"reason"`
+}
+
+func (o *outcome) records() flow.Records {
+	return flow.Records{Input: o.Input, Output: o.Output, Failed: o.Failed, Updated: o.Updated, Deleted: o.Deleted, Warning: o.Warnings}
+}
+
+func (o *outcome) errors() []flow.RunError {
+	if o.Failed == 0 {
+		return []flow.RunError{}
+	}
+	all := []flow.RunError{{Code: codeErrors, Message: fmt.Sprintf("Encountered %d errors in the data. Successfully ingested %d rows.", o.Failed, o.Output), Records: o.Failed}}
+	for _, s := range o.Samples {
+		all = append(all, flow.RunError{Code: codeMapping, Message: fmt.Sprintf("%s: %s %s", s.ID, s.Path, s.Reason)})
+	}
+	return all
+}
+
+// A mark says how far a flow's dataset has come, in the table's own properties.
+//
+//	{"history":"<uuid>","seq":4711,"last":{"batch":"01J…",…}}
+type mark struct {
+	History string  `json:"history"`
+	Seq     int64   `json:"seq"`
+	Last    outcome `json:"last"`
+}
+
+func markName(flowID string) string { return "flow." + flowID }
+
+func parseMark(text string) (mark, error) {
+	var m mark
+	if text == "" {
+		return m, nil
+	}
+	if err := json.Unmarshal([]byte(text), &m); err != nil {
+		return m, fmt.Errorf("the mark of the dataflow on its dataset: %w", err)
+	}
+	return m, nil
+}
