@@ -34,6 +34,9 @@ type Sync struct {
 	Since     time.Time      // zero: everything, or the bound of earlier passes
 	Share     float64        // of the limits, 0 to 1
 	Limits    *stripe.Limits // nil: those of the key's mode
+	// Pacer, if set, is what the account's readers share; it goes by Share and
+	// Limits, too.
+	Pacer *stripe.Pacer
 	// NoHistory keeps the datasets alone. It is decided by a directory's first
 	// pass.
 	NoHistory bool
@@ -196,9 +199,13 @@ func (p *pass) connect() {
 	if p.Limits != nil {
 		p.limits = *p.Limits
 	}
+	pacer := p.Pacer
+	if pacer == nil {
+		pacer = stripe.NewPacer(p.limits, p.Share, time.Now)
+	}
 	p.client = &stripe.Client{
 		BaseURL: p.URL, Key: p.Key, Account: p.Account, Log: p.Log, Now: time.Now, Retry: p.Retry,
-		Pacer:  stripe.NewPacer(p.limits, p.Share, time.Now),
+		Pacer:  pacer,
 		OnCall: p.called, Admit: p.admit,
 	}
 	p.meter = newMeter(p.client, p.Stop)

@@ -57,7 +57,7 @@ func (j *job) project(ctx context.Context, keeper *app.Keeper) error {
 	if window {
 		next.History, next.Seq = m.History, m.Seq
 	}
-	done, err := j.Rows.Upsert(ctx, table, j.Run.BatchID, tables.Mark{Name: markName(j.Flow.ID), Value: func() (string, error) {
+	done, err := j.Rows.Upsert(ctx, table, j.Run.BatchID, tables.Mark{Name: markName(j.Flow.ID), Was: &text, Late: func() (string, error) {
 		next.Last = j.outcome
 		b, err := json.Marshal(next)
 		return string(b), err
@@ -75,8 +75,7 @@ func (j *job) processed(err error) error {
 	if f, ok := errors.AsType[*failure](err); ok {
 		return f
 	}
-	switch problem.KindOf(err) {
-	case problem.Conflict, problem.Invalid, problem.NotFound: // time heals none of these
+	if j.final(err) {
 		return &failure{code: codeProcess, err: err}
 	}
 	return err
@@ -273,15 +272,18 @@ func (j *job) closeBatch(ctx context.Context) error {
 
 // failBatch lets the batch, if there is one, say that nothing came of it.
 func (j *job) failBatch(ctx context.Context, f *failure) error {
-	_, err := j.Catalog.Batch(ctx, j.Caller, j.Run.BatchID)
-	if problem.KindOf(err) == problem.NotFound {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
 	o := j.outcome
-	_, err = j.Catalog.ChangeBatch(ctx, j.Caller, j.Run.BatchID, func(b *catalog.Batch) error {
+	if o.Batch == "" { // an earlier worker may have made it
+		b, err := j.Catalog.Batch(ctx, j.Caller, j.Run.BatchID)
+		if problem.KindOf(err) == problem.NotFound || err == nil && b.Done() {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		o.Batch = b.ID
+	}
+	_, err := j.Catalog.ChangeBatch(ctx, j.Caller, o.Batch, func(b *catalog.Batch) error {
 		b.Status, b.Completed = catalog.Failed, j.Now().UnixMilli()
 		b.Metrics = &catalog.Metrics{InputByteSize: o.Read, InputRecordCount: o.Input, FailedRecordCount: o.Failed}
 		b.Errors = append([]catalog.BatchError{{Code: f.code, Description: f.Error(), Rows: []string{}}}, batchErrors(o)...)

@@ -10,7 +10,9 @@ import (
 
 	"github.com/tributary-data/tributary/internal/app"
 	"github.com/tributary-data/tributary/internal/flow"
+	"github.com/tributary-data/tributary/internal/gateway"
 	"github.com/tributary-data/tributary/internal/problem"
+	"github.com/tributary-data/tributary/internal/stripe"
 )
 
 // Codes of what ends a run (contract of the platform's sources).
@@ -54,35 +56,77 @@ type job struct {
 // run does a run from where it stands. An error leaves it unfinished.
 func (r *Runner) run(ctx context.Context, ref flow.Ref, holder string) error {
 	plan, err := r.Flows.Plan(ctx, ref)
-	if err != nil {
-		return err
+	if errors.Is(err, flow.ErrGone) {
+		return errLost
 	}
 	j := &job{Runner: r, Plan: plan, ref: ref, holder: holder, began: r.Now()}
+	if err != nil {
+		if j.final(err) {
+			return r.finish(ctx, j, &failure{code: codeProcess, err: err, stop: true})
+		}
+		return err
+	}
 	if started := plan.Run.Metrics.Duration.Started; started > 0 {
 		j.began = time.UnixMilli(started)
 	}
-	if err := r.Flows.Progress(ctx, ref, holder, j.start); err != nil {
+	if err := lost(r.Flows.Progress(ctx, ref, holder, j.start)); err != nil {
 		return err
 	}
 	err = j.do(ctx)
-	f, failed := errors.AsType[*failure](err)
-	if err != nil && !failed {
-		return err
-	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	f, failed := errors.AsType[*failure](err)
+	_, waits := errors.AsType[*waiting](err)
+	switch {
+	case err == nil, failed:
+	case errors.Is(err, errBusy), errors.Is(err, errLost), waits, j.Now().Sub(time.UnixMilli(plan.Run.Ask.At)) < patience:
+		return err
+	default:
+		f = &failure{code: codeProcess, err: err}
+	}
+	return r.finish(ctx, j, f)
+}
+
+// finish ends a run; f is nil for one that went well.
+func (r *Runner) finish(ctx context.Context, j *job, f *failure) error {
 	after := context.WithoutCancel(ctx)
 	v := flow.Verdict{}
-	if failed {
+	if f != nil {
+		f.err = redacted(f.err)
+	}
+	if f != nil && j.Caller.Org != "" { // else there was no plan
 		if err := j.failBatch(after, f); err != nil {
 			return err
 		}
-		if f.stop {
-			v.Stop = f.Error()
-		}
 	}
-	return r.Flows.Finish(after, ref, holder, v, func(run *flow.Run) { j.finish(run, f) })
+	if f != nil && f.stop {
+		v.Stop = f.Error()
+	}
+	return lost(r.Flows.Finish(after, j.ref, j.holder, v, func(run *flow.Run) { j.finish(run, f) }))
+}
+
+// redacted makes sure that what is stored of an error holds no key.
+func redacted(err error) error { return errors.New(stripe.Redact(err.Error())) }
+
+// final says whether time heals an error not.
+func (j *job) final(err error) bool {
+	if _, ok := errors.AsType[*gateway.Failure](err); ok {
+		return true
+	}
+	switch problem.KindOf(err) {
+	case problem.Conflict, problem.Invalid, problem.NotFound:
+		return true
+	}
+	return false
+}
+
+// lost makes of a lost lease what ends the work.
+func lost(err error) error {
+	if errors.Is(err, flow.ErrLost) || errors.Is(err, flow.ErrGone) {
+		return errLost
+	}
+	return err
 }
 
 // do brings the copy up to date and the changes into the dataset.

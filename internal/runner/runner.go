@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"os"
 	"sync"
@@ -46,7 +47,7 @@ type Catalog interface {
 // Rows are the tables of datasets.
 type Rows interface {
 	Mark(ctx context.Context, table, name string) (string, error)
-	Upsert(ctx context.Context, table, batch string, mark tables.Mark, changes tables.Changes) (catalog.Appended, error)
+	Upsert(ctx context.Context, table, batch string, mark tables.Mark, changes iter.Seq2[tables.Change, error]) (catalog.Appended, error)
 }
 
 // Prep compiles mapping sets.
@@ -179,8 +180,12 @@ var (
 	errBusy = errors.New("others are at work on the copy of the account")
 )
 
-// busyFor is when a run is tried again whose copy was in use.
-const busyFor = time.Second
+// When a run is tried again whose copy was in use, and one that met a failure of
+// our own.
+const (
+	busyFor  = time.Second
+	againFor = 30 * time.Second
+)
 
 // Do does one run, or goes on with it.
 func (r *Runner) Do(ctx context.Context, j queue.Job) queue.Outcome {
@@ -188,7 +193,8 @@ func (r *Runner) Do(ctx context.Context, j queue.Job) queue.Outcome {
 	holder := holder()
 	ok, err := r.Flows.Take(ctx, ref, j.Generation, holder)
 	if err != nil {
-		return queue.Again{Err: err}
+		r.Log.ErrorContext(ctx, "a run could not be taken; it will be tried again", "run", j.Run, "error", err)
+		return queue.Later{After: againFor}
 	}
 	if !ok {
 		return queue.Done{}
@@ -213,18 +219,21 @@ func (r *Runner) Do(ctx context.Context, j queue.Job) queue.Outcome {
 	case errors.Is(context.Cause(working), errLost) || errors.Is(err, errLost):
 		return queue.Done{}
 	}
-	released := r.Flows.Release(after, ref, holder)
+	if e := r.Flows.Release(after, ref, holder); e != nil {
+		r.Log.ErrorContext(ctx, "a run was not given back; that takes a minute then", "run", j.Run, "error", e)
+	}
 	switch {
 	case ctx.Err() != nil:
-		return queue.Later{}
+		return queue.Again{Err: ctx.Err()}
 	case errors.Is(err, errBusy):
 		return queue.Later{After: busyFor}
 	}
 	if wait, ok := errors.AsType[*waiting](err); ok {
+		r.Log.WarnContext(ctx, "a run waits", "run", j.Run, "for", wait.after.String(), "error", err)
 		return queue.Later{After: wait.after}
 	}
-	r.Log.ErrorContext(ctx, "a run could not be done; it will be tried again", "run", j.Run, "error", errors.Join(err, released))
-	return queue.Again{Err: err}
+	r.Log.ErrorContext(ctx, "a run could not be done; it will be tried again", "run", j.Run, "error", err)
+	return queue.Later{After: againFor}
 }
 
 // waiting is an error that time heals.
@@ -266,4 +275,3 @@ func holder() string {
 	}
 	return fmt.Sprintf("%s-%d-%s", host, os.Getpid(), rand.Text()[:8])
 }
-

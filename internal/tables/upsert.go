@@ -21,6 +21,10 @@ type Change struct {
 type Mark struct {
 	Name  string  // flow.<id>
 	Value string  // names the batch, too, so that no other batch has it
+	// Late, if set, says the value in the place of Value once all changes were
+	// asked for: it may count them. Whether the batch is in is then the caller's
+	// to see.
+	Late func() (string, error)
 	Was   *string // what the changes go on from, "" for the beginning; nil for what it is when Upsert begins
 }
 
@@ -39,7 +43,7 @@ func (t *Tables) Upsert(ctx context.Context, table, batch string, mark Mark, cha
 		return catalog.Appended{}, err
 	}
 	was := tbl.Property(mark.Name)
-	if was == mark.Value {
+	if mark.Late == nil && was == mark.Value {
 		done, err := present(ctx, tbl, batch)
 		done.Already = true
 		return done, err
@@ -59,6 +63,12 @@ func (t *Tables) Upsert(ctx context.Context, table, batch string, mark Mark, cha
 			err = w.AppendKeyed(c.Key, c.Record)
 		}
 		if err != nil {
+			w.Abort()
+			return catalog.Appended{}, err
+		}
+	}
+	if mark.Late != nil {
+		if mark.Value, err = mark.Late(); err != nil {
 			w.Abort()
 			return catalog.Appended{}, err
 		}
