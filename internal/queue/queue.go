@@ -64,16 +64,19 @@ type args struct {
 // Kind implements river.JobArgs.
 func (args) Kind() string { return "run" }
 
-// Add puts a job into the queue: to be done at once, with the zero time, or not
-// before a time by the machine's clock and then up to five seconds late, as that
-// is how often River looks. Among those that are due the lowest priority number,
-// of 1 to 4, comes first, then the oldest.
+// Add puts a job into the queue: to be done at once, if the time is zero or has
+// come by the machine's clock, else then or up to five seconds later, as that is
+// how often River looks. Among those that are due the lowest priority number, of
+// 1 to 4, comes first, then the oldest.
 //
 // A job that is in the queue already stays as it is, whatever its state, also
 // for an hour (keep) after it ended. Older generations of the run are cancelled:
 // should their worker be alive after all, it is told, and if it is not, that
 // lets go of what it left.
 func (q *Queue) Add(ctx context.Context, j Job, at time.Time, priority int) error {
+	if time.Until(at) <= 0 { //nolint:forbidigo // River goes by the machine's clock, and lets what has any time wait for its next look
+		at = time.Time{}
+	}
 	_, err := q.client.Insert(ctx, args(j), &river.InsertOpts{
 		MaxAttempts: q.tries,
 		Priority:    priority,

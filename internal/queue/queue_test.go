@@ -64,11 +64,14 @@ func TestOrder(t *testing.T) {
 			{"soon", soon, 1},
 			{"second", time.Time{}, 2},
 			{"first", time.Time{}, 1},
-			{"after it", time.Time{}, 1},
+			{"due since an hour", soon.Add(-time.Hour), 1},
 		} {
 			if err := q.Add(t.Context(), job(one.run), one.at, one.priority); err != nil {
 				t.Fatal(err)
 			}
+		}
+		if state := states(t, q)[job("due since an hour")]; state != rivertype.JobStateAvailable {
+			t.Errorf("what is due is %s", state)
 		}
 		if err := q.Add(t.Context(), job("lowest"), time.Time{}, 5); err == nil {
 			t.Error("priority 5 was taken")
@@ -88,7 +91,7 @@ func TestOrder(t *testing.T) {
 		stop()
 		// When soon comes depends on how fast the others were.
 		got = slices.DeleteFunc(got, func(run string) bool { return run == "soon" })
-		if diff := cmp.Diff([]string{"first", "after it", "second", "last"}, got); diff != "" {
+		if diff := cmp.Diff([]string{"first", "due since an hour", "second", "last"}, got); diff != "" {
 			t.Error(diff)
 		}
 		if state := states(t, q)[job("next year")]; state != rivertype.JobStateScheduled {
