@@ -112,6 +112,9 @@ func (c *serveCmd) hold(ctx context.Context, log *slog.Logger) (*app.Keeper, hol
 // their own. Nothing is connected to but what is named.
 func (c *serveCmd) options(ctx context.Context, log *slog.Logger) (o control.Options, issuer *access.OIDC, err error) {
 	o = control.Options{Version: version(), Log: log, Rates: guard.DefaultRates, Egress: guard.Egress{Addresses: c.Egress}}
+	if o.Stripe, err = c.how(); err != nil {
+		return o, nil, err
+	}
 	if o.Proxies.Trusted, err = prefixes("--trusted-proxies", c.TrustedProxies); err != nil {
 		return o, nil, err
 	}

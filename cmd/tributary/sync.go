@@ -94,19 +94,12 @@ func (c *syncCmd) Run(ctx context.Context) error {
 
 // pass returns the pass that the flags ask for.
 func (c *passFlags) pass() (app.Sync, error) {
-	s := app.Sync{
-		Dir: c.Dir, Account: c.Account, URL: c.StripeURL, Resources: c.Resources, Share: c.RateShare, NoHistory: c.NoHistory,
-		ReconcileEvery: c.ReconcileEvery,
+	s, err := c.how()
+	if err != nil {
+		return s, err
 	}
-	var err error
+	s.Dir, s.Account, s.Resources, s.NoHistory = c.Dir, c.Account, c.Resources, c.NoHistory
 	if s.Key, err = readKey(c.KeyFile); err != nil {
-		return s, err
-	}
-	if s.Limits, err = parseLimits(c.RateLimit); err != nil {
-		return s, err
-	}
-	s.Warn = c.BudgetWarn
-	if s.Stop, err = parseBound(c.BudgetStop); err != nil {
 		return s, err
 	}
 	if c.Since != "" {
@@ -115,6 +108,17 @@ func (c *passFlags) pass() (app.Sync, error) {
 		}
 	}
 	return s, nil
+}
+
+// how says how accounts are read, whosever they are.
+func (c *passFlags) how() (app.Sync, error) {
+	s := app.Sync{URL: c.StripeURL, Share: c.RateShare, ReconcileEvery: c.ReconcileEvery, Warn: c.BudgetWarn}
+	var err error
+	if s.Limits, err = parseLimits(c.RateLimit); err != nil {
+		return s, err
+	}
+	s.Stop, err = parseBound(c.BudgetStop)
+	return s, err
 }
 
 // readKey takes the key from where secrets belong: never from an argument,

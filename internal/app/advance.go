@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"os"
 	"strings"
 	"time"
 
@@ -154,4 +155,18 @@ func newest(index *idindex.Resource, id string, seq int64) (bool, error) {
 		err = fmt.Errorf("the index does not know %s, seq %d", id, seq)
 	}
 	return e.Seq == seq, err
+}
+
+// Remove removes a directory with its copy; Busy says that another process has
+// it.
+func Remove(dir string) error {
+	if !exists(dir) {
+		return unusable(dir, os.RemoveAll(dir))
+	}
+	unlock, err := sqlstore.AcquireLock(dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return unusable(dir, os.RemoveAll(dir))
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/tributary-data/tributary/internal/access"
+	"github.com/tributary-data/tributary/internal/app"
 	"github.com/tributary-data/tributary/internal/control"
 	"github.com/tributary-data/tributary/internal/guard"
 	"github.com/tributary-data/tributary/internal/secret"
@@ -52,12 +53,18 @@ func (s *safeBuffer) Bytes() []byte {
 // database: "" for the one in the directory.
 func start(t testing.TB, dir, database string) *plane {
 	t.Helper()
+	return startWith(t, dir, database, app.Sync{Share: 1})
+}
+
+// startWith says how accounts are read, too.
+func startWith(t testing.TB, dir, database string, stripe app.Sync) *plane {
+	t.Helper()
 	c, err := control.Open(t.Context(), control.Config{Dir: dir, Database: database, Seal: secret.Place{Dir: dir}, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	log := new(safeBuffer)
-	p, err := c.Serve(t.Context(), control.Options{Version: "test", Log: slog.New(slog.NewTextHandler(log, nil)), Egress: guard.Egress{}})
+	p, err := c.Serve(t.Context(), control.Options{Version: "test", Log: slog.New(slog.NewTextHandler(log, nil)), Egress: guard.Egress{}, Stripe: stripe})
 	if err != nil {
 		t.Fatal(err)
 	}

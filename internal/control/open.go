@@ -30,8 +30,9 @@ type Control struct {
 	Keys   *secret.Keys
 	Access *access.Service
 
-	dir string
-	now func() time.Time
+	dir      string
+	database string // postgres://…; empty for control.db in dir
+	now      func() time.Time
 }
 
 // Open opens the control plane, beside other processes that have it open, and
@@ -53,7 +54,7 @@ func Open(ctx context.Context, c Config) (*Control, error) {
 		return nil, err
 	}
 	control := &Control{
-		DB: db, dir: c.Dir, now: c.Now,
+		DB: db, dir: c.Dir, database: c.Database, now: c.Now,
 		Access: &access.Service{DB: db, FirstTenant: app.DefaultTenant, Now: c.Now, Hooks: []access.SandboxHook{{Create: registry.Seed}}},
 	}
 	if err := control.begin(ctx, c); err != nil {

@@ -18,12 +18,15 @@ import (
 	"github.com/tributary-data/tributary/internal/dataaccess"
 	"github.com/tributary-data/tributary/internal/dataprep"
 	"github.com/tributary-data/tributary/internal/docstore"
+	"github.com/tributary-data/tributary/internal/flow"
 	"github.com/tributary-data/tributary/internal/gateway"
 	"github.com/tributary-data/tributary/internal/guard"
 	"github.com/tributary-data/tributary/internal/insights"
 	"github.com/tributary-data/tributary/internal/intake"
 	"github.com/tributary-data/tributary/internal/lake"
+	"github.com/tributary-data/tributary/internal/queue"
 	"github.com/tributary-data/tributary/internal/registry"
+	"github.com/tributary-data/tributary/internal/runner"
 	"github.com/tributary-data/tributary/internal/tables"
 	"github.com/tributary-data/tributary/internal/telemetry"
 	"github.com/tributary-data/tributary/internal/xdm"
@@ -41,6 +44,11 @@ type Options struct {
 	// Copies grow with their schemas; nil for a plane that none belongs to.
 	Copies Copies
 	Spans  telemetry.Spans // nil for no traces
+	// Stripe is how accounts are read for dataflows: all of it but whose, what and
+	// where to.
+	Stripe app.Sync
+	// Workers is how many runs are done at once; 0 for runner.DefaultWorkers.
+	Workers int
 }
 
 // Copies are those of an account at Stripe.
@@ -58,12 +66,15 @@ type Plane struct {
 	Catalog  *catalog.Service
 	Prep     *dataprep.Service
 	Intake   *intake.Service
+	Flows    *flow.Service
+	Runner   *runner.Runner
 	Network  *guard.Service
 	Audit    *audit.Log
 
 	options   Options
 	services  []*gateway.Service
 	lake      *lake.Lake
+	queue     *queue.Queue
 	file      *audit.File
 	telemetry *telemetry.Telemetry
 	limiter   *guard.Limiter
@@ -88,7 +99,9 @@ func (c *Control) Serve(ctx context.Context, o Options) (_ *Plane, err error) {
 		return nil, err
 	}
 	p.limiter = guard.NewLimiter(o.Proxies, o.Rates, c.now)
-	p.build()
+	if err := p.build(ctx); err != nil {
+		return nil, err
+	}
 	if err := c.Access.ResumeSandboxes(ctx); err != nil {
 		return nil, fmt.Errorf("sandboxes that were being removed: %w", err)
 	}
@@ -97,7 +110,7 @@ func (c *Control) Serve(ctx context.Context, o Options) (_ *Plane, err error) {
 
 // build ties the services together. None knows another but by what it is
 // given here.
-func (p *Plane) build() {
+func (p *Plane) build(ctx context.Context) error {
 	rows := tables.New(p.lake)
 	p.Registry = &registry.Service{DB: p.DB, Now: p.now}
 	p.Catalog = &catalog.Service{DB: p.DB, Schemas: p.Registry, Tables: rows, Now: p.now, InUnion: p.Registry.InUnion}
@@ -105,6 +118,9 @@ func (p *Plane) build() {
 	p.Registry.Users, p.Registry.Grown = p.Catalog.DatasetsOf, p.Catalog.Grow
 	p.Prep = &dataprep.Service{DB: p.DB, Schemas: p.Registry, Now: p.now}
 	p.Intake = &intake.Service{DB: p.DB, Catalog: p.Catalog, Schemas: p.Registry, Tables: rows, Dir: p.dir, Now: p.now, Log: p.options.Log}
+	if err := p.dataflows(ctx, rows); err != nil {
+		return err
+	}
 	p.Access.Hooks = append(p.Access.Hooks, access.SandboxHook{Delete: p.forget, After: p.readopt})
 	p.Network = &guard.Service{DB: p.DB, Proxies: p.options.Proxies, Now: p.now, Log: p.options.Log, Egress: p.options.Egress}
 	p.Audit = &audit.Log{DB: p.DB, File: p.file, Now: p.now, Log: p.options.Log, Address: p.address}
@@ -114,12 +130,19 @@ func (p *Plane) build() {
 		p.Catalog.HTTP(),
 		(&dataaccess.Service{Catalog: p.Catalog, Tables: rows, Diagnostics: p.Intake}).HTTP(),
 		(&insights.Service{Batches: p.Catalog, Now: p.now}).HTTP(),
-		p.Prep.HTTP(), p.Intake.HTTP(), p.Network.HTTP(), p.Audit.HTTP(),
+		p.Prep.HTTP(), p.Intake.HTTP(), p.Flows.HTTP(), p.Network.HTTP(), p.Audit.HTTP(),
 	}
+	return nil
 }
 
 // forget removes what a sandbox has outside of its documents.
 func (p *Plane) forget(ctx context.Context, s docstore.Scope) error {
+	if err := p.Flows.Forget(ctx, s); err != nil {
+		return err
+	}
+	if err := p.Runner.Forget(ctx, s.Sandbox); err != nil {
+		return err
+	}
 	if err := p.Intake.Forget(ctx, s); err != nil {
 		return err
 	}
@@ -180,8 +203,11 @@ func (p *Plane) near(next http.Handler) http.Handler {
 	})
 }
 
-// Run takes in the batches that clients push until ctx ends.
-func (p *Plane) Run(ctx context.Context) error { return p.Intake.Run(ctx) }
+// Run takes in the batches that clients push, and does the runs of dataflows,
+// until ctx ends.
+func (p *Plane) Run(ctx context.Context) error {
+	return p.work(ctx, p.Intake.Run, p.Runner.Tick, p.Runner.Work)
+}
 
 // Adopt shows the copies that passes over a Stripe account have made as
 // datasets of the default sandbox, on the schemas that it was seeded with.
@@ -240,6 +266,9 @@ func (p *Plane) Close(ctx context.Context) error {
 	}
 	if p.file != nil {
 		errs = append(errs, p.file.Close())
+	}
+	if p.queue != nil {
+		errs = append(errs, p.queue.Close())
 	}
 	if p.lake != nil {
 		errs = append(errs, p.lake.Close())

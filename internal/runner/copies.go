@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/tributary-data/tributary/internal/app"
 	"github.com/tributary-data/tributary/internal/flow"
@@ -110,5 +111,32 @@ func CopyDir(dir, sandbox string, a flow.Account) string {
 // SandboxDir is where the copies of a sandbox are kept.
 func SandboxDir(dir, sandbox string) string { return filepath.Join(dir, "copies", sandbox) }
 
-// Forget removes the copies of a sandbox that goes.
-func (r *Runner) Forget(sandbox string) error { return os.RemoveAll(SandboxDir(r.Dir, sandbox)) }
+// Forget removes the copies of a sandbox that goes. Runs that are at work on one
+// were told to stop: it is waited for.
+func (r *Runner) Forget(ctx context.Context, sandbox string) error {
+	dirs, err := filepath.Glob(filepath.Join(SandboxDir(r.Dir, sandbox), "*"))
+	if err != nil {
+		return err
+	}
+	for _, dir := range dirs {
+		if err := r.remove(ctx, dir); err != nil {
+			return err
+		}
+	}
+	return os.RemoveAll(SandboxDir(r.Dir, sandbox))
+}
+
+// remove removes a copy once nobody is at work on it.
+func (r *Runner) remove(ctx context.Context, dir string) error {
+	for {
+		err := app.Remove(dir)
+		if !app.Busy(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(busyFor):
+		}
+	}
+}

@@ -137,6 +137,10 @@ func (j *job) do(ctx context.Context) error {
 	}
 	s := j.Copy
 	s.Dir, s.Key, s.Account = CopyDir(j.Dir, j.ref.Sandbox, account), j.Credentials.Key, j.Credentials.Account
+	s.Log = j.Log
+	if j.Pacer != nil {
+		s.Pacer = j.Pacer(j.Credentials)
+	}
 	keeper, give, err := j.copies.borrow(ctx, s)
 	if app.Busy(err) {
 		return errBusy

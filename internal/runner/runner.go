@@ -21,6 +21,7 @@ import (
 	"github.com/tributary-data/tributary/internal/flow"
 	"github.com/tributary-data/tributary/internal/mapping"
 	"github.com/tributary-data/tributary/internal/queue"
+	"github.com/tributary-data/tributary/internal/stripe"
 	"github.com/tributary-data/tributary/internal/tables"
 	"github.com/tributary-data/tributary/internal/xdm"
 )
@@ -72,9 +73,11 @@ type Runner struct {
 	// Copy is how copies are kept: all but the directory, the credentials and the
 	// resources.
 	Copy app.Sync
-	Dir  string // of the installation; copies are below it
-	Now  func() time.Time
-	Log  *slog.Logger
+	// Pacer returns that of an account; nil for one in each copy.
+	Pacer func(flow.Credentials) *stripe.Pacer
+	Dir   string // of the installation; copies are below it
+	Now   func() time.Time
+	Log   *slog.Logger
 	// Workers is how many runs are done at once; 0 for DefaultWorkers.
 	Workers int
 	// At, if set, is told how far a run is: tests stop there.

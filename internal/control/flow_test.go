@@ -1,0 +1,285 @@
+package control_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tributary-data/tributary/internal/app"
+	"github.com/tributary-data/tributary/internal/lake"
+	"github.com/tributary-data/tributary/internal/stripe"
+	"github.com/tributary-data/tributary/internal/stripesim"
+)
+
+const flowservice = "/data/foundation/flowservice"
+
+// resources are what can be read, by the titles of their schemas.
+var resources = map[string]string{
+	"charges": "Stripe Charges", "subscriptions": "Stripe Subscriptions", "refunds": "Stripe Refunds",
+	"balance_transactions": "Stripe Balance Transactions", "customers": "Stripe Customers", "prices": "Stripe Prices",
+}
+
+// A shop is a simulated account and the plane that reads it.
+type shop struct {
+	client
+	sim        *stripesim.Sim
+	database   string
+	how        app.Sync
+	connection string
+	flows      map[string]string // by resource
+	datasets   map[string]string // by resource
+}
+
+// openShop serves an account and a plane with a base connection to it.
+func openShop(t *testing.T, database string) *shop {
+	t.Helper()
+	sim, err := stripesim.New(stripesim.Config{
+		Seed: 7, Now: time.Date(2026, 5, 6, 12, 0, 0, 0, time.UTC), Expand: []string{"tiers", "currency_options", "currency_options.tiers"},
+		Counts: stripesim.Counts{Charges: 150, Customers: 50, Subscriptions: 15, Prices: 8},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(sim)
+	t.Cleanup(server.Close)
+	how := app.Sync{URL: server.URL, Share: 1, Limits: &stripe.Limits{}, Retry: stripe.Retry{Base: time.Millisecond, Cap: 4 * time.Millisecond}, Hooks: app.Hooks{Untidy: true}}
+	s := &shop{sim: sim, database: database, how: how, flows: map[string]string{}, datasets: map[string]string{}}
+	s.serve(t, t.TempDir())
+	s.connection = s.must(201, "POST", flowservice+"/connections", map[string]any{
+		"name": "Stripe base connection", "connectionSpec": map[string]any{"id": "cc2c31d6-7b8c-4581-b49f-5c8698aa3ab3", "version": "1.0"},
+		"auth": map[string]any{"specName": "OAuth2 Refresh Code", "params": map[string]any{"accessToken": sim.Key()}},
+	}).json(t)["id"].(string)
+	return s
+}
+
+func (s *shop) serve(t *testing.T, dir string) {
+	t.Helper()
+	s.client = startWith(t, dir, s.database, s.how).admin(t)
+}
+
+// again ends the plane and begins anew.
+func (s *shop) again(t *testing.T) {
+	t.Helper()
+	dir := s.plane.dir
+	s.plane.stop()
+	s.serve(t, dir)
+}
+
+// flow makes a dataflow of a resource with all that it needs.
+func (s *shop) flow(t *testing.T, resource string, schedule map[string]any, more ...func(body map[string]any)) (id string) {
+	t.Helper()
+	source := s.must(201, "POST", flowservice+"/sourceConnections", map[string]any{
+		"name": resource, "baseConnectionId": s.connection, "connectionSpec": map[string]any{"id": "cc2c31d6-7b8c-4581-b49f-5c8698aa3ab3", "version": "1.0"},
+		"data": map[string]any{"format": "json"}, "params": map[string]any{"resourcePath": resource},
+	}).json(t)["id"]
+	schema := s.schema(resources[resource])
+	s.datasets[resource] = s.dataset("flow of "+resource, schema)
+	target := s.must(201, "POST", flowservice+"/targetConnections", map[string]any{
+		"name": resource, "connectionSpec": map[string]any{"id": "c604ff05-7f1a-43c0-8e18-33bf874cb11c", "version": "1.0"},
+		"data":   map[string]any{"format": "parquet_xdm", "schema": map[string]any{"id": schema, "version": "application/vnd.adobe.xed-full+json;version=1.0"}},
+		"params": map[string]any{"dataSetId": s.datasets[resource]},
+	}).json(t)["id"]
+	set := s.must(200, "GET", "/data/foundation/conversion/mappingSetTemplates/"+resource+"?schema="+url.QueryEscape(schema), nil)
+	mapping := s.must(200, "POST", "/data/foundation/conversion/mappingSets", string(set.body)).json(t)["id"]
+	body := map[string]any{
+		"name": "flow of " + resource, "flowSpec": map[string]any{"id": "6499120c-0b15-42dc-936e-847ea3c24d72", "version": "1.0"},
+		"sourceConnectionIds": []any{source}, "targetConnectionIds": []any{target},
+		"transformations": []any{map[string]any{"name": "Mapping", "params": map[string]any{"mappingId": mapping, "mappingVersion": 0}}},
+		"scheduleParams":  schedule,
+	}
+	for _, change := range more {
+		change(body)
+	}
+	id = s.must(201, "POST", flowservice+"/flows", body).json(t)["id"].(string)
+	s.flows[resource] = id
+	return id
+}
+
+// runs returns the runs of a flow, newest first.
+func (s *shop) runs(t *testing.T, flow string) []map[string]any {
+	t.Helper()
+	var all []map[string]any
+	for _, r := range s.must(200, "GET", flowservice+"/runs?property=flowId=="+flow, nil).json(t)["items"].([]any) {
+		all = append(all, r.(map[string]any))
+	}
+	return all
+}
+
+func at(v any, path ...string) any {
+	for _, name := range path {
+		m, ok := v.(map[string]any)
+		if !ok {
+			return nil
+		}
+		v = m[name]
+	}
+	return v
+}
+
+func status(run map[string]any) any { return at(run, "metrics", "statusSummary", "status") }
+
+func count(run map[string]any, name string) int {
+	n, _ := at(run, "metrics", "recordSummary", name+"RecordCount").(float64)
+	return int(n)
+}
+
+// ended waits for the nth run of a flow, from 1, and returns it.
+func (s *shop) ended(t *testing.T, flow string, n int) map[string]any {
+	t.Helper()
+	for range 3000 {
+		if all := s.runs(t, flow); len(all) >= n {
+			if r := all[len(all)-n]; status(r) != "inProgress" {
+				return r
+			}
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Fatalf("run %d of flow %s does not end: %v\n%s", n, flow, s.runs(t, flow), s.plane.log.Bytes())
+	return nil
+}
+
+// ask asks for a run of everything outstanding and waits for it.
+func (s *shop) ask(t *testing.T, flow string) map[string]any {
+	t.Helper()
+	n := len(s.runs(t, flow)) + 1
+	s.must(201, "POST", flowservice+"/runs", map[string]any{"flowId": flow})
+	return s.ended(t, flow, n)
+}
+
+// rows returns the records of a resource's dataset by the ids of their objects.
+func (s *shop) rows(t *testing.T, resource string) map[string]any {
+	t.Helper()
+	l, err := lake.OpenReadOnly(t.Context(), s.plane.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	tbl, err := l.Load(t.Context(), "ds_"+s.datasets[resource])
+	if err != nil {
+		t.Fatal(err)
+	}
+	records, err := tbl.Preview(t.Context(), 1_000_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]any{}
+	for _, r := range records {
+		var v map[string]any
+		if err := json.Unmarshal(r, &v); err != nil {
+			t.Fatal(err)
+		}
+		object := at(v, "_tributary", resource+"_data").(map[string]any)
+		id := object["id"].(string)
+		if out[id] != nil {
+			t.Errorf("%s has two rows", id)
+		}
+		out[id] = shown(object)
+	}
+	return out
+}
+
+// shown is what is compared of an object: fields that all resources have, and
+// some that change.
+func shown(object map[string]any) map[string]any {
+	out := map[string]any{}
+	for _, name := range []string{"id", "object", "created", "amount", "currency", "status", "description", "phone", "email", "canceled_at", "customer", "unit_amount"} {
+		if v := object[name]; v != nil {
+			out[name] = v
+		}
+	}
+	return out
+}
+
+// truth is what the rows of a resource's dataset must be.
+func (s *shop) truth(t *testing.T, resource string) map[string]any {
+	t.Helper()
+	out := map[string]any{}
+	add := func(text []byte) {
+		var v map[string]any
+		if err := json.Unmarshal(text, &v); err != nil {
+			t.Fatal(err)
+		}
+		out[v["id"].(string)] = shown(v)
+	}
+	for o := range s.sim.Oracle(stripesim.Resource(resource)) {
+		add(o.JSON)
+	}
+	if resource == "prices" {
+		for o := range s.sim.InlinePrices() {
+			add(o.JSON)
+		}
+	}
+	return out
+}
+
+// exact compares all datasets with the account.
+func (s *shop) exact(t *testing.T) {
+	t.Helper()
+	for _, resource := range slices.Sorted(maps.Keys(s.flows)) {
+		if diff := cmp.Diff(s.truth(t, resource), s.rows(t, resource)); diff != "" {
+			t.Errorf("%s: %s", resource, diff)
+		}
+	}
+}
+
+// once is a schedule of one run, now.
+func once() map[string]any {
+	return map[string]any{"startTime": fmt.Sprint(time.Now().Unix()), "frequency": "once"}
+}
+
+// daily is a schedule whose first slot is now.
+func daily() map[string]any {
+	return map[string]any{"startTime": fmt.Sprint(time.Now().Unix()), "frequency": "day", "interval": "1"}
+}
+
+// Six flows of one account land all of it, reading it once, and follow it.
+func TestFlows(t *testing.T) {
+	t.Parallel()
+	on(t, func(t *testing.T, database string) {
+		s := openShop(t, database)
+		for resource := range resources {
+			s.flow(t, resource, daily())
+		}
+		for resource, id := range s.flows {
+			run := s.ended(t, id, 1)
+			n := len(s.truth(t, resource))
+			if status(run) != "success" || count(run, "output") != n || count(run, "input") != n || count(run, "failed") != 0 {
+				t.Fatalf("%s: %d objects, run %v\n%s", resource, n, run, s.plane.log.Bytes())
+			}
+			batches := s.must(200, "GET", "/data/foundation/catalog/batches?dataSet="+s.datasets[resource], nil).json(t)
+			if len(batches) != 1 {
+				t.Errorf("%s: batches %v", resource, batches)
+			}
+			for id, b := range batches {
+				if at(b, "status") != "success" || at(b, "metrics", "outputRecordCount") != float64(n) || !strings.Contains(fmt.Sprint(run["activities"]), id) {
+					t.Errorf("%s: batch %s %v of run %v", resource, id, b, run)
+				}
+			}
+		}
+		s.exact(t)
+		for _, step := range []stripesim.Step{
+			{Do: "update", Resource: stripesim.Charges, Target: "newest"}, {Do: "insert", Resource: stripesim.Charges},
+			{Do: "delete", Resource: stripesim.Customers, Target: "oldest"}, {Do: "cancel", Resource: stripesim.Subscriptions, Target: "random"},
+		} {
+			if err := s.sim.Do(step); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.sim.Advance(time.Minute)
+		s.again(t)
+		for resource, id := range s.flows {
+			if run := s.ask(t, id); status(run) != "success" {
+				t.Fatalf("%s: run %v", resource, run)
+			}
+		}
+		s.exact(t)
+	})
+}

@@ -1,0 +1,66 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tributary-data/tributary/internal/access"
+	"github.com/tributary-data/tributary/internal/flow"
+	"github.com/tributary-data/tributary/internal/queue"
+	"github.com/tributary-data/tributary/internal/runner"
+	"github.com/tributary-data/tributary/internal/source"
+	"github.com/tributary-data/tributary/internal/tables"
+)
+
+// dataflows ties the Flow Service to what does its runs.
+func (p *Plane) dataflows(ctx context.Context, rows *tables.Tables) (err error) {
+	if p.queue, err = queue.Open(ctx, p.dir, p.database, p.options.Log); err != nil {
+		return err
+	}
+	s := p.options.Stripe
+	stripe := &source.Stripe{URL: s.URL, Log: p.options.Log, Now: p.now, Limits: s.Limits, Share: s.Share, Retry: s.Retry}
+	p.Flows = &flow.Service{
+		DB: p.DB, Keys: p.Keys, Datasets: p.Catalog, Mappings: p.Prep, Stripe: stripe, Operator: p.operator, VerifyOnCreate: true, Now: p.now,
+	}
+	p.Runner = &runner.Runner{
+		Flows: p.Flows, Queue: p.queue, Catalog: p.Catalog, Rows: rows, Prep: p.Prep, Schemas: p.Registry, Stripe: stripe,
+		Copy: s, Pacer: stripe.Pacer, Dir: p.dir, Now: p.now, Log: p.options.Log, Workers: p.options.Workers,
+	}
+	p.Flows.Queued, p.Flows.Dropped = p.Runner.Nudge, p.Runner.Drop
+	return nil
+}
+
+// operator is who runs are done as: an administrator in the run's sandbox.
+func (p *Plane) operator(ctx context.Context, org, sandbox string) (access.Caller, error) {
+	tenant, err := p.Access.Tenant(ctx, org)
+	if err != nil {
+		return access.Caller{}, fmt.Errorf("organisation %s: %w", org, err)
+	}
+	sb, err := p.Access.Sandbox(ctx, org, "", sandbox)
+	if err != nil {
+		return access.Caller{}, err
+	}
+	return access.Caller{Principal: access.Principal{Org: org, User: "tributary", Client: "tributary", Admin: true}, Tenant: tenant, Sandbox: sb}, nil
+}
+
+// work does what is to be done beside the calls, until ctx ends or a part of it
+// fails.
+func (p *Plane) work(ctx context.Context, parts ...func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, len(parts))
+	for _, part := range parts {
+		go func() {
+			defer cancel()
+			ended <- part(ctx)
+		}()
+	}
+	var errs []error
+	for range parts {
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
