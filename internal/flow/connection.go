@@ -341,7 +341,8 @@ func (s *Service) publishConnection(ctx context.Context, _ access.Caller, v *Con
 func (s *Service) input(v *Connection) (ConnectionInput, error) {
 	in := ConnectionInput{Name: v.Name, Description: v.Description, Labels: v.Labels}
 	if v.Spec.ID != "" {
-		in.Spec = &v.Spec
+		spec := v.Spec
+		in.Spec = &spec
 	}
 	if v.Auth.SpecName == "" {
 		return in, nil
