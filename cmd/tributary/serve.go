@@ -135,6 +135,7 @@ func (c *serveCmd) options(ctx context.Context, log *slog.Logger) (o control.Opt
 	if stripeURL == "" {
 		stripeURL = stripe.DefaultURL
 	}
+	o.StripeURL = stripeURL
 	if err := reach(stripeURL, "Stripe's API"); err != nil {
 		return o, nil, err
 	}
@@ -153,6 +154,7 @@ func (c *serveCmd) options(ctx context.Context, log *slog.Logger) (o control.Opt
 		}
 	}
 	client := &http.Client{Transport: (&guard.Outbound{Destinations: o.Egress.Destinations}).Transport(), Timeout: 30 * time.Second}
+	o.Outbound = client
 	if traces != "" {
 		if o.Spans, err = telemetry.Exporter(ctx, client); err != nil {
 			return o, nil, fmt.Errorf("send traces: %w", err)

@@ -18,12 +18,14 @@ import (
 	"github.com/tributary-data/tributary/internal/dataaccess"
 	"github.com/tributary-data/tributary/internal/dataprep"
 	"github.com/tributary-data/tributary/internal/docstore"
+	"github.com/tributary-data/tributary/internal/flow"
 	"github.com/tributary-data/tributary/internal/gateway"
 	"github.com/tributary-data/tributary/internal/guard"
 	"github.com/tributary-data/tributary/internal/insights"
 	"github.com/tributary-data/tributary/internal/intake"
 	"github.com/tributary-data/tributary/internal/lake"
 	"github.com/tributary-data/tributary/internal/registry"
+	"github.com/tributary-data/tributary/internal/source"
 	"github.com/tributary-data/tributary/internal/tables"
 	"github.com/tributary-data/tributary/internal/telemetry"
 	"github.com/tributary-data/tributary/internal/xdm"
@@ -41,6 +43,10 @@ type Options struct {
 	// Copies grow with their schemas; nil for a plane that none belongs to.
 	Copies Copies
 	Spans  telemetry.Spans // nil for no traces
+	// StripeURL is where connections find Stripe; empty for Stripe's own.
+	StripeURL string
+	// Outbound is what Stripe is asked by; nil for a client of the plane's own.
+	Outbound *http.Client
 }
 
 // Copies are those of an account at Stripe.
@@ -57,6 +63,8 @@ type Plane struct {
 	Registry *registry.Service
 	Catalog  *catalog.Service
 	Prep     *dataprep.Service
+	Stripe   *source.Stripe
+	Flow     *flow.Service
 	Intake   *intake.Service
 	Network  *guard.Service
 	Audit    *audit.Log
@@ -104,6 +112,8 @@ func (p *Plane) build() {
 	p.Catalog.GrowCopy = p.growCopy
 	p.Registry.Users, p.Registry.Grown = p.Catalog.DatasetsOf, p.Catalog.Grow
 	p.Prep = &dataprep.Service{DB: p.DB, Schemas: p.Registry, Now: p.now}
+	p.Stripe = &source.Stripe{URL: p.options.StripeURL, HTTP: p.options.Outbound, Log: p.options.Log, Now: p.now}
+	p.Flow = &flow.Service{DB: p.DB, Keys: p.Keys, Datasets: p.Catalog, Mappings: p.Prep, Stripe: p.Stripe, VerifyOnCreate: true, Now: p.now}
 	p.Intake = &intake.Service{DB: p.DB, Catalog: p.Catalog, Schemas: p.Registry, Tables: rows, Dir: p.dir, Now: p.now, Log: p.options.Log}
 	p.Access.Hooks = append(p.Access.Hooks, access.SandboxHook{Delete: p.forget, After: p.readopt})
 	p.Network = &guard.Service{DB: p.DB, Proxies: p.options.Proxies, Now: p.now, Log: p.options.Log, Egress: p.options.Egress}
@@ -114,12 +124,15 @@ func (p *Plane) build() {
 		p.Catalog.HTTP(),
 		(&dataaccess.Service{Catalog: p.Catalog, Tables: rows, Diagnostics: p.Intake}).HTTP(),
 		(&insights.Service{Batches: p.Catalog, Now: p.now}).HTTP(),
-		p.Prep.HTTP(), p.Intake.HTTP(), p.Network.HTTP(), p.Audit.HTTP(),
+		p.Prep.HTTP(), p.Flow.HTTP(), p.Intake.HTTP(), p.Network.HTTP(), p.Audit.HTTP(),
 	}
 }
 
 // forget removes what a sandbox has outside of its documents.
 func (p *Plane) forget(ctx context.Context, s docstore.Scope) error {
+	if err := p.Flow.Forget(ctx, s); err != nil {
+		return err
+	}
 	if err := p.Intake.Forget(ctx, s); err != nil {
 		return err
 	}
