@@ -65,7 +65,13 @@ var rules = rulebook{
 		},
 		"internal/flow": {
 			"internal/access", "internal/catalog", "internal/dataprep", "internal/docstore", "internal/gateway", "internal/jsondoc", "internal/problem",
-			"internal/secret", "internal/stripe",
+			"internal/secret", "internal/stripe", "internal/xdm",
+		},
+		"internal/source": {"internal/flow", "internal/problem", "internal/stripe"},
+		// Where dataflows and the data plane meet.
+		"internal/runner": {
+			"internal/access", "internal/app", "internal/catalog", "internal/dataprep", "internal/expr", "internal/flow", "internal/gateway", "internal/mapping",
+			"internal/problem", "internal/queue", "internal/stripe", "internal/tables", "internal/xdm",
 		},
 		"internal/catalog":    {"internal/access", "internal/docstore", "internal/gateway", "internal/problem", "internal/xdm"},
 		"internal/dataaccess": {"internal/access", "internal/catalog", "internal/gateway", "internal/problem"},
@@ -86,8 +92,8 @@ var rules = rulebook{
 
 		"internal/control": {
 			"internal/access", "internal/accessapi", "internal/app", "internal/audit", "internal/catalog", "internal/dataaccess", "internal/dataprep",
-			"internal/docstore", "internal/gateway", "internal/guard", "internal/insights", "internal/intake", "internal/lake", "internal/registry",
-			"internal/secret", "internal/tables", "internal/telemetry", "internal/xdm",
+			"internal/docstore", "internal/flow", "internal/gateway", "internal/guard", "internal/insights", "internal/intake", "internal/lake", "internal/registry",
+			"internal/queue", "internal/runner", "internal/secret", "internal/source", "internal/tables", "internal/telemetry", "internal/xdm",
 		},
 		"cmd/tributary": {
 			"internal/access", "internal/guard", "internal/telemetry",
@@ -101,6 +107,9 @@ var rules = rulebook{
 	},
 	tests: map[string][]string{
 		"internal/dataprep":  {"internal/gateway/gatewaytest", "internal/openapitest", "internal/stripesim"},
+		"internal/flow":      {"internal/gateway/gatewaytest", "internal/openapitest", "internal/source", "internal/stripesim"},
+		"internal/source":    {"internal/stripesim"},
+		"internal/control":   {"internal/lake", "internal/stripe", "internal/stripesim"},
 		"internal/tables":    {"internal/duck", "internal/parquettest"},
 		"internal/intake":    {"internal/gateway/gatewaytest"},
 		"internal/gateway":   {"internal/gateway/gatewaytest"},

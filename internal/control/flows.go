@@ -19,15 +19,15 @@ func (p *Plane) dataflows(ctx context.Context, rows *tables.Tables) (err error) 
 		return err
 	}
 	s := p.options.Stripe
-	stripe := &source.Stripe{URL: s.URL, Log: p.options.Log, Now: p.now, Limits: s.Limits, Share: s.Share, Retry: s.Retry}
-	p.Flows = &flow.Service{
-		DB: p.DB, Keys: p.Keys, Datasets: p.Catalog, Mappings: p.Prep, Stripe: stripe, Operator: p.operator, VerifyOnCreate: true, Now: p.now,
+	p.Stripe = &source.Stripe{URL: s.URL, Log: p.options.Log, Now: p.now, Limits: s.Limits, Share: s.Share, Retry: s.Retry}
+	p.Flow = &flow.Service{
+		DB: p.DB, Keys: p.Keys, Datasets: p.Catalog, Mappings: p.Prep, Stripe: p.Stripe, Operator: p.operator, VerifyOnCreate: true, Now: p.now,
 	}
 	p.Runner = &runner.Runner{
-		Flows: p.Flows, Queue: p.queue, Catalog: p.Catalog, Rows: rows, Prep: p.Prep, Schemas: p.Registry, Stripe: stripe,
-		Copy: s, Pacer: stripe.Pacer, Dir: p.dir, Now: p.now, Log: p.options.Log, Workers: p.options.Workers,
+		Flows: p.Flow, Queue: p.queue, Catalog: p.Catalog, Rows: rows, Prep: p.Prep, Schemas: p.Registry, Stripe: p.Stripe,
+		Copy: s, Pacer: p.Stripe.Pacer, Dir: p.dir, Now: p.now, Log: p.options.Log, Workers: p.options.Workers,
 	}
-	p.Flows.Queued, p.Flows.Dropped = p.Runner.Nudge, p.Runner.Drop
+	p.Flow.Queued, p.Flow.Dropped = p.Runner.Nudge, p.Runner.Drop
 	return nil
 }
 

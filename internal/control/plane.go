@@ -27,6 +27,7 @@ import (
 	"github.com/tributary-data/tributary/internal/queue"
 	"github.com/tributary-data/tributary/internal/registry"
 	"github.com/tributary-data/tributary/internal/runner"
+	"github.com/tributary-data/tributary/internal/source"
 	"github.com/tributary-data/tributary/internal/tables"
 	"github.com/tributary-data/tributary/internal/telemetry"
 	"github.com/tributary-data/tributary/internal/xdm"
@@ -65,8 +66,9 @@ type Plane struct {
 	Registry *registry.Service
 	Catalog  *catalog.Service
 	Prep     *dataprep.Service
+	Stripe   *source.Stripe
+	Flow     *flow.Service
 	Intake   *intake.Service
-	Flows    *flow.Service
 	Runner   *runner.Runner
 	Network  *guard.Service
 	Audit    *audit.Log
@@ -130,14 +132,14 @@ func (p *Plane) build(ctx context.Context) error {
 		p.Catalog.HTTP(),
 		(&dataaccess.Service{Catalog: p.Catalog, Tables: rows, Diagnostics: p.Intake}).HTTP(),
 		(&insights.Service{Batches: p.Catalog, Now: p.now}).HTTP(),
-		p.Prep.HTTP(), p.Intake.HTTP(), p.Flows.HTTP(), p.Network.HTTP(), p.Audit.HTTP(),
+		p.Prep.HTTP(), p.Intake.HTTP(), p.Flow.HTTP(), p.Network.HTTP(), p.Audit.HTTP(),
 	}
 	return nil
 }
 
 // forget removes what a sandbox has outside of its documents.
 func (p *Plane) forget(ctx context.Context, s docstore.Scope) error {
-	if err := p.Flows.Forget(ctx, s); err != nil {
+	if err := p.Flow.Forget(ctx, s); err != nil {
 		return err
 	}
 	if err := p.Runner.Forget(ctx, s.Sandbox); err != nil {

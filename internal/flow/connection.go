@@ -215,7 +215,7 @@ func (s *Service) TestConnection(ctx context.Context, c access.Caller, id string
 		}
 		return Tested{Message: askFailure(err).Detail}, nil
 	}
-	if err := s.remember(ctx, c, id, cred, found.Account); err != nil {
+	if err := s.Learn(ctx, c, id, found.Account); err != nil {
 		return Tested{}, err
 	}
 	t := Tested{Refused: found.Refused}
@@ -257,24 +257,7 @@ func (s *Service) Account(ctx context.Context, c access.Caller, id string) (Acco
 		}
 		return Account{}, askFailure(err)
 	}
-	return found.Account, s.remember(ctx, c, id, cred, found.Account)
-}
-
-// remember notes whose data a connection gives, unless its credentials changed
-// meanwhile. For clients, that is no change of it.
-func (s *Service) remember(ctx context.Context, c access.Caller, id string, cred Credentials, a Account) error {
-	return s.DB.Do(ctx, func(t *docstore.Tx) error {
-		v, d, err := connections.get(t, scope(c), id)
-		if err != nil {
-			return err
-		}
-		now, err := s.Credentials(v)
-		if err != nil || now.Fingerprint() != cred.Fingerprint() || v.Account != nil && *v.Account == a {
-			return nil //nolint:nilerr // other credentials than those that were asked about
-		}
-		v.Account = &a
-		return connections.put(t, scope(c), d, v)
-	})
+	return found.Account, s.Learn(ctx, c, id, found.Account)
 }
 
 func (s *Service) connectionRoutes() []gateway.Route {
@@ -341,7 +324,8 @@ func (s *Service) publishConnection(ctx context.Context, _ access.Caller, v *Con
 func (s *Service) input(v *Connection) (ConnectionInput, error) {
 	in := ConnectionInput{Name: v.Name, Description: v.Description, Labels: v.Labels}
 	if v.Spec.ID != "" {
-		in.Spec = &v.Spec
+		spec := v.Spec
+		in.Spec = &spec
 	}
 	if v.Auth.SpecName == "" {
 		return in, nil

@@ -3,8 +3,8 @@ package flow
 import (
 	"context"
 	"errors"
-	"net"
 	"maps"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"

@@ -28,8 +28,7 @@ type SchemaRef struct {
 	text json.RawMessage // as it came
 }
 
-// UnmarshalJSON reads an object. Texts that are none stay empty: a source's
-// schema may be anything.
+// UnmarshalJSON reads an object.
 func (r *SchemaRef) UnmarshalJSON(text []byte) error {
 	type plain SchemaRef
 	if err := json.Unmarshal(text, (*plain)(r)); err != nil {
@@ -171,10 +170,12 @@ func (in *SourceInput) onto(t *docstore.Tx, sc docstore.Scope, v *Source, draft 
 func (s *Source) input() *SourceInput {
 	in := &SourceInput{Name: s.Name, Description: s.Description, Labels: s.Labels, BaseID: s.BaseConnectionID, Params: s.Params}
 	if s.Spec.ID != "" {
-		in.Spec = &s.Spec
+		spec := s.Spec
+		in.Spec = &spec
 	}
 	if s.Data.Format != "" {
-		in.Data = &s.Data
+		data := s.Data
+		in.Data = &data
 	}
 	return in
 }

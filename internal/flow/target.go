@@ -121,10 +121,12 @@ func (in *TargetInput) onto(v *Target) {
 func (t *Target) input() *TargetInput {
 	in := &TargetInput{Name: t.Name, Description: t.Description, Labels: t.Labels, Params: t.Params}
 	if t.Spec.ID != "" {
-		in.Spec = &t.Spec
+		spec := t.Spec
+		in.Spec = &spec
 	}
 	if t.Data.Format != "" {
-		in.Data = &t.Data
+		data := t.Data
+		in.Data = &data
 	}
 	return in
 }
@@ -210,4 +212,3 @@ func (s *Service) patchTarget(ctx context.Context, call *gateway.Call) (*gateway
 		return nil
 	})
 }
-
