@@ -201,8 +201,7 @@ func TestFlowPermissions(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := &world{Service: w.Service, t: t, server: w.server.With(t)}
-			p := w.caller.Principal
-			p = gatewaytest.Admin("prod").Principal
+			p := gatewaytest.Admin("prod").Principal
 			p.Admin, p.Grants = false, map[string][]access.Permission{"prod": test.held}
 			id := w.made(w.server.Do("POST", base+"/flows", body))
 			for i, r := range []gatewaytest.Reply{
