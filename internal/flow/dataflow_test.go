@@ -21,7 +21,7 @@ func TestFlowOfTheGuide(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	connection := w.connection(nil).ID
-	source, target := w.source(connection, "charges"), w.target(datasetID)
+	source, target := w.source(connection, "charges"), w.target(ownDataset)
 	r := w.server.Do("POST", base+"/flows", flowText(source, target, `{"startTime": "1710267858", "frequency": "minute", "interval": 15}`))
 	id := w.made(r)
 	if got := r.Header.Get("Location"); got != base+"/flows/"+id {
@@ -60,7 +60,7 @@ func TestCreateFlowRefusals(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	connection := w.connection(nil).ID
-	source, target := w.source(connection, "charges"), w.target(datasetID)
+	source, target := w.source(connection, "charges"), w.target(ownDataset)
 	good := flowText(source, target, `{"startTime": 1710267858, "frequency": "minute", "interval": 15}`)
 	draft := func(s *Source) { s.State = Draft }
 	const at, mapping = `"scheduleParams": {"startTime": 1710267858, "frequency": "minute", "interval": 15}`, `{"name": "Mapping", "params": {"mappingId": "` + mappingID + `", "mappingVersion": 0}}`
@@ -87,12 +87,12 @@ func TestCreateFlowRefusals(t *testing.T) {
 		{"source of another spec", "FLOW-1413-400", []string{source, w.source(connection, "charges", func(s *Source) { s.Spec.ID = DataLakeSpec })}},
 		{"source is a draft", "FLOW-1455-400", []string{source, w.source(connection, "charges", draft)}},
 		{"base connection is gone", "FLOW-1439-404", []string{source, w.source("ffffffff-ffff-4fff-8fff-ffffffffffff", "charges")}},
-		{"target of another spec", "CONNECTOR-1307-400", []string{target, w.target(datasetID, func(t *Target) { t.Spec.ID = StripeSpec })}},
+		{"target of another spec", "CONNECTOR-1307-400", []string{target, w.target(ownDataset, func(t *Target) { t.Spec.ID = StripeSpec })}},
 		{"target without a dataset", "CONNECTOR-1325-400", []string{target, w.target("")}},
 		{"unknown dataset", "FLOW-2200-400", []string{target, w.target("65e622315f78042c9e810000")}},
-		{"copy of Stripe", "CONNECTOR-1312-400", []string{target, w.target(mirrorID)}},
-		{"schema of the target", "FLOW-1425-400", []string{target, w.target(datasetID, func(t *Target) { t.Data.Schema.ID += "0" })}},
-		{"major of the target", "FLOW-1425-400", []string{target, w.target(datasetID, func(t *Target) { t.Data.Schema.Version = "application/vnd.adobe.xed-full+json;version=2.3" })}},
+		{"copy of Stripe", "CONNECTOR-1312-400", []string{target, w.target(copyDataset)}},
+		{"schema of the target", "FLOW-1425-400", []string{target, w.target(ownDataset, func(t *Target) { t.Data.Schema.ID += "0" })}},
+		{"major of the target", "FLOW-1425-400", []string{target, w.target(ownDataset, func(t *Target) { t.Data.Schema.Version = "application/vnd.adobe.xed-full+json;version=2.3" })}},
 		{"no transformations", "CONNECTOR-1370-400", []string{mapping, ""}},
 		{"transformations are missing", "CONNECTOR-1370-400", []string{`"transformations"`, `"transformation"`}},
 		{"transformation is null", "CONNECTOR-1328-400", []string{mapping, "null"}},
@@ -583,9 +583,13 @@ func TestFlowsAreApart(t *testing.T) {
 	stranger := w.caller.Principal
 	stranger.Org = gatewaytest.OtherOrg
 	for _, call := range []struct{ method, path, body, code string }{
-		{"GET", "/flows/" + id, "", "FLOW-1439-404"}, {"GET", "/runs/" + run, "", "FLOW-1439-404"}, {"DELETE", "/flows/" + id, "", "FLOW-1439-404"},
-		{"PATCH", "/flows/" + id, `[{"op":"replace","path":"/name","value":"b"}]`, "FLOW-1439-404"}, {"POST", "/flows/" + id + "/action?op=disable", "", "FLOW-1439-404"},
-		{"POST", "/runs", `{"flowId":"` + id + `"}`, "FLOW-1430-400"}, {"POST", "/runs/" + run + "/action?op=re-trigger", "", "FLOW-1439-404"},
+		{"GET", "/flows/" + id, "", "FLOW-1439-404"},
+		{"GET", "/runs/" + run, "", "FLOW-1439-404"},
+		{"DELETE", "/flows/" + id, "", "FLOW-1439-404"},
+		{"PATCH", "/flows/" + id, `[{"op":"replace","path":"/name","value":"b"}]`, "FLOW-1439-404"},
+		{"POST", "/flows/" + id + "/action?op=disable", "", "FLOW-1439-404"},
+		{"POST", "/runs", `{"flowId":"` + id + `"}`, "FLOW-1430-400"},
+		{"POST", "/runs/" + run + "/action?op=re-trigger", "", "FLOW-1439-404"},
 	} {
 		var body any
 		if call.body != "" {

@@ -98,8 +98,12 @@ func FuzzRunFilters(f *testing.F) {
 	w := newWorld(f)
 	w.many(5, 50)
 	for _, q := range [][2]string{
-		{"metrics.statusSummary.status==IN_PROGRESS,failed", "-createdAt"}, {"metrics.durationSummary.startedAtUTC>1670880253121", "+flowId,-createdAt"}, {"flowId==x", ""},
-		{"activities[].statusSummary.status!=success", "metrics"}, {"metrics.recordSummary.inputRecordCount<=2.5e0", "id"}, {"id,metrics", "-"},
+		{"metrics.statusSummary.status==IN_PROGRESS,failed", "-createdAt"},
+		{"metrics.durationSummary.startedAtUTC>1670880253121", "+flowId,-createdAt"},
+		{"flowId==x", ""},
+		{"activities[].statusSummary.status!=success", "metrics"},
+		{"metrics.recordSummary.inputRecordCount<=2.5e0", "id"},
+		{"id,metrics", "-"},
 	} {
 		f.Add(q[0], q[1], uint8(7))
 	}

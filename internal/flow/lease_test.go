@@ -81,9 +81,10 @@ func TestLease(t *testing.T) {
 		if err := w.Release(ctx, r, "b"); err != nil {
 			t.Error(err)
 		}
-		due(3)
-		take(2, "b", false)
-		take(3, "c", true)
+		renew("b", false)
+		due(2)
+		take(1, "c", false)
+		take(2, "c", true)
 		if err := w.Progress(ctx, r, "c", func(r *Run) { r.Metrics.Records.Input = 7 }); err != nil {
 			t.Error(err)
 		}
@@ -95,7 +96,7 @@ func TestLease(t *testing.T) {
 			t.Error(err)
 		}
 		renew("c", false)
-		take(3, "d", false)
+		take(2, "d", false)
 		due()
 		metrics := w.one("/runs/" + r.Run)["metrics"].(map[string]any)
 		if metrics["recordSummary"].(map[string]any)["inputRecordCount"] != json.Number("7") || metrics["statusSummary"].(map[string]any)["status"] != Success {
@@ -423,7 +424,7 @@ func TestPlan(t *testing.T) {
 		ctx := t.Context()
 		account := &Account{ID: "acct_1", Fingerprint: "f"}
 		one, same, other := w.connection(account), w.connection(&Account{ID: "acct_1", Fingerprint: "g"}), w.connection(&Account{ID: "acct_1", Livemode: true, Fingerprint: "h"})
-		target := w.target(datasetID)
+		target := w.target(ownDataset)
 		flow := func(connection *Connection, resource, schedule string) string {
 			return w.made(w.server.Do("POST", base+"/flows", flowText(w.source(connection.ID, resource), target, schedule)))
 		}
@@ -440,7 +441,7 @@ func TestPlan(t *testing.T) {
 		if diff := cmp.Diff([]string{"charges", "customers"}, p.Wanted); diff != "" {
 			t.Error(diff)
 		}
-		if p.Flow.ID != id || p.Run.ID != job.Run || p.Connection.ID != one.ID || p.Key.IsZero() || p.Dataset.ID != datasetID || p.Set.ID != mappingID || !p.Caller.Admin {
+		if p.Flow.ID != id || p.Run.ID != job.Run || p.Connection.ID != one.ID || p.Key.IsZero() || p.Dataset.ID != ownDataset || p.Set.ID != mappingID || !p.Caller.Admin {
 			t.Errorf("%+v", p)
 		}
 		if !p.Since.Equal(time.Unix(1710267858, 0)) {

@@ -25,8 +25,8 @@ const (
 	mappingID   = "f4aad280fdec4770b7e33066945919d8"
 	otherSet    = "a4aad280fdec4770b7e33066945919d8" // of another schema
 	schemaID    = "https://ns.adobe.com/acme/schemas/5f76be8c4e4b847fdac13ca42aa6b596a89a5b91dea48b16"
-	datasetID   = "65e622315f78042c9e8166e8"
-	mirrorID    = "65e622315f78042c9e8166e9"
+	ownDataset  = "65e622315f78042c9e8166e8"
+	copyDataset = "65e622315f78042c9e8166e9"
 	contentType = "application/vnd.adobe.xed+json;version=1"
 	testKey     = "sk_test_4eC39HqLyjWDarjtT1zdp7dc"
 )
@@ -48,8 +48,8 @@ type world struct {
 
 func (w *world) Dataset(_ context.Context, _ access.Caller, id string) (catalog.Dataset, error) {
 	switch id {
-	case datasetID, mirrorID:
-		return catalog.Dataset{ID: id, Name: "mine", SchemaID: schemaID, ContentType: contentType, Table: "ds_" + id, Mirror: id == mirrorID}, nil
+	case ownDataset, copyDataset:
+		return catalog.Dataset{ID: id, Name: "mine", SchemaID: schemaID, ContentType: contentType, Table: "ds_" + id, Mirror: id == copyDataset}, nil
 	}
 	return catalog.Dataset{}, problem.Errorf(problem.NotFound, "there is no dataset %q", id)
 }
@@ -191,7 +191,7 @@ func (w *world) target(dataset string, change ...func(*Target)) string {
 // ends are the connections of charges and of a dataset.
 func (w *world) ends() (source, target string) {
 	w.t.Helper()
-	return w.source(w.connection(nil).ID, "charges"), w.target(datasetID)
+	return w.source(w.connection(nil).ID, "charges"), w.target(ownDataset)
 }
 
 // flowText is a flow as the tutorial writes it, with a schedule.
