@@ -108,6 +108,9 @@ type Service struct {
 	Now     func() time.Time
 	Log     *slog.Logger
 	Poll    time.Duration // how often to look what other processes put down; 0 for five seconds
+	// MaxWaiting is how many alerts may wait for one subscription, MaxNotices how many
+	// a sandbox has to show; 0 for 1,000 and 10,000.
+	MaxWaiting, MaxNotices int
 
 	mu     sync.Mutex
 	wakeup chan struct{}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"mime"
 	"mime/quotedprintable"
 	netmail "net/mail"
 	"strings"
@@ -56,20 +55,20 @@ func (m Mail) bytes(from netmail.Address) []byte {
 	return b.Bytes()
 }
 
-// subject encodes a line for a header, always when it could be taken for
-// something encoded, or is too long for one line.
+// subject encodes a line for a header, unless it is short, of ASCII alone, and
+// nothing that could be taken for something encoded.
 func subject(text string) string {
 	text = line(text, maxTitle)
-	if strings.Contains(text, "=?") || len(text) > 60 {
-		return encoded(text)
+	if len(text) <= 60 && !strings.Contains(text, "=?") && !strings.ContainsFunc(text, func(c rune) bool { return c > '~' }) {
+		return text
 	}
-	return mime.QEncoding.Encode("utf-8", text)
+	return encoded(text)
 }
 
 // encoded writes encoded-words (RFC 2047), a line each, that hold whole
 // characters.
 func encoded(text string) string {
-	const most = 45 // bytes: 60 in base64, and what stands around them, are less than 75
+	const most = 39 // bytes: 52 in base64, with what stands around them no more than 76
 	var words []string
 	var word strings.Builder
 	flush := func() {

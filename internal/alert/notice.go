@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -106,7 +107,7 @@ func (s *Service) Notices(ctx context.Context, c access.Caller, q NoticeQuery) (
 	all := []Notice{}
 	oldest := s.Now().Add(-keepNotices)
 	page := docstore.Page{Parent: q.Flow, Newest: true, After: q.After, Limit: 500}
-	for seen := 0; seen < maxNotices; {
+	for seen := 0; seen < cmp.Or(s.MaxNotices, maxNotices); {
 		var docs []docstore.Doc
 		err := s.DB.Do(ctx, func(t *docstore.Tx) (err error) {
 			docs, err = t.List(placeOf(c).scope(), kindNotice, page)
@@ -183,7 +184,7 @@ func (s *Service) upkeep(ctx context.Context) error {
 		if err := json.Unmarshal(d.Body, &p); err != nil {
 			return err
 		}
-		left, e := s.tidy(ctx, p, kindNotice, maxNotices, keepNotices)
+		left, e := s.tidy(ctx, p, kindNotice, cmp.Or(s.MaxNotices, maxNotices), keepNotices)
 		if e != nil {
 			return e
 		}

@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -18,6 +19,7 @@ type queue struct {
 	Place    place  `json:"place"`
 	Waiting  int    `json:"waiting"`           // deliveries
 	LeftOut  int    `json:"leftOut,omitempty"` // alerts that did not fit
+	Last     int64  `json:"last"`              // place of the newest delivery, epoch ms: no two have the same, so that they keep their order
 	Failures int    `json:"failures,omitempty"`
 	Lease    string `json:"lease,omitempty"` // of who works on it; good until it is due
 
@@ -48,7 +50,7 @@ type Health struct {
 
 // Bounds of deliveries.
 const (
-	maxWaiting = 1000               // of a subscription
+	maxWaiting = 1000
 	lease      = time.Minute        // so long after a process died another one takes over
 	giveUp     = 3 * 24 * time.Hour // so long it is tried
 	firstPause = 30 * time.Second   // doubled with each failure
@@ -92,18 +94,19 @@ func (s *Service) enqueue(t *docstore.Tx, p place, sub stored, m message, key st
 		return err
 	}
 	at := doc.Created
-	if q.Waiting >= maxWaiting {
+	if q.Waiting >= cmp.Or(s.MaxWaiting, maxWaiting) {
 		q.LeftOut++
 		return q.move(t, at)
 	}
 	q.Waiting++
+	q.Last = max(now.UnixMilli(), q.Last+1)
 	if q.Lease == "" && q.Failures == 0 && due.Before(at) {
 		at = due
 	}
 	if err := q.move(t, at); err != nil {
 		return err
 	}
-	_, err = put(t, p.scope(), docstore.Doc{Kind: kind, ID: d.id, Parent: sub.ID, Created: now}, d)
+	_, err = put(t, p.scope(), docstore.Doc{Kind: kind, ID: d.id, Parent: sub.ID, Created: time.UnixMilli(q.Last)}, d)
 	return err
 }
 

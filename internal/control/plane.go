@@ -7,11 +7,15 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/accessapi"
+	"github.com/tributary-data/tributary/internal/alert"
 	"github.com/tributary-data/tributary/internal/app"
 	"github.com/tributary-data/tributary/internal/audit"
 	"github.com/tributary-data/tributary/internal/catalog"
@@ -41,6 +45,15 @@ type Options struct {
 	// Copies grow with their schemas; nil for a plane that none belongs to.
 	Copies Copies
 	Spans  telemetry.Spans // nil for no traces
+	Alerts Alerts
+}
+
+// Alerts are the ways in which alerts leave the application; the zero value has
+// none.
+type Alerts struct {
+	Mail    alert.Mailer
+	Client  *http.Client         // for webhooks
+	Allowed func(*url.URL) error // where webhooks may go
 }
 
 // Copies are those of an account at Stripe.
@@ -60,6 +73,7 @@ type Plane struct {
 	Intake   *intake.Service
 	Network  *guard.Service
 	Audit    *audit.Log
+	Alert    *alert.Service
 
 	options   Options
 	services  []*gateway.Service
@@ -108,13 +122,16 @@ func (p *Plane) build() {
 	p.Access.Hooks = append(p.Access.Hooks, access.SandboxHook{Delete: p.forget, After: p.readopt})
 	p.Network = &guard.Service{DB: p.DB, Proxies: p.options.Proxies, Now: p.now, Log: p.options.Log, Egress: p.options.Egress}
 	p.Audit = &audit.Log{DB: p.DB, File: p.file, Now: p.now, Log: p.options.Log, Address: p.address}
+	p.Alert = &alert.Service{
+		DB: p.DB, Keys: p.Keys, Mail: p.options.Alerts.Mail, Client: p.options.Alerts.Client, Allowed: p.options.Alerts.Allowed, Now: p.now, Log: p.options.Log,
+	}
 	p.services = []*gateway.Service{
 		accessapi.AccessControl(p.Access), accessapi.Sandboxes(p.Access),
 		p.Registry.HTTP(), p.Registry.NamespacesHTTP(),
 		p.Catalog.HTTP(),
 		(&dataaccess.Service{Catalog: p.Catalog, Tables: rows, Diagnostics: p.Intake}).HTTP(),
 		(&insights.Service{Batches: p.Catalog, Now: p.now}).HTTP(),
-		p.Prep.HTTP(), p.Intake.HTTP(), p.Network.HTTP(), p.Audit.HTTP(),
+		p.Prep.HTTP(), p.Intake.HTTP(), p.Network.HTTP(), p.Audit.HTTP(), p.Alert.HTTP(),
 	}
 }
 
@@ -180,8 +197,14 @@ func (p *Plane) near(next http.Handler) http.Handler {
 	})
 }
 
-// Run takes in the batches that clients push until ctx ends.
-func (p *Plane) Run(ctx context.Context) error { return p.Intake.Run(ctx) }
+// Run takes in the batches that clients push, and delivers alerts, until ctx
+// ends or one of the two does.
+func (p *Plane) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return p.Intake.Run(ctx) })
+	g.Go(func() error { return p.Alert.Run(ctx) })
+	return g.Wait()
+}
 
 // Adopt shows the copies that passes over a Stripe account have made as
 // datasets of the default sandbox, on the schemas that it was seeded with.
