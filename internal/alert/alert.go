@@ -171,7 +171,7 @@ func (s *Service) TellIn(t *docstore.Tx, c access.Caller, e Event) error {
 	if happened.nothing {
 		return st.save(t, p)
 	}
-	m := newMessage(id, p, e)
+	m := newMessage(id, e)
 	m.Count = happened.count
 	if happened.recovered != nil {
 		m.Text = strings.TrimSpace(m.Text + "\n\n" + happened.recovered.sentence())

@@ -235,7 +235,7 @@ func TestNotices(t *testing.T) {
 		}
 	}
 	object(t, srv.Do("POST", shown+"/"+ids[2]+"/unread", nil), 200)
-	if flows, _, _ := page(shown + "?unread=true"); !slices.Equal(flows, []string{"f4", "f2", "f1", "f0"}) {
+	if flows, _, _ := page(shown + "?unread=true"); !slices.Equal(flows, []string{"f5", "f2", "f1", "f0"}) {
 		t.Error(flows)
 	}
 	other := access.Principal{Org: gatewaytest.Org, Client: "other", User: "other", Grants: map[string][]access.Permission{"prod": {access.ViewAlerts}}}

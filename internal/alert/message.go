@@ -26,7 +26,7 @@ type message struct {
 	More     int             `json:"more,omitempty"`   // of a digest: events that did not fit
 }
 
-func newMessage(id string, p place, e Event) message {
+func newMessage(id string, e Event) message {
 	m := message{
 		EventID: id, Kind: e.Kind, Flow: e.Flow, FlowName: e.FlowName, Run: e.Run, Resource: e.Resource,
 		Title: e.Title, Text: e.Text, At: e.At.UnixMilli(), Value: e.Body,

@@ -396,18 +396,19 @@ func FuzzMail(f *testing.F) {
 	}
 	p := &post{}
 	s := client(f, p, "smtp://"+p.start(f)+"?tls=none")
+	w := newWorld(f, "")
+	service := w.service()
+	service.Mail = s
+	sub, _ := subscribe(f, service, prod, alert.Subscription{Channel: alert.Email, To: []string{"ops@example.com"}})
+	run(f, service)
+	n := 0
 	f.Fuzz(func(t *testing.T, name, text string) {
-		w := newWorld(t, "")
-		service := w.service()
-		service.Mail = s
-		sub, _ := subscribe(t, service, prod, alert.Subscription{Channel: alert.Email, To: []string{"ops@example.com"}})
-		tell(t, service, prod, alert.Event{Kind: alert.RunFailure, Flow: "f", FlowName: name, Text: text})
 		p.mu.Lock()
 		p.got = nil
 		p.mu.Unlock()
-		stop := run(t, service)
+		n++
+		tell(t, service, prod, alert.Event{Kind: alert.RunFailure, Flow: fmt.Sprint(n), FlowName: name, Text: text})
 		w.idle(t, service)
-		stop()
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if len(p.got) != 1 {

@@ -98,6 +98,7 @@ func (s *state) apply(e Event) change {
 		return s.goOn(e, at)
 	case RunDelay, ReadBudget, Drift:
 		return s.goOn(e, at)
+	default: // what comes of others is not told of by anybody
 	}
 	return change{count: 1}
 }
