@@ -9,9 +9,11 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/tributary-data/tributary/internal/access"
+	"github.com/tributary-data/tributary/internal/alert"
 	"github.com/tributary-data/tributary/internal/app"
 	"github.com/tributary-data/tributary/internal/control"
 	"github.com/tributary-data/tributary/internal/guard"
@@ -25,6 +27,7 @@ type serveCmd struct {
 	passFlags
 	sealFlags
 	issuerFlags
+	alertFlags
 	Database       string        `env:"TRIBUTARY_DATABASE" placeholder:"URL" help:"Database of the services, postgres://… (default: control.db in the directory)."`
 	Listen         string        `default:"127.0.0.1:8080" env:"TRIBUTARY_LISTEN" help:"Where the API is served, and webhooks are awaited at /webhooks/stripe; port 0 takes a free one."`
 	Public         bool          `help:"Allow --listen to name an address that others can reach. Without --tls-cert, a proxy that speaks TLS must stand in front."`
@@ -45,6 +48,50 @@ type issuerFlags struct {
 	Audience  string            `name:"oidc-audience" env:"TRIBUTARY_OIDC_AUDIENCE" placeholder:"NAME" help:"What its tokens for this server have in aud."`
 	RoleClaim string            `name:"oidc-role-claim" env:"TRIBUTARY_OIDC_ROLE_CLAIM" placeholder:"CLAIM" help:"Where its tokens say what their user is: groups, realm_access.roles."`
 	Roles     map[string]string `name:"oidc-roles" env:"TRIBUTARY_OIDC_ROLES" placeholder:"CLAIM=ROLE;…" help:"Roles here by what stands in that claim."`
+}
+
+// alertFlags say how alerts leave the application.
+type alertFlags struct {
+	SMTP            string   `name:"smtp-url" env:"TRIBUTARY_SMTP_URL" placeholder:"URL" help:"Mail server of alerts, smtp://user:password@host:587 (STARTTLS) or smtps://; better in the environment, because of the password."`
+	SMTPFrom        string   `name:"smtp-from" env:"TRIBUTARY_SMTP_FROM" placeholder:"ADDRESS" help:"Whom that mail comes from."`
+	AlertHosts      []string `sep:"," name:"alert-hosts" env:"TRIBUTARY_ALERT_HOSTS" placeholder:"HOST,…" help:"Hosts that webhooks of alerts may go to: hooks.example.com, hooks.example.com:8443, http://localhost:9000."`
+	PrivateNetworks []string `sep:"," name:"private-networks" env:"TRIBUTARY_PRIVATE_NETWORKS" placeholder:"CIDR,…" help:"Networks of your own in which mail server and hosts of alerts may be (default: none, but what is named by its address)."`
+}
+
+// ways returns the ways of alerts, and the destinations that they have.
+func (f *alertFlags) ways() (a control.Alerts, all []guard.Destination, err error) {
+	private, err := prefixes("--private-networks", f.PrivateNetworks)
+	if err != nil {
+		return a, nil, err
+	}
+	if (f.SMTP == "") != (f.SMTPFrom == "") {
+		return a, nil, problem.Errorf(problem.Invalid, "--smtp-url and --smtp-from go together")
+	}
+	if f.SMTP != "" {
+		mail, err := alert.ParseSMTP(f.SMTP, f.SMTPFrom)
+		if err != nil {
+			return a, nil, err
+		}
+		d := guard.Destination{Host: mail.Host, Port: mail.Port, Purpose: "mail of alerts"}
+		mail.Dial = (&guard.Outbound{Destinations: []guard.Destination{d}, Private: private}).DialContext
+		a.Mail, all = mail, append(all, d)
+	}
+	var hooks []guard.Destination
+	for _, host := range f.AlertHosts {
+		if !strings.Contains(host, "://") {
+			host = "https://" + host
+		}
+		d, err := guard.ParseDestination(host, "webhooks of alerts")
+		if err != nil {
+			return a, nil, fmt.Errorf("--alert-hosts: %w", err)
+		}
+		hooks = append(hooks, d)
+	}
+	if len(hooks) > 0 {
+		out := &guard.Outbound{Destinations: hooks, Private: private}
+		a.Client, a.Allowed = &http.Client{Transport: out.Transport()}, out.Names
+	}
+	return a, append(all, hooks...), nil
 }
 
 // Run serves the API and, with a Stripe key, keeps the copy up to date until
@@ -155,7 +202,12 @@ func (c *serveCmd) options(ctx context.Context, log *slog.Logger) (o control.Opt
 			return o, nil, err
 		}
 	}
+	ways, hosts, err := c.ways()
+	if err != nil {
+		return o, nil, err
+	}
 	client := &http.Client{Transport: (&guard.Outbound{Destinations: o.Egress.Destinations}).Transport(), Timeout: 30 * time.Second}
+	o.Alerts, o.Egress.Destinations = ways, append(o.Egress.Destinations, hosts...)
 	if traces != "" {
 		if o.Spans, err = telemetry.Exporter(ctx, client); err != nil {
 			return o, nil, fmt.Errorf("send traces: %w", err)

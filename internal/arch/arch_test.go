@@ -79,6 +79,7 @@ var rules = rulebook{
 		"internal/queue":      {"internal/problem"},
 		"internal/secret":     {"internal/problem"},
 		"internal/audit":      {"internal/access", "internal/docstore", "internal/gateway", "internal/problem", "internal/stripe"},
+		"internal/alert":      {"internal/access", "internal/docstore", "internal/gateway", "internal/problem", "internal/secret"},
 		"internal/guard":      {"internal/access", "internal/docstore", "internal/gateway", "internal/problem"},
 		// The server, and what an operator sees of it.
 		"internal/telemetry": {"internal/gateway", "internal/stripe"},
@@ -91,12 +92,12 @@ var rules = rulebook{
 		},
 
 		"internal/control": {
-			"internal/access", "internal/accessapi", "internal/app", "internal/audit", "internal/catalog", "internal/dataaccess", "internal/dataprep",
+			"internal/access", "internal/accessapi", "internal/alert", "internal/app", "internal/audit", "internal/catalog", "internal/dataaccess", "internal/dataprep",
 			"internal/docstore", "internal/flow", "internal/gateway", "internal/guard", "internal/insights", "internal/intake", "internal/lake", "internal/registry",
 			"internal/queue", "internal/runner", "internal/secret", "internal/source", "internal/tables", "internal/telemetry", "internal/xdm",
 		},
 		"cmd/tributary": {
-			"internal/access", "internal/guard", "internal/telemetry",
+			"internal/access", "internal/alert", "internal/guard", "internal/telemetry",
 			"internal/access", "internal/app", "internal/control", "internal/docstore", "internal/duck", "internal/money", "internal/problem", "internal/secret", "internal/server", "internal/stripe",
 			"internal/stripesim",
 		},
@@ -123,6 +124,7 @@ var rules = rulebook{
 		"internal/duck":      {"internal/dataset", "internal/lake", "internal/rawjson", "internal/xdm"},
 		"internal/app":       {"internal/stripesim"},
 		"internal/access":    {"internal/docstore/docstoretest"},
+		"internal/alert":     {"internal/docstore/docstoretest", "internal/gateway/gatewaytest", "internal/guard"},
 		"internal/accessapi": {"internal/docstore/docstoretest", "internal/openapitest"},
 		// What keeps secrets is tested with all that could give them away.
 		"internal/telemetry": {"internal/access", "internal/audit", "internal/docstore", "internal/guard", "internal/secret", "internal/server"},

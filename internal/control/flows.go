@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/tributary-data/tributary/internal/access"
@@ -42,25 +41,4 @@ func (p *Plane) operator(ctx context.Context, org, sandbox string) (access.Calle
 		return access.Caller{}, err
 	}
 	return access.Caller{Principal: access.Principal{Org: org, User: "tributary", Client: "tributary", Admin: true}, Tenant: tenant, Sandbox: sb}, nil
-}
-
-// work does what is to be done beside the calls, until ctx ends or a part of it
-// fails.
-func (p *Plane) work(ctx context.Context, parts ...func(context.Context) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	ended := make(chan error, len(parts))
-	for _, part := range parts {
-		go func() {
-			defer cancel()
-			ended <- part(ctx)
-		}()
-	}
-	var errs []error
-	for range parts {
-		if err := <-ended; !errors.Is(err, context.Canceled) {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
 }

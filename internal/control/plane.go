@@ -7,11 +7,15 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/accessapi"
+	"github.com/tributary-data/tributary/internal/alert"
 	"github.com/tributary-data/tributary/internal/app"
 	"github.com/tributary-data/tributary/internal/audit"
 	"github.com/tributary-data/tributary/internal/catalog"
@@ -50,6 +54,15 @@ type Options struct {
 	Stripe app.Sync
 	// Workers is how many runs are done at once; 0 for runner.DefaultWorkers.
 	Workers int
+	Alerts  Alerts
+}
+
+// Alerts are the ways in which alerts leave the application; the zero value has
+// none.
+type Alerts struct {
+	Mail    alert.Mailer
+	Client  *http.Client         // for webhooks
+	Allowed func(*url.URL) error // where webhooks may go
 }
 
 // Copies are those of an account at Stripe.
@@ -72,6 +85,7 @@ type Plane struct {
 	Runner   *runner.Runner
 	Network  *guard.Service
 	Audit    *audit.Log
+	Alert    *alert.Service
 
 	options   Options
 	services  []*gateway.Service
@@ -126,13 +140,16 @@ func (p *Plane) build(ctx context.Context) error {
 	p.Access.Hooks = append(p.Access.Hooks, access.SandboxHook{Delete: p.forget, After: p.readopt})
 	p.Network = &guard.Service{DB: p.DB, Proxies: p.options.Proxies, Now: p.now, Log: p.options.Log, Egress: p.options.Egress}
 	p.Audit = &audit.Log{DB: p.DB, File: p.file, Now: p.now, Log: p.options.Log, Address: p.address}
+	p.Alert = &alert.Service{
+		DB: p.DB, Keys: p.Keys, Mail: p.options.Alerts.Mail, Client: p.options.Alerts.Client, Allowed: p.options.Alerts.Allowed, Now: p.now, Log: p.options.Log,
+	}
 	p.services = []*gateway.Service{
 		accessapi.AccessControl(p.Access), accessapi.Sandboxes(p.Access),
 		p.Registry.HTTP(), p.Registry.NamespacesHTTP(),
 		p.Catalog.HTTP(),
 		(&dataaccess.Service{Catalog: p.Catalog, Tables: rows, Diagnostics: p.Intake}).HTTP(),
 		(&insights.Service{Batches: p.Catalog, Now: p.now}).HTTP(),
-		p.Prep.HTTP(), p.Intake.HTTP(), p.Flow.HTTP(), p.Network.HTTP(), p.Audit.HTTP(),
+		p.Prep.HTTP(), p.Intake.HTTP(), p.Flow.HTTP(), p.Network.HTTP(), p.Audit.HTTP(), p.Alert.HTTP(),
 	}
 	return nil
 }
@@ -205,10 +222,14 @@ func (p *Plane) near(next http.Handler) http.Handler {
 	})
 }
 
-// Run takes in the batches that clients push, and does the runs of dataflows,
-// until ctx ends.
+// Run takes in the batches that clients push, does the runs of dataflows, and
+// delivers alerts, until ctx ends or one of these does.
 func (p *Plane) Run(ctx context.Context) error {
-	return p.work(ctx, p.Intake.Run, p.Runner.Tick, p.Runner.Work)
+	g, ctx := errgroup.WithContext(ctx)
+	for _, part := range []func(context.Context) error{p.Intake.Run, p.Alert.Run, p.Runner.Tick, p.Runner.Work} {
+		g.Go(func() error { return part(ctx) })
+	}
+	return g.Wait()
 }
 
 // Adopt shows the copies that passes over a Stripe account have made as

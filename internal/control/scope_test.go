@@ -61,6 +61,12 @@ var makers = map[string]func(c client, name string) thing{
 		path := "/data/foundation/conversion/mappingSets/" + id
 		return thing{id: id, paths: []string{path, path + "/mappings"}, write: [][2]string{{"PUT", path}}}
 	},
+	"alert subscription": func(c client, name string) thing {
+		path := "/data/infrastructure/observability/alerts/subscriptions"
+		id := c.must(201, "POST", path, map[string]any{"name": name, "channel": "app"}).json(c.t)["id"].(string)
+		path += "/" + id
+		return thing{id: id, paths: []string{path}, write: [][2]string{{"PATCH", path}, {"DELETE", path}, {"POST", path + "/test"}}}
+	},
 }
 
 func (c client) tenant() string {
@@ -71,6 +77,7 @@ func (c client) tenant() string {
 var lists = []string{
 	"/data/foundation/schemaregistry/tenant/classes", "/data/foundation/schemaregistry/tenant/schemas", "/data/foundation/schemaregistry/stats",
 	"/data/core/idnamespace/identities", "/data/foundation/catalog/dataSets?limit=100", "/data/foundation/catalog/batches?limit=100", "/data/foundation/conversion/mappingSets?limit=100",
+	"/data/infrastructure/observability/alerts/subscriptions",
 }
 
 // Whatever is made where, nobody sees or changes anything of another sandbox

@@ -120,11 +120,7 @@ func (t *transport) dial(ctx context.Context, network, address string) (net.Conn
 // RoundTrip sends a request to a destination that is named. Redirects come by
 // here, too.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	d, err := destination(r.URL, "request")
-	if err == nil {
-		err = t.outbound.named(d.Host, d.Port)
-	}
-	if err != nil {
+	if err := t.outbound.Names(r.URL); err != nil {
 		if r.Body != nil {
 			_ = r.Body.Close()
 		}
@@ -135,6 +131,16 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // CloseIdleConnections is for http.Client.
 func (t *transport) CloseIdleConnections() { t.next.CloseIdleConnections() }
+
+// Names says whether a URL leads to a destination that is named;
+// problem.Forbidden if it does not. What its host resolves to is not looked at.
+func (o *Outbound) Names(u *url.URL) error {
+	d, err := destination(u, "request")
+	if err != nil {
+		return err
+	}
+	return o.named(d.Host, d.Port)
+}
 
 func (o *Outbound) named(host string, port uint16) error {
 	if slices.ContainsFunc(o.Destinations, func(d Destination) bool { return hostname(d.Host) == host && d.Port == port }) {
