@@ -70,7 +70,7 @@ var rules = rulebook{
 		"internal/source": {"internal/flow", "internal/problem", "internal/stripe"},
 		// Where dataflows and the data plane meet.
 		"internal/runner": {
-			"internal/access", "internal/app", "internal/catalog", "internal/dataprep", "internal/expr", "internal/flow", "internal/gateway", "internal/mapping",
+			"internal/access", "internal/alert", "internal/app", "internal/catalog", "internal/dataprep", "internal/expr", "internal/flow", "internal/gateway", "internal/mapping",
 			"internal/problem", "internal/queue", "internal/stripe", "internal/tables", "internal/xdm",
 		},
 		"internal/catalog":    {"internal/access", "internal/docstore", "internal/gateway", "internal/problem", "internal/xdm"},

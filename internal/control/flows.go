@@ -23,7 +23,7 @@ func (p *Plane) dataflows(ctx context.Context, rows *tables.Tables) (err error) 
 		DB: p.DB, Keys: p.Keys, Datasets: p.Catalog, Mappings: p.Prep, Stripe: p.Stripe, Operator: p.operator, VerifyOnCreate: true, Now: p.now,
 	}
 	p.Runner = &runner.Runner{
-		Flows: p.Flow, Queue: p.queue, Catalog: p.Catalog, Rows: rows, Prep: p.Prep, Schemas: p.Registry, Stripe: p.Stripe,
+		Flows: p.Flow, Queue: p.queue, Catalog: p.Catalog, Rows: rows, Prep: p.Prep, Schemas: p.Registry, Alerts: p.Alert, Stripe: p.Stripe,
 		Copy: s, Pacer: p.Stripe.Pacer, Dir: p.dir, Now: p.now, Log: p.options.Log, Workers: p.options.Workers,
 	}
 	p.Flow.Queued, p.Flow.Dropped = p.Runner.Nudge, p.Runner.Drop

@@ -134,15 +134,15 @@ func (p *Plane) build(ctx context.Context) error {
 	p.Registry.Users, p.Registry.Grown = p.Catalog.DatasetsOf, p.Catalog.Grow
 	p.Prep = &dataprep.Service{DB: p.DB, Schemas: p.Registry, Now: p.now}
 	p.Intake = &intake.Service{DB: p.DB, Catalog: p.Catalog, Schemas: p.Registry, Tables: rows, Dir: p.dir, Now: p.now, Log: p.options.Log}
+	p.Alert = &alert.Service{
+		DB: p.DB, Keys: p.Keys, Mail: p.options.Alerts.Mail, Client: p.options.Alerts.Client, Allowed: p.options.Alerts.Allowed, Now: p.now, Log: p.options.Log,
+	}
 	if err := p.dataflows(ctx, rows); err != nil {
 		return err
 	}
 	p.Access.Hooks = append(p.Access.Hooks, access.SandboxHook{Delete: p.forget, After: p.readopt})
 	p.Network = &guard.Service{DB: p.DB, Proxies: p.options.Proxies, Now: p.now, Log: p.options.Log, Egress: p.options.Egress}
 	p.Audit = &audit.Log{DB: p.DB, File: p.file, Now: p.now, Log: p.options.Log, Address: p.address}
-	p.Alert = &alert.Service{
-		DB: p.DB, Keys: p.Keys, Mail: p.options.Alerts.Mail, Client: p.options.Alerts.Client, Allowed: p.options.Alerts.Allowed, Now: p.now, Log: p.options.Log,
-	}
 	p.services = []*gateway.Service{
 		accessapi.AccessControl(p.Access), accessapi.Sandboxes(p.Access),
 		p.Registry.HTTP(), p.Registry.NamespacesHTTP(),

@@ -137,12 +137,12 @@ var runs = &kind[Run]{
 	name: kindRun, collection: "runs", one: "run",
 	fields: append([]string{"flowId", "flowSpec", "providerRefId", "metrics", "activities"}, common...),
 	parent: func(r *Run) string { return r.FlowID },
-	view:   func(r *Run) any { return r.shown() },
+	view:   func(r *Run) any { return r.View() },
 	item:   func(r *Run) *Item { return &r.Item },
 }
 
-// shown is a run as clients see it.
-func (r *Run) shown() any {
+// View returns the run as clients see it.
+func (r *Run) View() any {
 	type shown struct {
 		Run
 		Ask   any `json:"ask,omitempty"`

@@ -72,6 +72,7 @@ func (r *Runner) run(ctx context.Context, ref flow.Ref, holder string) error {
 	if err := lost(r.Flows.Progress(ctx, ref, holder, j.start)); err != nil {
 		return err
 	}
+	j.tellStart(ctx)
 	err = j.do(ctx)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -103,7 +104,15 @@ func (r *Runner) finish(ctx context.Context, j *job, f *failure) error {
 	if f != nil && f.stop {
 		v.Stop = f.Error()
 	}
-	return lost(r.Flows.Finish(after, j.ref, j.holder, v, func(run *flow.Run) { j.finish(run, f) }))
+	var ended flow.Run
+	err := r.Flows.Finish(after, j.ref, j.holder, v, func(run *flow.Run) {
+		j.finish(run, f)
+		ended = *run
+	})
+	if err == nil && j.Caller.Org != "" {
+		j.tellEnd(after, ended, f)
+	}
+	return lost(err)
 }
 
 // redacted makes sure that what is stored of an error holds no key.
@@ -163,6 +172,7 @@ func (j *job) with(ctx context.Context, keeper *app.Keeper) error {
 	if err != nil {
 		return j.refused(err)
 	}
+	j.tellPass(ctx, report)
 	if err := j.judge(report); err != nil {
 		return err
 	}

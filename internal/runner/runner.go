@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/tributary-data/tributary/internal/access"
+	"github.com/tributary-data/tributary/internal/alert"
 	"github.com/tributary-data/tributary/internal/app"
 	"github.com/tributary-data/tributary/internal/catalog"
 	"github.com/tributary-data/tributary/internal/dataprep"
@@ -61,6 +62,11 @@ type Schemas interface {
 	MarkUsed(ctx context.Context, c access.Caller, schemaID string) error
 }
 
+// Alerts are told of what happens to runs.
+type Alerts interface {
+	Tell(ctx context.Context, c access.Caller, e alert.Event) error
+}
+
 // A Runner does runs.
 type Runner struct {
 	Flows   Flows
@@ -69,6 +75,7 @@ type Runner struct {
 	Rows    Rows
 	Prep    Prep
 	Schemas Schemas
+	Alerts  Alerts
 	Stripe  flow.Stripe
 	// Copy is how copies are kept: all but the directory, the credentials and the
 	// resources.
