@@ -363,3 +363,28 @@ func ids(t testing.TB, w *world, c access.Caller) []string {
 	}
 	return all
 }
+
+func TestOperatorIn(t *testing.T) {
+	t.Parallel()
+	hook := &seeds{}
+	w := newWorld(t, hook.hook())
+	got, err := w.OperatorIn(t.Context(), w.other.Org, w.other.Sandbox.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(w.other, got); diff != "" {
+		t.Error(diff)
+	}
+	dev, err := w.CreateSandbox(t.Context(), w.admin, "dev", "Dev", "development")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hook.broken = true
+	if _, err := w.DeleteSandbox(t.Context(), w.admin, "dev"); err == nil {
+		t.Fatal("the sandbox was deleted")
+	}
+	for _, id := range []string{dev.ID, w.other.Sandbox.ID, "", "x"} {
+		_, err := w.OperatorIn(t.Context(), w.admin.Org, id)
+		kind(t, "sandbox "+id, err, problem.NotFound)
+	}
+}

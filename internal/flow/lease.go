@@ -104,6 +104,11 @@ func (s *Service) Take(ctx context.Context, r Ref, generation int, holder string
 		if l.Stop || l.Generation != generation || l.held(now) || now < l.At {
 			return nil
 		}
+		if _, _, err := readRun(t, r); errors.Is(err, ErrGone) {
+			return deleteLease(t, r.Run) // its sandbox was emptied
+		} else if err != nil {
+			return err
+		}
 		taken = true
 		l.Holder, l.Until = holder, now+LeaseFor.Milliseconds()
 		return putJSON(t, docstore.Scope{}, d, l)

@@ -505,5 +505,14 @@ func TestForget(t *testing.T) {
 		if jobs := w.due(); len(jobs) != 0 {
 			t.Errorf("jobs %+v", jobs)
 		}
+		w.flow(`{"startTime":1710267858,"frequency":"minute","interval":1}`)
+		job = w.due()[0]
+		w.do(func(tx *docstore.Tx) error { return tx.Clear(scope(w.caller)) })
+		if ok, err := w.Take(t.Context(), job.Ref, job.Generation, "a"); err != nil || ok {
+			t.Errorf("a run that is gone was taken: %v %v", ok, err)
+		}
+		if jobs := w.due(); len(jobs) != 0 {
+			t.Errorf("jobs %+v", jobs)
+		}
 	})
 }

@@ -85,6 +85,13 @@ func TestCreateRun(t *testing.T) {
 				t.Errorf("jobs %+v, queue %+v", jobs, w.queue)
 			}
 			w.refused("CONNECTOR-1380-400", w.server.Do("POST", base+"/runs", `{"flowId":"`+id+`"}`))
+			ref := Ref{Org: run.Org, Sandbox: run.SandboxID, Run: run.ID}
+			if ok, err := w.Take(t.Context(), ref, 1, "a"); err != nil || ok != now {
+				t.Errorf("taken: %v %v", ok, err)
+			}
+			if err := w.Release(t.Context(), ref, "a"); err != nil {
+				t.Error(err)
+			}
 			w.sleep(time.UnixMilli(test.want.At).Sub(w.time()))
 			if jobs := w.due(); len(jobs) != 1 || jobs[0].Run != run.ID {
 				t.Errorf("jobs %+v", jobs)
@@ -172,10 +179,10 @@ func TestRetrigger(t *testing.T) {
 	if got, _ := again(first, "re-trigger"); got != "CONNECTOR-1380-400" {
 		t.Errorf("beside a run that is not finished: %s", got)
 	}
-	if f, err := load(t.Context(), w.Service, flows, w.caller, flow); err != nil || f.Until != 0 {
-		t.Errorf("until %d: a window moves nothing", f.Until)
-	}
 	w.finish(w.due()[0], Success)
+	if f, err := load(t.Context(), w.Service, flows, w.caller, flow); err != nil || f.Until != 0 {
+		t.Errorf("until %d, %v: a window moves nothing", f.Until, err)
+	}
 	_, third := again(second.ID, "re-trigger")
 	if third == nil {
 		t.Fatal("a run that found nothing can't be done again")
