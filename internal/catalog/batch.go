@@ -132,7 +132,7 @@ func (s *Service) CreateBatch(ctx context.Context, c access.Caller, b Batch) (Ba
 	b.CreatedClient, b.CreatedUser, b.UpdatedUser = c.Client, c.User, c.User
 	var made Batch
 	err := s.DB.Do(ctx, func(t *docstore.Tx) error {
-		d, err := dataset(t, scope(c), b.DatasetID)
+		d, err := dataset(t, c.Scope(), b.DatasetID)
 		if problem.KindOf(err) == problem.NotFound {
 			return problem.Errorf(problem.Invalid, "there is no dataset %q", b.DatasetID)
 		}
@@ -149,7 +149,7 @@ func (s *Service) CreateBatch(ctx context.Context, c access.Caller, b Batch) (Ba
 		if err := claim(t, c, b); err != nil {
 			return err
 		}
-		made, err = createBatch(t, scope(c), b)
+		made, err = createBatch(t, c.Scope(), b)
 		return err
 	})
 	return made, err
@@ -227,13 +227,13 @@ func (s *Service) ChangeBatch(ctx context.Context, c access.Caller, id string, c
 		}
 		b.ID, b.DatasetID, b.ExternalID = old.ID, old.DatasetID, old.ExternalID
 		b.CreatedClient, b.CreatedUser, b.UpdatedUser = old.CreatedClient, old.CreatedUser, c.User
-		if d, err = put(t, scope(c), d, b); err != nil {
+		if d, err = put(t, c.Scope(), d, b); err != nil {
 			return err
 		}
 		if b, err = batchOf(d); err != nil {
 			return err
 		}
-		return noteLast(t, scope(c), old.Status, b)
+		return noteLast(t, c.Scope(), old.Status, b)
 	})
 	return b, err
 }
@@ -266,7 +266,7 @@ func findBatch(t *docstore.Tx, c access.Caller, id string) (docstore.Doc, error)
 		}
 		id = who.Batch // of another sandbox it is not found in this one
 	}
-	d, err := t.Get(scope(c), kindBatch, id)
+	d, err := t.Get(c.Scope(), kindBatch, id)
 	return d, missing(err, "batch", asked)
 }
 
@@ -293,7 +293,7 @@ func (s *Service) eachBatch(ctx context.Context, c access.Caller, datasetID stri
 	for {
 		var docs []docstore.Doc
 		err := s.DB.Do(ctx, func(t *docstore.Tx) (err error) {
-			docs, err = t.List(scope(c), kindBatch, page)
+			docs, err = t.List(c.Scope(), kindBatch, page)
 			return err
 		})
 		if err != nil {

@@ -38,7 +38,7 @@ func ParseProperty(text string) (Property, error) {
 	switch {
 	case at > 0:
 		name = text[:at]
-		p.Values = values(text[at+len(op):])
+		p.Values = Values(text[at+len(op):])
 	case at == 0:
 		return Property{}, problem.Errorf(problem.Invalid, "property=%s: a name is missing before %s", text, op)
 	case strings.HasPrefix(text, "!"):
@@ -67,7 +67,9 @@ func ParseProperty(text string) (Property, error) {
 	return p, nil
 }
 
-func values(text string) []string {
+// Values returns the values of a list: a, b, "c, with a comma". Blanks around
+// them, and their quotes, are left out.
+func Values(text string) []string {
 	var all []string
 	quoted := false
 	begin := 0
