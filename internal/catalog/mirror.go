@@ -158,7 +158,8 @@ func batchesOf(d Dataset, have seen, commits []Commit, stats Stats, now time.Tim
 	}
 	var all []Batch
 	follows := first.Parent == 0 || first.Parent == have.SnapshotID || first.Parent == have.Commit
-	if !known && (gap != 0 || !follows) {
+	orphans := len(fresh) == 0 && have.SnapshotID == 0 && stats.Files > 0 // files that would be of no batch
+	if !known && (gap != 0 || !follows || orphans) {
 		first.Time = first.Time.Add(-time.Millisecond)
 		b := d.commitBatch(first, "before")
 		b.Tags = map[string][]string{commitsTag: {"expired before the catalog saw them; the counts are what they come to together"}}
