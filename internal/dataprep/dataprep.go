@@ -4,6 +4,7 @@
 package dataprep
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -13,7 +14,6 @@ import (
 	"io"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/tributary-data/tributary/internal/access"
@@ -273,17 +273,13 @@ func (s *Service) List(ctx context.Context, c access.Caller, q Query) (sets []Se
 		}
 		count = len(all)
 		slices.SortStableFunc(all, func(a, b one) int { // documents come in the order of their creation
-			by := 0
-			if !q.ByCreation {
-				by = int(min(max(a.Modified-b.Modified, -1), 1))
-			} else {
-				by = int(min(max(a.Created-b.Created, -1), 1))
+			by := cmp.Compare(a.Modified, b.Modified)
+			if q.ByCreation {
+				by = cmp.Compare(a.Created, b.Created)
 			}
-			if by == 0 {
-				by = strings.Compare(a.id, b.id)
-			}
+			by = cmp.Or(by, cmp.Compare(a.id, b.id))
 			if q.Descending {
-				by = -by
+				return -by
 			}
 			return by
 		})
