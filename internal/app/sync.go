@@ -16,10 +16,6 @@ import (
 // DefaultTenant is the tenant namespace of the embedded mode.
 const DefaultTenant = "tributary"
 
-// DefaultShare is the part of the account's limits that a pass takes, so that
-// the shop's own requests never wait.
-const DefaultShare = 0.6
-
 // A Sync is one pass over a Stripe account: what is missing is backfilled,
 // what is new is read.
 type Sync struct {
@@ -29,7 +25,7 @@ type Sync struct {
 	URL       string         // of Stripe; "" for the real one
 	Resources []string       // empty: all six
 	Since     time.Time      // zero: everything, or the bound of earlier passes
-	Share     float64        // of the limits, 0 to 1
+	Share     float64        // of the limits, above 0 to 1: the shop's own requests need the rest
 	Limits    *stripe.Limits // nil: those of the key's mode
 	// Pacer, if set, is what the account's readers share; it goes by Share and
 	// Limits, too.

@@ -18,8 +18,8 @@ import (
 type Status string
 
 // The statuses that our batches go through: loading, loaded, staging, active,
-// success; or failed, aborted; retrying and stalled where a step takes longer;
-// inactive and deleted after a success that was taken back.
+// success; or failed, aborted; retrying where a step is tried again; inactive and
+// deleted after a success that was taken back.
 const (
 	Loading  Status = "loading"
 	Loaded   Status = "loaded"
@@ -29,7 +29,6 @@ const (
 	Failed   Status = "failed"
 	Aborted  Status = "aborted"
 	Retrying Status = "retrying"
-	Stalled  Status = "stalled"
 	Inactive Status = "inactive"
 	Deleted  Status = "deleted"
 )
