@@ -131,6 +131,8 @@ var rules = rulebook{
 	},
 	testOnly: map[string][]string{
 		"internal/need":                  {},
+		"internal/childtest":             {},
+		"internal/logtest":               {},
 		"internal/chdbtest":              {"internal/need"},
 		"internal/parquettest":           {},
 		"internal/openapitest":           {},
