@@ -29,13 +29,7 @@ func (f sealFlags) place(dir string) secret.Place {
 	return secret.Place{Text: os.Getenv("TRIBUTARY_SEAL_KEY"), File: f.SealKeyFile, Dir: dir}
 }
 
-type secretFlags struct {
-	dirFlag
-	sealFlags
-	Database string `env:"TRIBUTARY_DATABASE" placeholder:"URL" help:"Database of the services, postgres://… (default: control.db in the directory)."`
-}
-
-type secretRotateCmd struct{ secretFlags }
+type secretRotateCmd struct{ controlFlags }
 
 // Run adds a key and moves all to it.
 func (c *secretRotateCmd) Run(ctx context.Context) error {
@@ -51,7 +45,7 @@ func (c *secretRotateCmd) Run(ctx context.Context) error {
 	return c.tidy(ctx, keys)
 }
 
-type secretPruneCmd struct{ secretFlags }
+type secretPruneCmd struct{ controlFlags }
 
 // Run drops keys.
 func (c *secretPruneCmd) Run(ctx context.Context) error {
@@ -64,8 +58,8 @@ func (c *secretPruneCmd) Run(ctx context.Context) error {
 
 // tidy seals anew what an old key has sealed, then drops the old keys that
 // nothing needs.
-func (c *secretFlags) tidy(ctx context.Context, keys *secret.Keys) error {
-	count, left, err := c.reseal(ctx, keys)
+func (f controlFlags) tidy(ctx context.Context, keys *secret.Keys) error {
+	count, left, err := f.reseal(ctx, keys)
 	if err != nil {
 		return err
 	}
@@ -82,10 +76,10 @@ func (c *secretFlags) tidy(ctx context.Context, keys *secret.Keys) error {
 
 // reseal returns how many texts it has sealed anew, and the old keys that are
 // needed all the same.
-func (c *secretFlags) reseal(ctx context.Context, keys *secret.Keys) (count int, left []uint32, err error) {
-	name := c.Database
+func (f controlFlags) reseal(ctx context.Context, keys *secret.Keys) (count int, left []uint32, err error) {
+	name := f.Database
 	if name == "" {
-		name = filepath.Join(c.Dir, "control.db")
+		name = filepath.Join(f.Dir, "control.db")
 		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
 			return 0, nil, nil // no serve has been here yet
 		}

@@ -26,9 +26,9 @@ import (
 type serveCmd struct {
 	passFlags
 	sealFlags
+	databaseFlag
 	issuerFlags
 	alertFlags
-	Database       string        `env:"TRIBUTARY_DATABASE" placeholder:"URL" help:"Database of the services, postgres://… (default: control.db in the directory)."`
 	Listen         string        `default:"127.0.0.1:8080" env:"TRIBUTARY_LISTEN" help:"Where the API is served, and webhooks are awaited at /webhooks/stripe; port 0 takes a free one."`
 	Public         bool          `help:"Allow --listen to name an address that others can reach. Without --tls-cert, a proxy that speaks TLS must stand in front."`
 	TLSCert        string        `name:"tls-cert" env:"TRIBUTARY_TLS_CERT" placeholder:"FILE" help:"Certificate with its chain, PEM: serve TLS. It is read again when it changes."`

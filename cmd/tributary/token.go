@@ -15,6 +15,11 @@ import (
 type controlFlags struct {
 	dirFlag
 	sealFlags
+	databaseFlag
+}
+
+// databaseFlag is where the services keep their documents.
+type databaseFlag struct {
 	Database string `env:"TRIBUTARY_DATABASE" placeholder:"URL" help:"Database of the services, postgres://… (default: control.db in the directory)."`
 }
 

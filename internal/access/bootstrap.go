@@ -4,14 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 
+	"github.com/tributary-data/tributary/internal/atomicfile"
 	"github.com/tributary-data/tributary/internal/docstore"
 	"github.com/tributary-data/tributary/internal/problem"
 )
@@ -65,7 +64,7 @@ func (s *Service) Bootstrap(ctx context.Context, dir string) error {
 	if there, err := s.begun(ctx); there || err != nil {
 		return err
 	}
-	return locked(dir, func() error {
+	return atomicfile.Locked(dir, func() error {
 		if there, err := s.begun(ctx); there || err != nil {
 			return err
 		}
@@ -134,7 +133,7 @@ func (s *Service) RestoreBootstrap(ctx context.Context, dir string) (Bootstrap, 
 		return Bootstrap{}, err
 	}
 	b := Bootstrap{Org: c.Org, Sandbox: c.Sandbox.Name, ClientID: newClientID(), ClientSecret: newSecret()}
-	err = locked(dir, func() error {
+	err = atomicfile.Locked(dir, func() error {
 		if _, err := os.Lstat(bootstrapPath(dir)); !errors.Is(err, fs.ErrNotExist) {
 			return &problem.Error{
 				Kind: problem.Conflict, Detail: bootstrapPath(dir) + " is there", Err: err,
@@ -170,45 +169,11 @@ func (s *Service) RestoreBootstrap(ctx context.Context, dir string) (Bootstrap, 
 	return b, nil
 }
 
-// locked does something while no other process does it in the directory.
-func locked(dir string, do func() error) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	if err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX); err != nil { // given back by Close
-		return fmt.Errorf("lock %s: %w", dir, err)
-	}
-	return do()
-}
-
 // writeBootstrap writes the file, whole or not at all.
 func writeBootstrap(dir string, b Bootstrap) error {
 	text, err := json.MarshalIndent(b, "", "  ")
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, "bootstrap.json.*") // with mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(text, '\n'))
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), bootstrapPath(dir))
-	}
-	if err != nil {
-		_ = os.Remove(f.Name()) // what failed first is the reason
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync() // the file's name is on the disk, too
+	return atomicfile.Write(bootstrapPath(dir), append(text, '\n'))
 }

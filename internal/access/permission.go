@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tributary-data/tributary/internal/docstore"
 	"github.com/tributary-data/tributary/internal/problem"
 )
 
@@ -132,3 +133,6 @@ type Caller struct {
 	Sandbox   Sandbox
 	RequestID string
 }
+
+// Scope is where the documents of the caller's sandbox are.
+func (c Caller) Scope() docstore.Scope { return docstore.Scope{Org: c.Org, Sandbox: c.Sandbox.ID} }

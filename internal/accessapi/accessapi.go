@@ -11,6 +11,7 @@ import (
 
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/gateway"
+	"github.com/tributary-data/tributary/internal/problem"
 )
 
 // shape words failures; code is the prefix of the service's numbers.
@@ -65,7 +66,7 @@ func (a accessControl) policies(_ context.Context, c *gateway.Call) (*gateway.An
 		return nil, err
 	}
 	if len(paths) > mostPaths {
-		return nil, gateway.Fail(http.StatusBadRequest, "", "Bad request", "%d policies are asked for; %d is the most", len(paths), mostPaths)
+		return nil, problem.Errorf(problem.Invalid, "%d policies are asked for; %d is the most", len(paths), mostPaths)
 	}
 	policies, err := c.Policies(c.Sandbox.Name, paths)
 	if err != nil {
@@ -86,7 +87,7 @@ func readPage(c *gateway.Call, start ...string) (page, error) {
 		if text := q.Get(name); text != "" {
 			n, err := strconv.Atoi(text)
 			if err != nil || n < 0 {
-				return p, gateway.Fail(http.StatusBadRequest, "", "Bad request", "%s=%s is not a number of 0 or more", name, text)
+				return p, problem.Errorf(problem.Invalid, "%s=%s is not a number of 0 or more", name, text)
 			}
 			p.start = n
 		}
@@ -94,7 +95,7 @@ func readPage(c *gateway.Call, start ...string) (page, error) {
 	if text := q.Get("limit"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > 100 {
-			return p, gateway.Fail(http.StatusBadRequest, "", "Bad request", "limit=%s is not a number from 1 to 100", text)
+			return p, problem.Errorf(problem.Invalid, "limit=%s is not a number from 1 to 100", text)
 		}
 		p.limit = n
 	}

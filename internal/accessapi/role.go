@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -88,10 +87,10 @@ func readRole(c *gateway.Call) (roleBody, error) {
 		return b, err
 	}
 	if b.RoleType != nil && *b.RoleType != "user-defined" {
-		return b, gateway.Fail(http.StatusBadRequest, "", "Bad request", "roleType: %q is not user-defined: no other role can be made", *b.RoleType)
+		return b, problem.Errorf(problem.Invalid, "roleType: %q is not user-defined: no other role can be made", *b.RoleType)
 	}
 	if b.Name == nil {
-		return b, gateway.Fail(http.StatusBadRequest, "", "Bad request", "name: it is missing")
+		return b, problem.Errorf(problem.Invalid, "name: it is missing")
 	}
 	return b, nil
 }
@@ -189,11 +188,11 @@ func readOperations(c *gateway.Call) ([]operation, error) {
 	for i := range ops {
 		ops[i].Op = strings.ToLower(ops[i].Op)
 		if !slices.Contains([]string{"add", "replace", "remove"}, ops[i].Op) {
-			return nil, gateway.Fail(http.StatusBadRequest, "", "Bad request", "operation %d: op: %q is none of add, replace, remove", i, ops[i].Op)
+			return nil, problem.Errorf(problem.Invalid, "operation %d: op: %q is none of add, replace, remove", i, ops[i].Op)
 		}
 	}
 	if len(ops) == 0 {
-		return nil, gateway.Fail(http.StatusBadRequest, "", "Bad request", "the body has no operation")
+		return nil, problem.Errorf(problem.Invalid, "the body has no operation")
 	}
 	return ops, nil
 }

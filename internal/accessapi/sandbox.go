@@ -11,6 +11,7 @@ import (
 
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/gateway"
+	"github.com/tributary-data/tributary/internal/problem"
 )
 
 // Sandboxes returns the Sandbox Management service. It is about the
@@ -101,10 +102,9 @@ func listed(c *gateway.Call, all []access.Sandbox) (*gateway.Answer, error) {
 		return nil, err
 	}
 	part, next := cut(p, matched)
-	base := "/data/foundation/sandbox-management" + strings.TrimPrefix(strings.TrimSuffix(c.HTTP.URL.Path, "/"), "/data/foundation/sandbox-management")
-	links := map[string]any{"page": map[string]any{"href": base + "?limit={limit}&offset={offset}", "templated": true}}
+	links := map[string]any{"page": map[string]any{"href": c.HTTP.URL.Path + "?limit={limit}&offset={offset}", "templated": true}}
 	if next > 0 {
-		links["next"] = map[string]any{"href": fmt.Sprintf("%s?limit=%d&offset=%d", base, p.limit, next), "templated": false}
+		links["next"] = map[string]any{"href": fmt.Sprintf("%s?limit=%d&offset=%d", c.HTTP.URL.Path, p.limit, next), "templated": false}
 	}
 	return gateway.OK(map[string]any{"sandboxes": part, "_page": map[string]any{"limit": p.limit, "count": len(part)}, "_links": links}), nil
 }
@@ -115,13 +115,13 @@ func order(all []access.Sandbox, text string) error {
 	for field := range strings.SplitSeq(text, ",") {
 		if direction, name, ok := strings.Cut(field, ":"); ok {
 			if direction != "asc" && direction != "desc" {
-				return gateway.Fail(http.StatusBadRequest, "", "Bad request", "orderBy=%s: %q is neither asc nor desc", text, direction)
+				return problem.Errorf(problem.Invalid, "orderBy=%s: %q is neither asc nor desc", text, direction)
 			}
 			descending, field = direction == "desc", name
 		}
 		compare, ok := orders[field]
 		if !ok {
-			return gateway.Fail(http.StatusBadRequest, "", "Bad request", "orderBy=%s: sandboxes can't be ordered by %q", text, field)
+			return problem.Errorf(problem.Invalid, "orderBy=%s: sandboxes can't be ordered by %q", text, field)
 		}
 		if descending {
 			ascending := compare
@@ -196,7 +196,7 @@ func (m management) reset(ctx context.Context, c *gateway.Call) (*gateway.Answer
 		return nil, err
 	}
 	if b.Action != "reset" {
-		return nil, gateway.Fail(http.StatusBadRequest, "", "Bad request", "action: %q is not reset", b.Action)
+		return nil, problem.Errorf(problem.Invalid, "action: %q is not reset", b.Action)
 	}
 	if only, err := validationOnly(c); only || err != nil {
 		return checked(err, func() (access.Sandbox, error) { return m.MayReset(ctx, c.Caller, c.Var("name")) })
@@ -228,7 +228,7 @@ func validationOnly(c *gateway.Call) (bool, error) {
 	case "true":
 		return true, nil
 	default:
-		return false, gateway.Fail(http.StatusBadRequest, "", "Bad request", "validationOnly=%s is neither true nor false", text)
+		return false, problem.Errorf(problem.Invalid, "validationOnly=%s is neither true nor false", text)
 	}
 }
 

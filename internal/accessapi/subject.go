@@ -2,10 +2,10 @@ package accessapi
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/gateway"
+	"github.com/tributary-data/tributary/internal/problem"
 )
 
 func (a accessControl) subjects(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
@@ -36,11 +36,11 @@ func (a accessControl) patchSubjects(ctx context.Context, c *gateway.Call) (*gat
 	for i, op := range ops {
 		kind, ok := map[string]string{"/user": access.UserSubject, "/api-integration": access.IntegrationSubject}[op.Path]
 		if !ok {
-			return nil, gateway.Fail(http.StatusBadRequest, "", "Bad request", "operation %d: path: %q is neither /user nor /api-integration", i, op.Path)
+			return nil, problem.Errorf(problem.Invalid, "operation %d: path: %q is neither /user nor /api-integration", i, op.Path)
 		}
 		ids, err := op.values()
 		if err != nil || len(ids) == 0 {
-			return nil, gateway.Fail(http.StatusBadRequest, "", "Bad request", "operation %d: value: an id is expected", i)
+			return nil, problem.Errorf(problem.Invalid, "operation %d: value: an id is expected", i)
 		}
 		for _, id := range ids {
 			switch op.Op {
@@ -49,7 +49,7 @@ func (a accessControl) patchSubjects(ctx context.Context, c *gateway.Call) (*gat
 			case "remove":
 				remove = append(remove, access.Subject{Type: kind, ID: id})
 			default:
-				return nil, gateway.Fail(http.StatusBadRequest, "", "Bad request", "operation %d: op: subjects are added and removed", i)
+				return nil, problem.Errorf(problem.Invalid, "operation %d: op: subjects are added and removed", i)
 			}
 		}
 	}

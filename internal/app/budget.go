@@ -43,8 +43,6 @@ const (
 	readsPerTransaction = 500
 	// readWindow is that of Stripe's read allocation.
 	readWindow = 30 * 24 * time.Hour
-	// DefaultWarn is the share of the allowance at which a pass warns.
-	DefaultWarn = 0.8
 )
 
 func allowance(transactions int64) int64 { return max(budgetFloor, readsPerTransaction*transactions) }

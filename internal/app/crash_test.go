@@ -3,23 +3,19 @@ package app_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/tributary-data/tributary/internal/app"
+	"github.com/tributary-data/tributary/internal/childtest"
 	"github.com/tributary-data/tributary/internal/extract"
 	"github.com/tributary-data/tributary/internal/idindex"
 	"github.com/tributary-data/tributary/internal/lake"
@@ -31,20 +27,10 @@ import (
 	"github.com/tributary-data/tributary/internal/xdm"
 )
 
-const childVariable = "TRIBUTARY_TEST_CHILD"
+const childVariable = childtest.Variable
 
 // TestMain runs the process that a test of crashes kills when it is one.
-func TestMain(m *testing.M) {
-	if text := os.Getenv(childVariable); text != "" {
-		var l life
-		if err := json.Unmarshal([]byte(text), &l); err != nil {
-			panic(err)
-		}
-		l.live()
-		return
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { childtest.Main(m, life.live) }
 
 // A life is one pass in a process of its own, and where it ends.
 type life struct {
@@ -100,10 +86,7 @@ func (l life) live() {
 		Dir: l.Dir, Key: key, URL: l.URL, Share: 1, Limits: &stripe.Limits{}, Resources: l.Resources,
 		BatchRows: l.BatchRows, BatchAge: time.Minute,
 	}
-	end := nth(int64(l.Nth), func() {
-		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-		select {}
-	})
+	end := nth(int64(l.Nth), childtest.Die)
 	switch l.End {
 	case between:
 		s.Hooks.Between = func(resource string) {
@@ -126,8 +109,7 @@ func (l life) live() {
 func (l life) replay() {
 	r := app.Replay{Dir: l.Dir, Between: func(resource string) {
 		if resource == l.Only {
-			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-			select {}
+			childtest.Die()
 		}
 	}}
 	_, err := r.Run(context.Background())
@@ -315,11 +297,9 @@ func (m *mortal) live(t *testing.T, end place, n int, only string) bool {
 	t.Helper()
 	before := m.last
 	met, reach := m.tally.begin(n)
-	text := marshal(life{
+	cmd := childtest.Command(t, life{
 		URL: m.url, Key: m.sim.Key(), Dir: m.dir, Resources: m.resources, BatchRows: m.batchRows, End: end, Nth: n, Only: only,
 	})
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), childVariable+"="+text)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	began := time.Now()
@@ -364,11 +344,10 @@ func (m *mortal) live(t *testing.T, end place, n int, only string) bool {
 			t.Errorf("killed %s: %d %s were read, %d landed: more than %d will be read again", end, n, r, after.rows[r]-before.rows[r], m.bound())
 		}
 	}
-	var exit *exec.ExitError
 	switch {
 	case bytes.Contains(out.Bytes(), []byte(done)):
 		return false
-	case !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL:
+	case !childtest.Killed(err):
 		t.Fatalf("the process ended by itself: %v\n%s", err, out.Bytes())
 	case end == between && !slices.Contains(after.behind, only):
 		t.Errorf("killed between the commits of %s, and both hold the same", only)

@@ -8,8 +8,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +15,7 @@ import (
 	"time"
 
 	"github.com/tributary-data/tributary/internal/app"
+	"github.com/tributary-data/tributary/internal/childtest"
 	"github.com/tributary-data/tributary/internal/stripesim"
 	"github.com/tributary-data/tributary/internal/xdm"
 )
@@ -164,14 +163,12 @@ func (e *era) kill(t *testing.T) {
 	if e.rand.IntN(2) == 0 {
 		l.End, l.Nth, l.Only = between, 1+e.rand.IntN(2), xdm.Resources[e.rand.IntN(len(xdm.Resources))]
 	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), childVariable+"="+marshal(l))
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Run(); err != nil && !strings.Contains(err.Error(), "killed") {
-		t.Fatalf("%v\n%s", err, out.String())
-	} else if err != nil {
+	out, err := childtest.Command(t, l).CombinedOutput()
+	switch {
+	case childtest.Killed(err):
 		e.kills++
+	case err != nil:
+		t.Fatalf("%v\n%s", err, out)
 	}
 }
 

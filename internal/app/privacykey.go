@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/tributary-data/tributary/internal/atomicfile"
 	"github.com/tributary-data/tributary/internal/privacy"
 	"github.com/tributary-data/tributary/internal/problem"
 )
@@ -56,25 +57,8 @@ func makeKey(dir string) ([]byte, error) {
 	}
 	key := make([]byte, privacy.KeySize)
 	rand.Read(key)
-	made := keyPath(dir) + ".new"
-	if err := writeDurably(made, hex.EncodeToString(key)+"\n"); err != nil {
+	if err := atomicfile.Write(keyPath(dir), []byte(hex.EncodeToString(key)+"\n")); err != nil {
 		return nil, fmt.Errorf("write the key of the privacy rules: %w", err)
 	}
-	if err := os.Rename(made, keyPath(dir)); err != nil {
-		return nil, fmt.Errorf("write the key of the privacy rules: %w", err)
-	}
-	folder, err := os.Open(dir)
-	if err != nil {
-		return nil, err
-	}
-	return key, errors.Join(folder.Sync(), folder.Close())
-}
-
-func writeDurably(path, text string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	return errors.Join(err, f.Sync(), f.Close())
+	return key, nil
 }

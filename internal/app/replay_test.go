@@ -6,18 +6,16 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tributary-data/tributary/internal/app"
+	"github.com/tributary-data/tributary/internal/childtest"
 	"github.com/tributary-data/tributary/internal/duck"
 	"github.com/tributary-data/tributary/internal/problem"
 	"github.com/tributary-data/tributary/internal/stripesim"
@@ -311,10 +309,8 @@ func TestReplayKilled(t *testing.T) {
 	}
 	want := dump(t, reader(t, c.dir))
 	for _, only := range []string{"charges", "prices"} {
-		cmd := exec.CommandContext(t.Context(), os.Args[0])
-		cmd.Env = append(os.Environ(), childVariable+"="+marshal(life{Dir: c.dir, End: inReplay, Nth: 1, Only: only}))
-		out, err := cmd.CombinedOutput()
-		if state := cmd.ProcessState; state == nil || state.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL || bytes.Contains(out, []byte(done)) {
+		out, err := childtest.Command(t, life{Dir: c.dir, End: inReplay, Nth: 1, Only: only}).CombinedOutput()
+		if !childtest.Killed(err) || bytes.Contains(out, []byte(done)) {
 			t.Fatalf("the process was not killed: %v\n%s", err, out)
 		}
 		got := dump(t, reader(t, c.dir))

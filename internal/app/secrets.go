@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
+	"github.com/tributary-data/tributary/internal/atomicfile"
 	"github.com/tributary-data/tributary/internal/problem"
 	"github.com/tributary-data/tributary/internal/stripe"
 )
@@ -79,53 +79,24 @@ func readSigners(dir string) ([]signer, error) {
 // changeSigners replaces the signers of a directory by what change makes of
 // them. Another process that does the same waits.
 func changeSigners(dir string, change func([]signer) ([]signer, error)) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	if err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX); err != nil { // given back by Close
-		return fmt.Errorf("lock %s: %w", dir, err)
-	}
-	signers, err := readSigners(dir)
-	if err != nil {
-		return err
-	}
-	if signers, err = change(signers); err != nil {
-		return err
-	}
-	stored := storedSigners{Version: signersVersion, Endpoints: []storedSigner{}}
-	for _, s := range signers {
-		stored.Endpoints = append(stored.Endpoints, storedSigner{Endpoint: s.Endpoint, URL: s.URL, Secret: s.Secret.Reveal()})
-	}
-	text, err := json.MarshalIndent(stored, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := replaceFile(signersPath(dir), append(text, '\n')); err != nil {
-		return err
-	}
-	return d.Sync() // the file's name is on the disk, too
-}
-
-// replaceFile writes a file that only its owner may read, whole or not at all.
-func replaceFile(path string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // with mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name()) // what failed first is the reason
-	}
-	return err
+	return atomicfile.Locked(dir, func() error {
+		signers, err := readSigners(dir)
+		if err != nil {
+			return err
+		}
+		if signers, err = change(signers); err != nil {
+			return err
+		}
+		stored := storedSigners{Version: signersVersion, Endpoints: []storedSigner{}}
+		for _, s := range signers {
+			stored.Endpoints = append(stored.Endpoints, storedSigner{Endpoint: s.Endpoint, URL: s.URL, Secret: s.Secret.Reveal()})
+		}
+		text, err := json.MarshalIndent(stored, "", "  ")
+		if err != nil {
+			return err
+		}
+		return atomicfile.Write(signersPath(dir), append(text, '\n'))
+	})
 }
 
 // addSigner returns a change that adds s; alone, in place of all that are known

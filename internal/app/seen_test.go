@@ -9,14 +9,13 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/tributary-data/tributary/internal/app"
+	"github.com/tributary-data/tributary/internal/childtest"
 	"github.com/tributary-data/tributary/internal/sqlstore"
 	"github.com/tributary-data/tributary/internal/stripesim"
 )
@@ -171,11 +170,9 @@ func names(states, all []string) []int {
 // die runs a pass in a process that is killed, unless it is done before.
 func die(t *testing.T, c *copied, end place, nth int, only string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), childVariable+"="+marshal(life{URL: c.url, Key: c.sim.Key(), Dir: c.dir, End: end, Nth: nth, Only: only}))
-	out, err := cmd.CombinedOutput()
-	if err == nil && !bytes.Contains(out, []byte(done)) {
-		t.Fatalf("the process ended by itself: %s", out)
+	out, err := childtest.Command(t, life{URL: c.url, Key: c.sim.Key(), Dir: c.dir, End: end, Nth: nth, Only: only}).CombinedOutput()
+	if !childtest.Killed(err) && !bytes.Contains(out, []byte(done)) {
+		t.Fatalf("the process ended by itself: %v\n%s", err, out)
 	}
 }
 

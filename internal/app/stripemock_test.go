@@ -1,7 +1,6 @@
 package app_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -18,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tributary-data/tributary/internal/app"
+	"github.com/tributary-data/tributary/internal/logtest"
 	"github.com/tributary-data/tributary/internal/need"
 	"github.com/tributary-data/tributary/internal/stripe"
 )
@@ -30,7 +30,7 @@ func stripeMock(t *testing.T) (url string) {
 	plain, secure := freeAddress(t), freeAddress(t)
 	// Without an address of ours for HTTPS it takes a fixed one, on all interfaces.
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), binary, "-http-addr", plain, "-https-addr", secure)
-	said := &buffer{}
+	said := &logtest.Buffer{}
 	cmd.Stdout, cmd.Stderr = said, said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -63,24 +63,6 @@ func freeAddress(t *testing.T) string {
 	}
 	defer l.Close()
 	return l.Addr().String()
-}
-
-// A buffer may be written and read at the same time.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 // inPages passes requests on to stripe-mock and makes of its lists, which have

@@ -23,11 +23,12 @@ const (
 var rules = rulebook{
 	code: map[string][]string{
 		// Values: what the rest is made of.
-		"internal/problem": {},
-		"internal/money":   {},
-		"internal/rawjson": {"internal/problem"},
-		"internal/jsondoc": {"internal/problem"},
-		"internal/expr":    {"internal/problem", "internal/rawjson"},
+		"internal/problem":    {},
+		"internal/money":      {},
+		"internal/rawjson":    {"internal/problem"},
+		"internal/jsondoc":    {"internal/problem"},
+		"internal/atomicfile": {},
+		"internal/expr":       {"internal/problem", "internal/rawjson"},
 		// Vocabularies.
 		"internal/xdm":     {"internal/problem"},
 		"internal/privacy": {"internal/problem", "internal/rawjson"},
@@ -52,7 +53,7 @@ var rules = rulebook{
 		"internal/hook": {"internal/extract", "internal/stripe"},
 		// The services around the lake: who may do what, where documents are kept, the door.
 		"internal/docstore":  {},
-		"internal/access":    {"internal/docstore", "internal/problem"},
+		"internal/access":    {"internal/atomicfile", "internal/docstore", "internal/problem"},
 		"internal/accessapi": {"internal/access", "internal/gateway", "internal/problem"},
 		"internal/gateway":   {"internal/access", "internal/jsondoc", "internal/problem"},
 		"internal/registry":  {"internal/access", "internal/docstore", "internal/gateway", "internal/jsondoc", "internal/problem", "internal/xdm"},
@@ -77,7 +78,7 @@ var rules = rulebook{
 		"internal/dataaccess": {"internal/access", "internal/catalog", "internal/gateway", "internal/problem"},
 		"internal/insights":   {"internal/access", "internal/catalog", "internal/gateway", "internal/problem"},
 		"internal/queue":      {"internal/problem"},
-		"internal/secret":     {"internal/problem"},
+		"internal/secret":     {"internal/atomicfile", "internal/problem"},
 		"internal/audit":      {"internal/access", "internal/docstore", "internal/gateway", "internal/problem", "internal/stripe"},
 		"internal/alert":      {"internal/access", "internal/docstore", "internal/gateway", "internal/problem", "internal/secret"},
 		"internal/guard":      {"internal/access", "internal/docstore", "internal/gateway", "internal/problem"},
@@ -86,7 +87,7 @@ var rules = rulebook{
 		"internal/server":    {"internal/problem"},
 		// What ties it together, and the edges.
 		"internal/app": {
-			"internal/dataset", "internal/duck", "internal/extract", "internal/hook", "internal/idindex", "internal/ingest",
+			"internal/atomicfile", "internal/dataset", "internal/duck", "internal/extract", "internal/hook", "internal/idindex", "internal/ingest",
 			"internal/lake", "internal/mapping", "internal/money", "internal/privacy", "internal/problem", "internal/rawjson",
 			"internal/sqlstore", "internal/stripe", "internal/xdm",
 		},
@@ -132,6 +133,8 @@ var rules = rulebook{
 	},
 	testOnly: map[string][]string{
 		"internal/need":                  {},
+		"internal/childtest":             {},
+		"internal/logtest":               {},
 		"internal/chdbtest":              {"internal/need"},
 		"internal/parquettest":           {},
 		"internal/openapitest":           {},

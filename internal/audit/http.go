@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"net/http"
 	"net/url"
 	"strconv"
 
@@ -150,7 +149,7 @@ func number(values url.Values, name string, usual, least, most int) (int, error)
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < least || n > most {
-		return 0, gateway.Fail(http.StatusBadRequest, "", "Bad request", "%s: %q is not a number from %d to %d", name, text, least, most)
+		return 0, problem.Errorf(problem.Invalid, "%s: %q is not a number from %d to %d", name, text, least, most)
 	}
 	return n, nil
 }

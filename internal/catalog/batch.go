@@ -18,8 +18,8 @@ import (
 type Status string
 
 // The statuses that our batches go through: loading, loaded, staging, active,
-// success; or failed, aborted; retrying and stalled where a step takes longer;
-// inactive and deleted after a success that was taken back.
+// success; or failed, aborted; retrying where a step is tried again; inactive and
+// deleted after a success that was taken back.
 const (
 	Loading  Status = "loading"
 	Loaded   Status = "loaded"
@@ -29,7 +29,6 @@ const (
 	Failed   Status = "failed"
 	Aborted  Status = "aborted"
 	Retrying Status = "retrying"
-	Stalled  Status = "stalled"
 	Inactive Status = "inactive"
 	Deleted  Status = "deleted"
 )
@@ -132,7 +131,7 @@ func (s *Service) CreateBatch(ctx context.Context, c access.Caller, b Batch) (Ba
 	b.CreatedClient, b.CreatedUser, b.UpdatedUser = c.Client, c.User, c.User
 	var made Batch
 	err := s.DB.Do(ctx, func(t *docstore.Tx) error {
-		d, err := dataset(t, scope(c), b.DatasetID)
+		d, err := dataset(t, c.Scope(), b.DatasetID)
 		if problem.KindOf(err) == problem.NotFound {
 			return problem.Errorf(problem.Invalid, "there is no dataset %q", b.DatasetID)
 		}
@@ -149,7 +148,7 @@ func (s *Service) CreateBatch(ctx context.Context, c access.Caller, b Batch) (Ba
 		if err := claim(t, c, b); err != nil {
 			return err
 		}
-		made, err = createBatch(t, scope(c), b)
+		made, err = createBatch(t, c.Scope(), b)
 		return err
 	})
 	return made, err
@@ -227,13 +226,13 @@ func (s *Service) ChangeBatch(ctx context.Context, c access.Caller, id string, c
 		}
 		b.ID, b.DatasetID, b.ExternalID = old.ID, old.DatasetID, old.ExternalID
 		b.CreatedClient, b.CreatedUser, b.UpdatedUser = old.CreatedClient, old.CreatedUser, c.User
-		if d, err = put(t, scope(c), d, b); err != nil {
+		if d, err = put(t, c.Scope(), d, b); err != nil {
 			return err
 		}
 		if b, err = batchOf(d); err != nil {
 			return err
 		}
-		return noteLast(t, scope(c), old.Status, b)
+		return noteLast(t, c.Scope(), old.Status, b)
 	})
 	return b, err
 }
@@ -266,7 +265,7 @@ func findBatch(t *docstore.Tx, c access.Caller, id string) (docstore.Doc, error)
 		}
 		id = who.Batch // of another sandbox it is not found in this one
 	}
-	d, err := t.Get(scope(c), kindBatch, id)
+	d, err := t.Get(c.Scope(), kindBatch, id)
 	return d, missing(err, "batch", asked)
 }
 
@@ -293,7 +292,7 @@ func (s *Service) eachBatch(ctx context.Context, c access.Caller, datasetID stri
 	for {
 		var docs []docstore.Doc
 		err := s.DB.Do(ctx, func(t *docstore.Tx) (err error) {
-			docs, err = t.List(scope(c), kindBatch, page)
+			docs, err = t.List(c.Scope(), kindBatch, page)
 			return err
 		})
 		if err != nil {

@@ -48,8 +48,6 @@ const (
 	kindExternal = "externalId"  // of a batch, in the scope of its organisation
 )
 
-func scope(c access.Caller) docstore.Scope { return docstore.Scope{Org: c.Org, Sandbox: c.Sandbox.ID} }
-
 func orgScope(c access.Caller) docstore.Scope { return docstore.Scope{Org: c.Org} }
 
 // missing words a document that is not there.

@@ -80,7 +80,7 @@ func dataset(t *docstore.Tx, s docstore.Scope, id string) (Dataset, error) {
 func (s *Service) Dataset(ctx context.Context, c access.Caller, id string) (Dataset, error) {
 	var d Dataset
 	err := s.DB.Do(ctx, func(t *docstore.Tx) (err error) {
-		d, err = dataset(t, scope(c), id)
+		d, err = dataset(t, c.Scope(), id)
 		return err
 	})
 	return d, err
@@ -92,11 +92,11 @@ func (s *Service) Datasets(ctx context.Context, c access.Caller) ([]Dataset, err
 	var all []Dataset
 	err := s.DB.Do(ctx, func(t *docstore.Tx) error {
 		all = nil
-		docs, err := t.List(scope(c), kindDataset, docstore.Page{})
+		docs, err := t.List(c.Scope(), kindDataset, docstore.Page{})
 		if err != nil {
 			return err
 		}
-		notes, err := t.List(scope(c), kindLast, docstore.Page{})
+		notes, err := t.List(c.Scope(), kindLast, docstore.Page{})
 		if err != nil {
 			return err
 		}
@@ -173,9 +173,9 @@ func (s *Service) Grow(ctx context.Context, c access.Caller, schemaID string) er
 			return fmt.Errorf("dataset %s: %w", d.Name, err)
 		}
 		err := s.DB.Do(ctx, func(t *docstore.Tx) error {
-			doc, err := t.Get(scope(c), kindDataset, d.ID)
+			doc, err := t.Get(c.Scope(), kindDataset, d.ID)
 			if err == nil {
-				_, err = t.Put(scope(c), doc)
+				_, err = t.Put(c.Scope(), doc)
 			}
 			return err
 		})
@@ -198,7 +198,7 @@ func (s *Service) CreateDataset(ctx context.Context, c access.Caller, d Dataset)
 	}
 	var made Dataset
 	err = s.DB.Do(ctx, func(t *docstore.Tx) error {
-		doc, err := put(t, scope(c), docstore.Doc{Kind: kindDataset, ID: d.ID}, d)
+		doc, err := put(t, c.Scope(), docstore.Doc{Kind: kindDataset, ID: d.ID}, d)
 		if err != nil {
 			return err
 		}
@@ -254,7 +254,7 @@ func (s *Service) ChangeDataset(ctx context.Context, c access.Caller, id string,
 		if err != nil {
 			return err
 		}
-		doc, err := put(t, scope(c), now.doc, now)
+		doc, err := put(t, c.Scope(), now.doc, now)
 		if err != nil {
 			return err
 		}
@@ -279,7 +279,7 @@ func (s *Service) TryChange(ctx context.Context, c access.Caller, id string, mat
 
 func planChange(t *docstore.Tx, c access.Caller, id string, match Match, change func(*Dataset) error) (old, now Dataset, err error) {
 	none := Dataset{}
-	if old, err = dataset(t, scope(c), id); err != nil {
+	if old, err = dataset(t, c.Scope(), id); err != nil {
 		return none, none, err
 	}
 	if err := match.check(old.ID, old.Version); err != nil {
@@ -339,11 +339,11 @@ func (s *Service) DeleteDataset(ctx context.Context, c access.Caller, id string,
 	}
 	var d Dataset
 	err := s.DB.Do(ctx, func(t *docstore.Tx) error {
-		doc, err := t.Get(scope(c), kindDataset, id)
+		doc, err := t.Get(c.Scope(), kindDataset, id)
 		if err != nil {
 			return missing(err, "dataset", id)
 		}
-		l, err := lastBatches(t, scope(c), id)
+		l, err := lastBatches(t, c.Scope(), id)
 		if err != nil {
 			return err
 		}
@@ -357,7 +357,7 @@ func (s *Service) DeleteDataset(ctx context.Context, c access.Caller, id string,
 			return err
 		}
 		d.Gone = true
-		_, err = put(t, scope(c), doc, d)
+		_, err = put(t, c.Scope(), doc, d)
 		return err
 	})
 	if err != nil {
@@ -368,7 +368,7 @@ func (s *Service) DeleteDataset(ctx context.Context, c access.Caller, id string,
 	}
 	return s.DB.Do(ctx, func(t *docstore.Tx) error {
 		for _, kind := range []string{kindLast, kindDataset} {
-			if err := t.Delete(scope(c), kind, id); err != nil && !errors.Is(err, docstore.ErrNotFound) {
+			if err := t.Delete(c.Scope(), kind, id); err != nil && !errors.Is(err, docstore.ErrNotFound) {
 				return err
 			}
 		}

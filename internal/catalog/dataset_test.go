@@ -342,7 +342,7 @@ func TestObservableSchema(t *testing.T) {
 			"lines":    map[string]any{"type": "array", "meta:xdmType": "array", "items": map[string]any{"type": "integer", "meta:xdmType": "long"}},
 			"metadata": map[string]any{"type": "object", "meta:xdmType": "map", "additionalProperties": map[string]any{"type": "string", "meta:xdmType": "string"}},
 			"at":       map[string]any{"type": "string", "format": "date-time", "meta:xdmType": "date-time"},
-			"rate":     map[string]any{"type": "number", "meta:xdmType": "double"},
+			"rate":     map[string]any{"type": "number", "meta:xdmType": "number"},
 			"paid":     map[string]any{"type": "boolean", "meta:xdmType": "boolean"},
 		},
 	}}}

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/tributary-data/tributary/internal/access"
-	"github.com/tributary-data/tributary/internal/docstore"
 	"github.com/tributary-data/tributary/internal/gateway"
 	"github.com/tributary-data/tributary/internal/problem"
 )
@@ -125,22 +124,14 @@ func (s *Service) getCounts(ctx context.Context, call *gateway.Call) (*gateway.A
 		return nil, err
 	}
 	batches := 0
-	page := docstore.Page{Limit: pageSize}
-	for {
-		var docs []docstore.Doc
-		err := s.DB.Do(ctx, func(t *docstore.Tx) (err error) {
-			docs, err = t.List(scope(call.Caller), kindBatch, page)
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-		batches += len(docs)
-		if len(docs) < pageSize {
-			return gateway.OK(map[string]int{"dataSets": len(all), "batches": batches}), nil
-		}
-		page.After = docs[len(docs)-1].Mark()
+	err = s.EachBatch(ctx, call.Caller, "", func(Batch) bool {
+		batches++
+		return true
+	})
+	if err != nil {
+		return nil, err
 	}
+	return gateway.OK(map[string]int{"dataSets": len(all), "batches": batches}), nil
 }
 
 // getTags answers with the datasets that have a tag, and its values.

@@ -38,15 +38,21 @@ var (
 	}
 )
 
-func (s *Service) listDatasets(ctx context.Context, call *gateway.Call) (*gateway.Answer, error) {
-	q, err := parseQuery(call.HTTP.URL.Query(), datasetFields)
+// asked returns what a call asks of a list, and all datasets as they are now.
+func (s *Service) asked(ctx context.Context, call *gateway.Call, of collection) (*query, []Dataset, error) {
+	q, err := parseQuery(call.HTTP.URL.Query(), of)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := s.Import(ctx, call.Caller); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	all, err := s.Datasets(ctx, call.Caller)
+	return q, all, err
+}
+
+func (s *Service) listDatasets(ctx context.Context, call *gateway.Call) (*gateway.Answer, error) {
+	q, all, err := s.asked(ctx, call, datasetFields)
 	if err != nil {
 		return nil, err
 	}
@@ -152,14 +158,7 @@ func (s *Service) getBatch(ctx context.Context, call *gateway.Call) (*gateway.An
 }
 
 func (s *Service) listLastBatches(ctx context.Context, call *gateway.Call) (*gateway.Answer, error) {
-	q, err := parseQuery(call.HTTP.URL.Query(), lastFields)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.Import(ctx, call.Caller); err != nil {
-		return nil, err
-	}
-	all, err := s.Datasets(ctx, call.Caller)
+	q, all, err := s.asked(ctx, call, lastFields)
 	if err != nil {
 		return nil, err
 	}

@@ -196,7 +196,7 @@ func (q *query) field(name, value string, in collection) error {
 		return invalid("%s: there is no such parameter; objects can be asked for by %s, and by property", name, strings.Join(in.fields, ", "))
 	}
 	value, not := strings.CutPrefix(value, "!")
-	wanted := split(value)
+	wanted := gateway.Values(value)
 	q.filters = append(q.filters, func(v view) bool {
 		have, ok := v[field]
 		return not != (ok && slices.ContainsFunc(wanted, func(w string) bool { return same(field, have, w) }))
@@ -229,31 +229,6 @@ func same(field string, have any, want string) bool {
 		return err == nil && b == have
 	}
 	return false
-}
-
-// split cuts a list of values at its commas; values with commas of their own
-// stand in double quotes.
-func split(text string) []string {
-	var all []string
-	quoted, begin := false, 0
-	cut := func(end int) {
-		s := text[begin:end]
-		if len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' {
-			s = s[1 : len(s)-1]
-		}
-		all = append(all, s)
-		begin = end + 1
-	}
-	for i := range len(text) {
-		switch {
-		case text[i] == '"':
-			quoted = !quoted
-		case text[i] == ',' && !quoted:
-			cut(i)
-		}
-	}
-	cut(len(text))
-	return all
 }
 
 // glob says whether a text fits a pattern in which * stands for anything.

@@ -44,9 +44,9 @@ func (s *Service) Adopt(ctx context.Context, c access.Caller, copies []Copy) err
 			SchemaID: schema.ID, ContentType: usualContentType, Table: m.Table, Mirror: true, CreatedClient: passes, CreatedUser: passes, UpdatedUser: passes,
 		}
 		err = s.DB.Do(ctx, func(t *docstore.Tx) error {
-			_, err := t.Find(scope(c), kindDataset, m.Table)
+			_, err := t.Find(c.Scope(), kindDataset, m.Table)
 			if errors.Is(err, docstore.ErrNotFound) {
-				_, err = put(t, scope(c), docstore.Doc{Kind: kindDataset, ID: d.ID, Keys: []string{m.Table}}, d)
+				_, err = put(t, c.Scope(), docstore.Doc{Kind: kindDataset, ID: d.ID, Keys: []string{m.Table}}, d)
 			}
 			return err
 		})
@@ -89,7 +89,7 @@ func (s *Service) importCommits(ctx context.Context, c access.Caller, d Dataset)
 	}
 	at := s.Now()
 	return s.DB.Do(ctx, func(t *docstore.Tx) error {
-		doc, err := t.Get(scope(c), kindSeen, d.ID)
+		doc, err := t.Get(c.Scope(), kindSeen, d.ID)
 		if errors.Is(err, docstore.ErrNotFound) {
 			doc, err = docstore.Doc{Kind: kindSeen, ID: d.ID, Body: []byte("{}")}, nil
 		}
@@ -104,7 +104,7 @@ func (s *Service) importCommits(ctx context.Context, c access.Caller, d Dataset)
 			return nil
 		}
 		for _, b := range batchesOf(d, have, commits, stats, at) {
-			if _, err := createBatch(t, scope(c), b); err != nil {
+			if _, err := createBatch(t, c.Scope(), b); err != nil {
 				return err
 			}
 		}
@@ -112,7 +112,7 @@ func (s *Service) importCommits(ctx context.Context, c access.Caller, d Dataset)
 		if n := len(commits); n > 0 {
 			now.Commit = commits[n-1].SnapshotID
 		}
-		_, err = put(t, scope(c), doc, now)
+		_, err = put(t, c.Scope(), doc, now)
 		return err
 	})
 }
@@ -158,7 +158,8 @@ func batchesOf(d Dataset, have seen, commits []Commit, stats Stats, now time.Tim
 	}
 	var all []Batch
 	follows := first.Parent == 0 || first.Parent == have.SnapshotID || first.Parent == have.Commit
-	if !known && (gap != 0 || !follows) {
+	orphans := len(fresh) == 0 && have.SnapshotID == 0 && stats.Files > 0 // files that would be of no batch
+	if !known && (gap != 0 || !follows || orphans) {
 		first.Time = first.Time.Add(-time.Millisecond)
 		b := d.commitBatch(first, "before")
 		b.Tags = map[string][]string{commitsTag: {"expired before the catalog saw them; the counts are what they come to together"}}

@@ -277,6 +277,27 @@ func TestImport(t *testing.T) {
 	})
 }
 
+// Files belong to a batch even where nothing is left of the commits and no row
+// of them is live.
+func TestImportOfNoRows(t *testing.T) {
+	t.Parallel()
+	w := catalogtest.New(t)
+	w.Tables.Commit("charges", 5, 0, catalogtest.Start)
+	w.Tables.Commit("charges", 0, 5, catalogtest.Start)
+	w.Tables.Expire("charges", 0)
+	if err := w.Catalog.Adopt(t.Context(), prod, []catalog.Copy{{Table: "charges", Name: "Stripe Charges", SchemaID: "https://ns.adobe.com/acme/schemas/stripe-charges"}}); err != nil {
+		t.Fatal(err)
+	}
+	all, err := w.Catalog.Datasets(t.Context(), prod)
+	if err != nil || len(all) != 1 {
+		t.Fatal(all, err)
+	}
+	files, err := w.Catalog.DatasetFiles(t.Context(), prod, all[0])
+	if err != nil || len(files) != 1 || files[0].Files != 1 {
+		t.Errorf("%+v, %v", files, err)
+	}
+}
+
 func TestMirror(t *testing.T) {
 	t.Parallel()
 	w := catalogtest.New(t)

@@ -143,24 +143,15 @@ func propertiesOf(fields []*xdm.Field) view {
 }
 
 func typeOf(f *xdm.Field) view {
-	v := view{"meta:xdmType": f.Kind.String()}
+	v := view(f.Kind.JSONSchema())
 	switch f.Kind {
 	case xdm.Object:
-		v["type"], v["properties"] = "object", propertiesOf(f.Fields)
+		v["properties"] = propertiesOf(f.Fields)
 	case xdm.Map:
-		v["type"], v["additionalProperties"] = "object", typeOf(f.Elem)
+		v["additionalProperties"] = typeOf(f.Elem)
 	case xdm.Array:
-		v["type"], v["items"] = "array", typeOf(f.Elem)
-	case xdm.Long, xdm.Int, xdm.Short, xdm.Byte:
-		v["type"] = "integer"
-	case xdm.Double:
-		v["type"] = "number"
-	case xdm.Boolean:
-		v["type"] = "boolean"
-	case xdm.Date, xdm.DateTime:
-		v["type"], v["format"] = "string", f.Kind.String()
+		v["items"] = typeOf(f.Elem)
 	default:
-		v["type"] = "string"
 	}
 	return v
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/tributary-data/tributary/internal/app"
 	"github.com/tributary-data/tributary/internal/control"
 	"github.com/tributary-data/tributary/internal/guard"
+	"github.com/tributary-data/tributary/internal/logtest"
 	"github.com/tributary-data/tributary/internal/secret"
 )
 
@@ -27,26 +28,8 @@ type plane struct {
 	*control.Plane
 	url  string
 	dir  string
-	log  *safeBuffer
+	log  *logtest.Buffer
 	stop func()
-}
-
-// A safeBuffer may be written and read at once.
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) Bytes() []byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return bytes.Clone(s.b.Bytes())
 }
 
 // start serves the control plane of a directory, with its documents in a
@@ -63,7 +46,7 @@ func startWith(t testing.TB, dir, database string, stripe app.Sync) *plane {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := new(safeBuffer)
+	log := new(logtest.Buffer)
 	p, err := c.Serve(t.Context(), control.Options{Version: "test", Log: slog.New(slog.NewTextHandler(log, nil)), Egress: guard.Egress{}, Stripe: stripe})
 	if err != nil {
 		t.Fatal(err)

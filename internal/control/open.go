@@ -63,8 +63,8 @@ func Open(ctx context.Context, c Config) (*Control, error) {
 	return control, nil
 }
 
-// begin has what is behind it depend on: the hooks of sandboxes must be there
-// before the first sandbox is.
+// begin makes the keys and what Access.Bootstrap makes. The hooks of sandboxes
+// must be set by now: it makes the first sandbox.
 func (c *Control) begin(ctx context.Context, config Config) (err error) {
 	if c.Keys, err = secret.Ensure(config.Seal, func() (bool, error) { return c.Access.Seals(ctx) }); err != nil {
 		return err

@@ -108,7 +108,7 @@ func (c *Control) Serve(ctx context.Context, o Options) (_ *Plane, err error) {
 	if p.lake, err = lake.Open(ctx, c.dir); err != nil {
 		return nil, fmt.Errorf("open the lake: %w", err)
 	}
-	if p.file, err = audit.OpenFile(filepath.Join(c.dir, "audit.log")); err != nil {
+	if p.file, err = audit.OpenFile(filepath.Join(c.dir, audit.FileName)); err != nil {
 		return nil, err
 	}
 	if p.telemetry, err = telemetry.New(ctx, telemetry.Options{Version: o.Version, Log: o.Log, Now: c.now, Address: p.address, Spans: o.Spans}); err != nil {

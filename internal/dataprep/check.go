@@ -44,18 +44,11 @@ func (e *Faulty) ProblemKind() problem.Kind { return problem.Invalid }
 // mappings that can't be read. Whether the schema has their destinations is
 // for Validate to say.
 func (s *Service) check(ctx context.Context, c access.Caller, set *Set) error {
-	if n := len(set.Mappings); n > MaxMappings {
-		return problem.Errorf(problem.Invalid, "%d mappings are more than the %d that a set may have", n, MaxMappings)
-	}
-	if set.SchemaID == "" {
-		return problem.Errorf(problem.Invalid, "the set does not say which schema it maps to: xdmSchema, or outputSchema.schemaRef.id, is missing")
-	}
-	composition, err := s.composition(ctx, c, set.SchemaID)
+	_, composition, faults, err := s.Program(ctx, c, *set)
 	if err != nil {
 		return err
 	}
 	set.SchemaID = composition.ID
-	_, faults := mapping.Assemble(composition, Plain(set.Mappings))
 	var faulty Faulty
 	for _, f := range faults {
 		if f.Kind != mapping.FaultSource && f.Kind != mapping.FaultDestination {
@@ -80,12 +73,15 @@ func (set *Set) fault(i int, exception string) Fault {
 	return Fault{Mapping: i, Destination: m.To, Exception: exception, Source: m.Source, Type: m.Type}
 }
 
-// composition asks the registry. A set that names a schema that is not there
-// is wrong itself.
+// composition asks the registry. A set that names a schema that is not there,
+// or none, is wrong itself.
 func (s *Service) composition(ctx context.Context, c access.Caller, id string) (*xdm.Composition, error) {
+	if id == "" {
+		return nil, invalid("the set does not say which schema it maps to: xdmSchema, or outputSchema.schemaRef.id, is missing")
+	}
 	composition, err := s.Schemas.Composition(ctx, c, id)
 	if problem.KindOf(err) == problem.NotFound {
-		return nil, problem.Errorf(problem.Invalid, "there is no schema %q", id)
+		return nil, invalid("there is no schema %q", id)
 	}
 	return composition, err
 }
@@ -93,6 +89,9 @@ func (s *Service) composition(ctx context.Context, c access.Caller, id string) (
 // Program compiles a set for its schema as it is now. The faults are those of
 // mappings that the program does without.
 func (s *Service) Program(ctx context.Context, c access.Caller, set Set) (*mapping.Program, *xdm.Composition, []mapping.Fault, error) {
+	if n := len(set.Mappings); n > MaxMappings {
+		return nil, nil, nil, invalid("%d mappings are more than the %d that a set may have", n, MaxMappings)
+	}
 	composition, err := s.composition(ctx, c, set.SchemaID)
 	if err != nil {
 		return nil, nil, nil, err
@@ -104,9 +103,6 @@ func (s *Service) Program(ctx context.Context, c access.Caller, set Set) (*mappi
 // Validate returns what is wrong with each mapping of a set, in their order;
 // nil where nothing is.
 func (s *Service) Validate(ctx context.Context, c access.Caller, set Set) ([][]Fault, error) {
-	if n := len(set.Mappings); n > MaxMappings {
-		return nil, problem.Errorf(problem.Invalid, "%d mappings are more than the %d that a set may have", n, MaxMappings)
-	}
 	_, _, faults, err := s.Program(ctx, c, set)
 	if err != nil {
 		return nil, err

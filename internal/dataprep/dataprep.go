@@ -4,6 +4,7 @@
 package dataprep
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -13,7 +14,6 @@ import (
 	"io"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/tributary-data/tributary/internal/access"
@@ -143,7 +143,7 @@ func (s *Service) Create(ctx context.Context, c access.Caller, set Set) (Set, er
 	for i := range set.Mappings {
 		set.Mappings[i].Version, set.Mappings[i].Stamp = 0, set.Stamp
 	}
-	return set, s.DB.Do(ctx, func(t *docstore.Tx) error { return put(t, scopeOf(c), docstore.Doc{ID: set.ID}, set) })
+	return set, s.DB.Do(ctx, func(t *docstore.Tx) error { return put(t, c.Scope(), docstore.Doc{ID: set.ID}, set) })
 }
 
 // Put makes a new version of a set; the old ones stay. A mapping that brings
@@ -186,7 +186,7 @@ func (s *Service) Put(ctx context.Context, c access.Caller, id string, set Set) 
 			m.Created, m.CreatedBy = made.Modified, made.ModifiedBy
 			m.continues(old.Mappings)
 		}
-		return put(t, scopeOf(c), doc, made)
+		return put(t, c.Scope(), doc, made)
 	})
 	return made, err
 }
@@ -253,7 +253,7 @@ type Query struct {
 func (s *Service) List(ctx context.Context, c access.Caller, q Query) (sets []Set, count int, err error) {
 	err = s.DB.Do(ctx, func(t *docstore.Tx) error {
 		sets = nil
-		docs, err := t.List(scopeOf(c), kindHead, docstore.Page{})
+		docs, err := t.List(c.Scope(), kindHead, docstore.Page{})
 		if err != nil {
 			return err
 		}
@@ -273,17 +273,13 @@ func (s *Service) List(ctx context.Context, c access.Caller, q Query) (sets []Se
 		}
 		count = len(all)
 		slices.SortStableFunc(all, func(a, b one) int { // documents come in the order of their creation
-			by := 0
-			if !q.ByCreation {
-				by = int(min(max(a.Modified-b.Modified, -1), 1))
-			} else {
-				by = int(min(max(a.Created-b.Created, -1), 1))
+			by := cmp.Compare(a.Modified, b.Modified)
+			if q.ByCreation {
+				by = cmp.Compare(a.Created, b.Created)
 			}
-			if by == 0 {
-				by = strings.Compare(a.id, b.id)
-			}
+			by = cmp.Or(by, cmp.Compare(a.id, b.id))
 			if q.Descending {
-				by = -by
+				return -by
 			}
 			return by
 		})
@@ -300,13 +296,9 @@ func (s *Service) List(ctx context.Context, c access.Caller, q Query) (sets []Se
 	return sets, count, err
 }
 
-func scopeOf(c access.Caller) docstore.Scope {
-	return docstore.Scope{Org: c.Org, Sandbox: c.Sandbox.ID}
-}
-
 func headOf(t *docstore.Tx, c access.Caller, id string) (docstore.Doc, head, error) {
 	var h head
-	d, err := t.Get(scopeOf(c), kindHead, id)
+	d, err := t.Get(c.Scope(), kindHead, id)
 	if errors.Is(err, docstore.ErrNotFound) {
 		return d, h, problem.Errorf(problem.NotFound, "there is no mapping set %q", id)
 	}
@@ -318,7 +310,7 @@ func headOf(t *docstore.Tx, c access.Caller, id string) (docstore.Doc, head, err
 
 func versionOf(t *docstore.Tx, c access.Caller, id string, version int) (Set, error) {
 	var set Set
-	d, err := t.Get(scopeOf(c), kindVersion, id+"."+strconv.Itoa(version))
+	d, err := t.Get(c.Scope(), kindVersion, id+"."+strconv.Itoa(version))
 	if errors.Is(err, docstore.ErrNotFound) {
 		if _, _, err := headOf(t, c, id); err != nil {
 			return set, err

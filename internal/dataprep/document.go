@@ -131,28 +131,15 @@ func objectSchema(fields []*xdm.Field) map[string]any {
 }
 
 func fieldSchema(f *xdm.Field) map[string]any {
-	s := map[string]any{}
+	s := f.Kind.JSONSchema()
 	switch f.Kind {
 	case xdm.Object:
 		s = objectSchema(f.Fields)
 	case xdm.Array:
-		s["type"], s["items"] = "array", fieldSchema(f.Elem)
+		s["items"] = fieldSchema(f.Elem)
 	case xdm.Map:
-		s["type"], s["additionalProperties"] = "object", fieldSchema(f.Elem)
-	case xdm.Long, xdm.Int, xdm.Short, xdm.Byte:
-		s["type"] = "integer"
-	case xdm.Double:
-		s["type"] = "number"
-	case xdm.Boolean:
-		s["type"] = "boolean"
-	case xdm.Date, xdm.DateTime:
-		s["type"], s["format"] = "string", f.Kind.String()
-	case xdm.String:
-		s["type"] = "string"
-	}
-	s["meta:xdmType"] = f.Kind.String()
-	if f.Kind == xdm.Double {
-		s["meta:xdmType"] = "number"
+		s["additionalProperties"] = fieldSchema(f.Elem)
+	default:
 	}
 	if f.Title != "" {
 		s["title"] = f.Title

@@ -266,9 +266,6 @@ func (s *Service) validate(ctx context.Context, call *gateway.Call) (*gateway.An
 	if err != nil {
 		return nil, err
 	}
-	if err := named(set); err != nil {
-		return nil, err
-	}
 	faults, err := s.Validate(ctx, call.Caller, set)
 	if err != nil {
 		return nil, err
@@ -287,13 +284,6 @@ func (s *Service) validate(ctx context.Context, call *gateway.Call) (*gateway.An
 	return gateway.OK(map[string]any{"validationResponse": list}), nil
 }
 
-func named(set Set) error {
-	if set.SchemaID == "" {
-		return invalid("the set does not say which schema it maps to: xdmSchema, or outputSchema.schemaRef.id, is missing")
-	}
-	return nil
-}
-
 func (s *Service) preview(ctx context.Context, call *gateway.Call) (*gateway.Answer, error) {
 	var b struct {
 		Data       json.RawMessage `json:"data"`
@@ -306,9 +296,6 @@ func (s *Service) preview(ctx context.Context, call *gateway.Call) (*gateway.Ans
 		return nil, invalid("mappingSet is missing")
 	}
 	set, err := b.MappingSet.set(call.Caller)
-	if err == nil {
-		err = named(set)
-	}
 	if err != nil {
 		return nil, err
 	}

@@ -30,11 +30,8 @@ const previewWork = 2 * mapping.MaxRecordWork
 // Preview maps records by a set that need not be kept. Mappings that are wrong
 // are told with each record. The work for all of them together is bounded.
 func (s *Service) Preview(ctx context.Context, c access.Caller, set Set, records []expr.Value) ([]Preview, error) {
-	if n := len(set.Mappings); n > MaxMappings {
-		return nil, problem.Errorf(problem.Invalid, "%d mappings are more than the %d that a set may have", n, MaxMappings)
-	}
 	if len(records) > MaxPreview {
-		return nil, problem.Errorf(problem.Invalid, "%d records are more than the %d that a preview takes", len(records), MaxPreview)
+		return nil, invalid("%d records are more than the %d that a preview takes", len(records), MaxPreview)
 	}
 	program, _, faults, err := s.Program(ctx, c, set)
 	if err != nil {
@@ -86,7 +83,7 @@ func (set *Set) failed(w mapping.Warning) Fault {
 // paths that found no place.
 func (s *Service) Suggest(ctx context.Context, c access.Caller, schemaID string, samples []expr.Value) (set Set, unmatched []string, err error) {
 	if len(samples) > MaxPreview {
-		return Set{}, nil, problem.Errorf(problem.Invalid, "%d records are more than the %d that are looked at", len(samples), MaxPreview)
+		return Set{}, nil, invalid("%d records are more than the %d that are looked at", len(samples), MaxPreview)
 	}
 	composition, err := s.composition(ctx, c, schemaID)
 	if err != nil {

@@ -50,9 +50,6 @@ func (s *Service) suggest(ctx context.Context, call *gateway.Call) (*gateway.Ans
 	}
 	b.Mappings = nil
 	asked, err := b.set(call.Caller)
-	if err == nil {
-		err = named(asked)
-	}
 	if err != nil {
 		return nil, err
 	}

@@ -3,11 +3,12 @@ package gateway
 import (
 	"cmp"
 	"encoding/json"
-	"net/http"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/tributary-data/tributary/internal/problem"
 )
 
 // A Property is one property=… of a query: what it says of a document.
@@ -37,9 +38,9 @@ func ParseProperty(text string) (Property, error) {
 	switch {
 	case at > 0:
 		name = text[:at]
-		p.Values = values(text[at+len(op):])
+		p.Values = Values(text[at+len(op):])
 	case at == 0:
-		return Property{}, Fail(http.StatusBadRequest, "", "Bad request", "property=%s: a name is missing before %s", text, op)
+		return Property{}, problem.Errorf(problem.Invalid, "property=%s: a name is missing before %s", text, op)
 	case strings.HasPrefix(text, "!"):
 		name, p.Op = text[1:], "missing"
 	default:
@@ -52,21 +53,23 @@ func ParseProperty(text string) (Property, error) {
 		p.Values = []string{unquote(text[at+1:])}
 		var err error
 		if p.match, err = regexp.Compile(p.Values[0]); err != nil {
-			return Property{}, Fail(http.StatusBadRequest, "", "Bad request", "property=%s: the regular expression is not valid: %v", text, err)
+			return Property{}, problem.Errorf(problem.Invalid, "property=%s: the regular expression is not valid: %v", text, err)
 		}
 	}
 	if len(p.Values) > 1 && strings.ContainsAny(p.Op, "<>") {
-		return Property{}, Fail(http.StatusBadRequest, "", "Bad request", "property=%s: %s takes one value", text, p.Op)
+		return Property{}, problem.Errorf(problem.Invalid, "property=%s: %s takes one value", text, p.Op)
 	}
 	name = strings.TrimSpace(name)
 	if name == "" {
-		return Property{}, Fail(http.StatusBadRequest, "", "Bad request", "property=%s: a name is missing", text)
+		return Property{}, problem.Errorf(problem.Invalid, "property=%s: a name is missing", text)
 	}
 	p.Path = strings.Split(name, ".")
 	return p, nil
 }
 
-func values(text string) []string {
+// Values returns the values of a list: a, b, "c, with a comma". Blanks around
+// them, and their quotes, are left out.
+func Values(text string) []string {
 	var all []string
 	quoted := false
 	begin := 0

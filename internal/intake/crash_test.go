@@ -3,37 +3,21 @@ package intake_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tributary-data/tributary/internal/catalog"
+	"github.com/tributary-data/tributary/internal/childtest"
 	"github.com/tributary-data/tributary/internal/intake"
 )
 
-const childVariable = "INTAKE_TEST_CHILD"
-
 // TestMain runs the process that a test of crashes kills when it is one.
-func TestMain(m *testing.M) {
-	if text := os.Getenv(childVariable); text != "" {
-		var l life
-		if err := json.Unmarshal([]byte(text), &l); err != nil {
-			panic(err)
-		}
-		l.live()
-		return
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { childtest.Main(m, life.live) }
 
 // A life is a process that gives a signal for a batch, unless it was given,
 // and works until the batch has ended or the point is reached.
@@ -52,8 +36,7 @@ func (l life) live() {
 	w := open(ctx, loud{}, l.Dir, io.Discard)
 	w.At = func(p intake.Point) {
 		if p == l.End {
-			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-			select {}
+			childtest.Die()
 		}
 	}
 	if _, err := w.Signal(ctx, admin(), l.Batch, l.Action); err != nil && !strings.Contains(err.Error(), "the batch") {
@@ -71,19 +54,12 @@ func (l life) live() {
 // run runs the life and says whether it was killed.
 func (l life) run(t *testing.T) bool {
 	t.Helper()
-	text, err := json.Marshal(l)
-	check(t, err)
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$")
-	cmd.Env = append(os.Environ(), childVariable+"="+string(text))
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	err = cmd.Run()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL {
+	out, err := childtest.Command(t, l).CombinedOutput()
+	if childtest.Killed(err) {
 		return true
 	}
 	if err != nil {
-		t.Fatalf("%v\n%s", err, out.String())
+		t.Fatalf("%v\n%s", err, out)
 	}
 	return false
 }

@@ -100,28 +100,35 @@ func (w *footerWalk) message(depth int, outer bool) error {
 	}
 	id := int64(0)
 	for {
-		head, err := w.byte()
-		if err != nil || head == 0 {
+		kind, more, err := w.field(&id)
+		if err != nil || !more {
 			return err
 		}
-		if delta := int64(head >> 4); delta != 0 {
-			id += delta
-		} else {
-			v, err := w.varint()
-			if err != nil {
-				return err
-			}
-			id = unzigzag(v)
-		}
-		if outer && id == 2 && head&15 == 9 {
+		if outer && id == 2 && kind == 9 {
 			err = w.schema(depth)
 		} else {
-			err = w.value(head&15, depth, false)
+			err = w.value(kind, depth, false)
 		}
 		if err != nil {
 			return err
 		}
 	}
+}
+
+// field reads the head of a struct's next field, if there are more: it moves id
+// on from that of the field before, and returns the kind of the value.
+func (w *footerWalk) field(id *int64) (kind byte, more bool, err error) {
+	head, err := w.byte()
+	if err != nil || head == 0 {
+		return 0, false, err
+	}
+	if delta := int64(head >> 4); delta != 0 {
+		*id += delta
+		return head & 15, true, nil
+	}
+	v, err := w.varint()
+	*id = unzigzag(v)
+	return head & 15, true, err
 }
 
 func unzigzag(v uint64) int64 { return int64(v>>1) ^ -int64(v&1) } //nolint:gosec // zigzag
@@ -196,23 +203,14 @@ func (w *footerWalk) schema(depth int) error {
 	for ; n > 0; n-- {
 		children, id := int64(0), int64(0)
 		for {
-			head, err := w.byte()
+			kind, more, err := w.field(&id)
 			if err != nil {
 				return err
 			}
-			if head == 0 {
+			if !more {
 				break
 			}
-			if delta := int64(head >> 4); delta != 0 {
-				id += delta
-			} else {
-				v, err := w.varint()
-				if err != nil {
-					return err
-				}
-				id = unzigzag(v)
-			}
-			if id == 5 && head&15 == 5 {
+			if id == 5 && kind == 5 {
 				v, err := w.varint()
 				if err != nil {
 					return err
@@ -220,7 +218,7 @@ func (w *footerWalk) schema(depth int) error {
 				children = unzigzag(v)
 				continue
 			}
-			if err := w.value(head&15, depth+1, false); err != nil {
+			if err := w.value(kind, depth+1, false); err != nil {
 				return err
 			}
 		}

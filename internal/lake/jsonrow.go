@@ -314,7 +314,7 @@ func (c *cell) key(src []byte, i int) ([]byte, int, error) {
 }
 
 // each calls do for everything in the array or object at src[i], which ends
-// with the bracket close. do returns the offset behind what it took.
+// with the bracket closing. do returns the offset behind what it took.
 func each(src []byte, i int, closing byte, do func(src []byte, i int) (int, error)) (int, error) {
 	i = rawjson.SkipSpace(src, i+1)
 	for first := true; ; first = false {

@@ -15,7 +15,7 @@ import (
 // previewFiles bounds the files that Preview looks into.
 const previewFiles = 20
 
-// ours are the columns that are no part of a record.
+// ourColumns are those that are no part of a record.
 var ourColumns = []string{
 	colBatch, colObject, colID, colSeq, colHash, colCreated, colReadAt, colAccount, colLivemode, colAPIVersion, colDeleted, colDeletedAt,
 }

@@ -2,7 +2,6 @@ package lake
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -17,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tributary-data/tributary/internal/childtest"
 	"github.com/tributary-data/tributary/internal/problem"
 )
 
@@ -122,9 +122,7 @@ func TestKill(t *testing.T) {
 		}
 		time.Sleep(rand.N(60 * time.Millisecond))
 		_ = cmd.Process.Kill()
-		err := <-ended
-		var exit *exec.ExitError
-		if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		if err := <-ended; !childtest.Killed(err) {
 			t.Fatalf("the child ended by itself: %v", err)
 		}
 		last = reached(t, dir)

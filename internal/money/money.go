@@ -1,17 +1,11 @@
 // Package money knows how Stripe counts money: as integers in the smallest
-// unit of a currency. It prints and reads such amounts exactly, without floats.
+// unit of a currency. It prints such amounts exactly, without floats.
 package money
 
 import (
-	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 )
-
-// TableVersion names the state of the currency table, a date. Amounts that
-// are stored as decimals are stored with it.
-const TableVersion = "2026-08-26"
 
 // Exponent returns how many decimals an amount in currency has at Stripe, and
 // whether the currency is known; an unknown one is taken to have 2. The case
@@ -56,30 +50,4 @@ func Format(amount int64, currency string) string {
 		digits = digits[:point] + "." + digits[point:]
 	}
 	return sign + digits + " " + strings.ToUpper(currency)
-}
-
-// Parse reads what Format prints: an amount in minor units and the currency's
-// code in small letters, as Stripe writes it. Another number of decimals than
-// the currency's, or an amount beyond 64 bits, is an error.
-func Parse(text string) (amount int64, currency string, err error) {
-	number, code, ok := strings.Cut(text, " ")
-	if !ok || code == "" || strings.Contains(code, " ") {
-		return 0, "", fmt.Errorf("%q is not an amount and a currency", text)
-	}
-	currency = strings.ToLower(code)
-	exponent, _ := Exponent(currency)
-	whole, decimals, point := strings.Cut(number, ".")
-	if len(decimals) != exponent || point != (exponent > 0) || !digitsOnly(strings.TrimPrefix(whole, "-")) || exponent > 0 && !digitsOnly(decimals) {
-		return 0, "", fmt.Errorf("%q is not an amount with the %d decimals of %s", text, exponent, strings.ToUpper(code))
-	}
-	amount, err = strconv.ParseInt(whole+decimals, 10, 64)
-	if errors.Is(err, strconv.ErrRange) {
-		return 0, "", fmt.Errorf("%q does not fit 64 bits of minor units", text)
-	}
-	return amount, currency, err
-}
-
-// digitsOnly says whether s is a number without sign.
-func digitsOnly(s string) bool {
-	return s != "" && strings.Trim(s, "0123456789") == ""
 }

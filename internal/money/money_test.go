@@ -78,34 +78,13 @@ func TestFormatKeepsTheAmount(t *testing.T) {
 		currency := rapid.SampledFrom([]string{"usd", "eur", "jpy", "krw", "kwd", "tnd", "isk", "ugx", "zzz"}).Draw(t, "currency")
 		text := Format(amount, currency)
 
-		got, code, err := Parse(text)
-		if err != nil || got != amount || code != currency {
-			t.Fatalf("%s is read back as %d %s, %v", text, got, code, err)
-		}
-
-		// The number is worth amount / 10^exponent.
-		number, _, _ := strings.Cut(text, " ")
+		// The number is worth amount / 10^exponent, and has all its decimals.
+		number, code, _ := strings.Cut(text, " ")
 		worth, ok := new(big.Rat).SetString(number)
 		exponent, _ := Exponent(currency)
 		unit := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(exponent)), nil)
-		if want := new(big.Rat).SetFrac(big.NewInt(amount), unit); !ok || worth.Cmp(want) != 0 {
-			t.Fatalf("%s is worth %s, want %s", text, worth, want)
+		if want := new(big.Rat).SetFrac(big.NewInt(amount), unit); !ok || worth.Cmp(want) != 0 || number != want.FloatString(exponent) || code != strings.ToUpper(currency) {
+			t.Fatalf("%s is worth %s, want %s", text, worth, want.FloatString(exponent))
 		}
 	})
-}
-
-func TestParseRefuses(t *testing.T) {
-	t.Parallel()
-	for _, text := range []string{
-		"", "10.99", "10.99 ", " USD", "USD 10.99", "10 USD", "10.9 USD", "10.990 USD", "10. USD", ".99 USD", "1.5 JPY", "5. JPY", "1.00 KWD",
-		"+1.00 USD", "--1.00 USD", "-.50 USD", "1.-5 USD", "1,099.00 USD", "1e2.00 USD", "0x1.00 USD", "1_0.00 USD", "١.00 USD", "10.99  USD",
-		"92233720368547758.08 USD", "-92233720368547758.09 USD",
-	} {
-		t.Run(text, func(t *testing.T) {
-			t.Parallel()
-			if amount, currency, err := Parse(text); err == nil {
-				t.Errorf("got %d %s", amount, currency)
-			}
-		})
-	}
 }

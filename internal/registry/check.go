@@ -105,8 +105,9 @@ func (k *checker) node(n *jsondoc.Object, at []string) error {
 	if err := k.children(n, kind, at); err != nil {
 		return err
 	}
-	n.Set("type", jsonTypes[kind])
-	n.Set("meta:xdmType", xdmTypes[kind])
+	is := kind.JSONSchema()
+	n.Set("type", is["type"])
+	n.Set("meta:xdmType", is["meta:xdmType"])
 	return nil
 }
 
@@ -232,17 +233,6 @@ func checkLimits(n *jsondoc.Object, kind xdm.Kind) error {
 	}
 	_, err := limits(n, kind)
 	return err
-}
-
-// kinds by JSON type and meta:xdmType, and back.
-var jsonTypes = map[xdm.Kind]string{
-	xdm.String: "string", xdm.Date: "string", xdm.DateTime: "string", xdm.Double: "number", xdm.Boolean: "boolean",
-	xdm.Long: "integer", xdm.Int: "integer", xdm.Short: "integer", xdm.Byte: "integer", xdm.Object: "object", xdm.Map: "object", xdm.Array: "array",
-}
-
-var xdmTypes = map[xdm.Kind]string{
-	xdm.String: "string", xdm.Date: "date", xdm.DateTime: "date-time", xdm.Double: "number", xdm.Boolean: "boolean",
-	xdm.Long: "long", xdm.Int: "int", xdm.Short: "short", xdm.Byte: "byte", xdm.Object: "object", xdm.Map: "map", xdm.Array: "array",
 }
 
 // kindOf returns the XDM type of a node that is no reference. What a client

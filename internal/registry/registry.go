@@ -67,7 +67,7 @@ func (s *Service) do(ctx context.Context, c access.Caller, fn func(*library) err
 
 func newLibrary(t *docstore.Tx, c access.Caller, now time.Time) *library {
 	return &library{
-		tx: t, at: docstore.Scope{Org: c.Org, Sandbox: c.Sandbox.ID}, caller: c, now: now,
+		tx: t, at: c.Scope(), caller: c, now: now,
 		loaded: make(map[string]*resource),
 	}
 }

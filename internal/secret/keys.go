@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
@@ -20,6 +19,7 @@ import (
 	tinkpb "github.com/tink-crypto/tink-go/v2/proto/tink_go_proto"
 	"github.com/tink-crypto/tink-go/v2/tink"
 
+	"github.com/tributary-data/tributary/internal/atomicfile"
 	"github.com/tributary-data/tributary/internal/problem"
 )
 
@@ -109,7 +109,7 @@ func Ensure(p Place, inUse func() (bool, error)) (*Keys, error) {
 
 // Create writes a file with one new key; fs.ErrExist if the file is there.
 func Create(path string) error {
-	return locked(path, func() error {
+	return atomicfile.Locked(filepath.Dir(path), func() error {
 		if _, err := os.Lstat(path); err == nil {
 			return &problem.Error{Kind: problem.Conflict, Detail: path + " is there already", Err: fs.ErrExist}
 		}
@@ -262,7 +262,7 @@ func (k *Keys) change(fn func(*set) (*keyset.Handle, error)) error {
 			Advice: "Put them into a file and name it with --seal-key-file; afterwards hand the changed text over to the servers",
 		}
 	}
-	return locked(path, func() error {
+	return atomicfile.Locked(filepath.Dir(path), func() error {
 		set, err := k.current()
 		if err != nil {
 			return err
@@ -277,24 +277,7 @@ func (k *Keys) change(fn func(*set) (*keyset.Handle, error)) error {
 	})
 }
 
-// locked runs fn while no other process changes files of the same folder so.
-func locked(path string, fn func() error) error {
-	d, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	if err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX); err != nil { // given back by Close
-		return fmt.Errorf("lock %s: %w", d.Name(), err)
-	}
-	if err := fn(); err != nil {
-		return err
-	}
-	return d.Sync() // the file's name is on the disk, too
-}
-
-// write puts a file in the place of the old one, whole or not at all; only its
-// owner may read it.
+// write puts a file in the place of the old one.
 func write(path string, handle *keyset.Handle, retired map[uint32]time.Time) error {
 	var keys bytes.Buffer
 	if err := insecurecleartextkeyset.Write(handle, keyset.NewJSONWriter(&keys)); err != nil {
@@ -308,20 +291,5 @@ func write(path string, handle *keyset.Handle, retired map[uint32]time.Time) err
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // with mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(text, '\n'))
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name()) // what failed first is the reason
-	}
-	return err
+	return atomicfile.Write(path, append(text, '\n'))
 }

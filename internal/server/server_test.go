@@ -2,7 +2,6 @@ package server_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -26,32 +25,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tributary-data/tributary/internal/logtest"
 	"github.com/tributary-data/tributary/internal/problem"
 	"github.com/tributary-data/tributary/internal/server"
 )
 
-// A log is what a server says.
-type log struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // start runs a server; stop ends it and returns what Run does.
-func start(t *testing.T, s *server.Server) (said *log, stop func() error) {
+func start(t *testing.T, s *server.Server) (said *logtest.Buffer, stop func() error) {
 	t.Helper()
-	said = &log{}
+	said = &logtest.Buffer{}
 	if s.Log == nil {
 		s.Log = slog.New(slog.NewTextHandler(said, nil))
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/tributary-data/tributary/internal/gateway"
 	"github.com/tributary-data/tributary/internal/gateway/gatewaytest"
 	"github.com/tributary-data/tributary/internal/guard"
+	"github.com/tributary-data/tributary/internal/logtest"
 	"github.com/tributary-data/tributary/internal/secret"
 	"github.com/tributary-data/tributary/internal/server"
 	"github.com/tributary-data/tributary/internal/telemetry"
@@ -140,7 +141,7 @@ func TestNoTokenAnywhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = file.Close() })
-	said := &lockedBuffer{}
+	said := &logtest.Buffer{}
 	logger := slog.New(slog.NewTextHandler(said, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	proxies := guard.Proxies{Trusted: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
 	address := func(r *http.Request) string {
@@ -244,7 +245,7 @@ func TestNoTokenAnywhere(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	all := map[string][]byte{"answers": answers.Bytes(), "log": said.bytes(), "spans": fmt.Appendf(nil, "%+v", spans.GetSpans())}
+	all := map[string][]byte{"answers": answers.Bytes(), "log": said.Bytes(), "spans": fmt.Appendf(nil, "%+v", spans.GetSpans())}
 	metrics := &responseBuffer{header: http.Header{}}
 	watch.Metrics().ServeHTTP(metrics, &http.Request{Header: http.Header{}})
 	all["metrics"] = metrics.Bytes()

@@ -11,7 +11,6 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +21,7 @@ import (
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/gateway"
 	"github.com/tributary-data/tributary/internal/gateway/gatewaytest"
+	"github.com/tributary-data/tributary/internal/logtest"
 	"github.com/tributary-data/tributary/internal/telemetry"
 )
 
@@ -47,29 +47,13 @@ func things() *gateway.Service {
 type watched struct {
 	*gatewaytest.Server
 	telemetry *telemetry.Telemetry
-	log       *lockedBuffer
+	log       *logtest.Buffer
 }
 
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) bytes() []byte {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return bytes.Clone(l.b.Bytes())
-}
-
-func (l *lockedBuffer) lines(t *testing.T) (all []map[string]any) {
+// lines returns the lines of the log.
+func (w *watched) lines(t *testing.T) (all []map[string]any) {
 	t.Helper()
-	for line := range bytes.Lines(l.bytes()) {
+	for line := range bytes.Lines(w.log.Bytes()) {
 		var m map[string]any
 		if err := json.Unmarshal(line, &m); err != nil {
 			t.Fatal(err)
@@ -81,7 +65,7 @@ func (l *lockedBuffer) lines(t *testing.T) (all []map[string]any) {
 
 func watch(t *testing.T, spans trace.SpanExporter) *watched {
 	t.Helper()
-	w := &watched{log: &lockedBuffer{}}
+	w := &watched{log: &logtest.Buffer{}}
 	var err error
 	w.telemetry, err = telemetry.New(t.Context(), telemetry.Options{
 		Version: "1.2.3", Log: slog.New(slog.NewJSONHandler(w.log, nil)), Now: time.Now, Spans: spans,
@@ -155,7 +139,7 @@ func TestLog(t *testing.T) {
 	w := watch(t, nil)
 	w.Do("GET", "/data/things/things/1?token=sk_test_1", "body", "X-Request-Id", "r-1", "Cookie", "a=sk_test_1")
 	w.Do("GET", "/data/things/things/1", nil, "X-Request-Id", "whsec_1234")
-	lines := w.log.lines(t)
+	lines := w.lines(t)
 	for _, l := range lines {
 		delete(l, "time")
 		if took, ok := l["took"].(float64); !ok || took <= 0 {
@@ -207,7 +191,7 @@ func TestTraces(t *testing.T) {
 	if err := w.telemetry.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if lines := w.log.lines(t); len(lines) != 1 || lines[0]["trace"] != "0af7651916cd43dd8448eb211c80319c" {
+	if lines := w.lines(t); len(lines) != 1 || lines[0]["trace"] != "0af7651916cd43dd8448eb211c80319c" {
 		t.Errorf("%v", lines)
 	}
 	got := spans.GetSpans()

@@ -80,7 +80,7 @@ func landed(k Kind) Kind {
 // written returns a field as JSON Schema.
 func written(f *Field) map[string]any {
 	kind := landed(f.Kind)
-	n := map[string]any{"meta:xdmType": kind.String()}
+	n := kind.JSONSchema()
 	if f.Title != "" {
 		n["title"] = f.Title
 	}
@@ -88,21 +88,15 @@ func written(f *Field) map[string]any {
 		n["description"] = f.Description
 	}
 	switch kind {
-	case String:
-		n["type"] = "string"
 	case Long:
-		n["type"], n["minimum"], n["maximum"] = "integer", -maxSafe, maxSafe
-	case Double:
-		n["type"], n["meta:xdmType"] = "number", "number"
-	case Boolean:
-		n["type"] = "boolean"
+		n["minimum"], n["maximum"] = -maxLong, maxLong
 	case Object:
-		n["type"], n["properties"] = "object", writtenAll(f.Fields)
+		n["properties"] = writtenAll(f.Fields)
 	case Array:
-		n["type"], n["items"] = "array", written(f.Elem)
+		n["items"] = written(f.Elem)
 	case Map:
-		n["type"], n["additionalProperties"] = "object", written(f.Elem)
-	case Int, Short, Byte, Date, DateTime: // landed as others
+		n["additionalProperties"] = written(f.Elem)
+	default:
 	}
 	return n
 }
@@ -114,6 +108,3 @@ func writtenAll(fields []*Field) map[string]any {
 	}
 	return out
 }
-
-// maxSafe is the bound of XDM's long.
-const maxSafe = 1<<53 - 1

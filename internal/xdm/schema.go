@@ -36,6 +36,27 @@ var kindNames = [...]string{
 
 func (k Kind) String() string { return kindNames[k] }
 
+// JSONSchema describes the kind as JSON Schema with the types of XDM: its type,
+// format and meta:xdmType. What is in an object, array or map is the caller's
+// to add.
+func (k Kind) JSONSchema() map[string]any {
+	s := map[string]any{"type": "string", "meta:xdmType": k.String()}
+	switch k {
+	case Long, Int, Short, Byte:
+		s["type"] = "integer"
+	case Double:
+		s["type"], s["meta:xdmType"] = "number", "number"
+	case Boolean, Object, Array:
+		s["type"] = k.String()
+	case Map:
+		s["type"] = "object"
+	case Date, DateTime:
+		s["format"] = k.String()
+	case String:
+	}
+	return s
+}
+
 // A Field is one node of a schema.
 type Field struct {
 	Name        string
