@@ -243,10 +243,16 @@ func alone(t *testing.T, dir string, args ...string) *served {
 // get asks for a path of the API with a token of `tributary token`.
 func (v *served) get(t *testing.T, by printedToken, path string) (status int, body map[string]any) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, v.url+path, nil)
+	return v.call(t, by, http.MethodGet, path, "")
+}
+
+func (v *served) call(t *testing.T, by printedToken, method, path, text string) (status int, body map[string]any) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, v.url+path, strings.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
+	req.Header.Set("Content-Type", "application/json")
 	for name, value := range map[string]string{"Authorization": "Bearer " + by.AccessToken, "x-api-key": by.APIKey, "x-gw-ims-org-id": by.Org, "x-sandbox-name": by.Sandbox} {
 		req.Header.Set(name, value)
 	}

@@ -86,7 +86,7 @@ var rules = rulebook{
 
 		"internal/control": {
 			"internal/access", "internal/accessapi", "internal/app", "internal/audit", "internal/catalog", "internal/dataaccess", "internal/dataprep",
-			"internal/docstore", "internal/gateway", "internal/guard", "internal/insights", "internal/intake", "internal/lake", "internal/registry",
+			"internal/docstore", "internal/gateway", "internal/guard", "internal/insights", "internal/intake", "internal/lake", "internal/problem", "internal/registry",
 			"internal/secret", "internal/tables", "internal/telemetry", "internal/xdm",
 		},
 		"cmd/tributary": {
