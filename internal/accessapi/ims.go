@@ -19,13 +19,14 @@ const maxTokenBody = 64 << 10
 // IMS returns the handler of /ims/token/v2 and /ims/token/v3, where an
 // integration gets a token for its secret (OAuth 2.0, RFC 6749, 4.4). Client id
 // and secret stand in the query, in a form or in the header of basic
-// authentication. Nothing of a request is logged.
+// authentication. /ims/exchange/jwt, which the original has given up for them,
+// says so. Nothing of a request is logged.
 func IMS(s *access.Service, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
-	for _, path := range []string{"/ims/token/v2", "/ims/token/v3"} {
-		token := func(w http.ResponseWriter, r *http.Request) { token(s, log, w, r) }
-		mux.HandleFunc("POST "+path, token)
-		mux.HandleFunc("POST "+path+"/{$}", token)
+	give := func(w http.ResponseWriter, r *http.Request) { token(s, log, w, r) }
+	for path, answer := range map[string]http.HandlerFunc{"/ims/token/v2": give, "/ims/token/v3": give, "/ims/exchange/jwt": exchange} {
+		mux.HandleFunc("POST "+path, answer)
+		mux.HandleFunc("POST "+path+"/{$}", answer)
 		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Allow", http.MethodPost)
 			refuse(w, http.StatusMethodNotAllowed, "invalid_request", "a token is asked for by POST")
@@ -35,6 +36,13 @@ func IMS(s *access.Service, log *slog.Logger) http.Handler {
 		refuse(w, http.StatusNotFound, "invalid_request", "tokens are at /ims/token/v2 and /ims/token/v3")
 	})
 	return mux
+}
+
+// exchange refuses, whatever it is sent: integrations have secrets and no keys
+// that sign.
+func exchange(w http.ResponseWriter, _ *http.Request) {
+	refuse(w, http.StatusBadRequest, "unsupported_grant_type",
+		"tokens are not exchanged for JWTs here: POST grant_type=client_credentials, client_id and client_secret to /ims/token/v3")
 }
 
 func token(s *access.Service, log *slog.Logger, w http.ResponseWriter, r *http.Request) {
