@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/tributary-data/tributary/internal/access"
@@ -171,18 +172,16 @@ func (c *serveCmd) log() *slog.Logger {
 // hand be committed, and returns.
 func (c *serveCmd) serve(ctx context.Context, k *app.Keeper, plane *control.Plane, srv *server.Server) error {
 	srv.Ready = []server.Check{{Name: "database", Ready: plane.DB.Ping}}
-	mux := http.NewServeMux()
-	mux.Handle("/", plane.Handler())
+	srv.Handler = plane.Handler()
 	if k != nil {
 		srv.Ready = append(srv.Ready, server.Check{Name: "copy", Ready: k.Ready})
-		mux.Handle("/webhooks/", k.Handler())
+		srv.Handler = webhooks(k.Handler(), srv.Handler)
 		k.After = func(ctx context.Context) {
 			if err := plane.Adopt(ctx); err != nil && ctx.Err() == nil {
 				srv.Log.ErrorContext(ctx, "the catalog was not brought up to date", "error", err)
 			}
 		}
 	}
-	srv.Handler = mux
 	srv.Log.InfoContext(ctx, "listening", "url", srv.URL(), "dir", c.Dir, "every", c.Every.String())
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -207,4 +206,16 @@ func (c *serveCmd) serve(ctx context.Context, k *app.Keeper, plane *control.Plan
 		srv.Log.InfoContext(context.WithoutCancel(ctx), "stopped")
 	}
 	return err
+}
+
+// webhooks hands what is below /webhooks/ to one handler, and the rest to
+// another.
+func webhooks(hooks, rest http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/webhooks/") {
+			hooks.ServeHTTP(w, r)
+			return
+		}
+		rest.ServeHTTP(w, r)
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 	"time"
 
@@ -24,18 +25,26 @@ const maxTokenBody = 64 << 10
 func IMS(s *access.Service, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	give := func(w http.ResponseWriter, r *http.Request) { token(s, log, w, r) }
-	for path, answer := range map[string]http.HandlerFunc{"/ims/token/v2": give, "/ims/token/v3": give, "/ims/exchange/jwt": exchange} {
-		mux.HandleFunc("POST "+path, answer)
-		mux.HandleFunc("POST "+path+"/{$}", answer)
-		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
+	for at, answer := range map[string]http.HandlerFunc{"/ims/token/v2": give, "/ims/token/v3": give, "/ims/exchange/jwt": exchange} {
+		mux.HandleFunc("POST "+at, answer)
+		mux.HandleFunc("POST "+at+"/{$}", answer)
+		mux.HandleFunc(at, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Allow", http.MethodPost)
 			refuse(w, http.StatusMethodNotAllowed, "invalid_request", "a token is asked for by POST")
 		})
 	}
-	mux.HandleFunc("/ims/", func(w http.ResponseWriter, _ *http.Request) {
+	unknown := func(w http.ResponseWriter) {
 		refuse(w, http.StatusNotFound, "invalid_request", "tokens are at /ims/token/v2 and /ims/token/v3")
+	}
+	mux.HandleFunc("/ims/", func(w http.ResponseWriter, _ *http.Request) { unknown(w) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// The mux would send the caller on, with a page.
+		if p := r.URL.EscapedPath(); path.Clean(p) != strings.TrimSuffix(p, "/") {
+			unknown(w)
+			return
+		}
+		mux.ServeHTTP(w, r)
 	})
-	return mux
 }
 
 // exchange refuses, whatever it is sent: integrations have secrets and no keys

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/accessapi"
@@ -161,11 +162,20 @@ func (p *Plane) Handler() http.Handler {
 			p.Audit.Observe(ctx, o)
 		},
 	}
-	mux := http.NewServeMux()
-	mux.Handle("/data/", door.Handler())
-	mux.Handle("/ims/", telemetry.Name("ims", "/ims/", accessapi.IMS(p.Access, p.options.Log)))
-	mux.Handle("GET /metrics", telemetry.Name("metrics", "/metrics", p.near(p.telemetry.Metrics())))
-	return p.telemetry.Middleware(p.limiter.Middleware(mux))
+	data := door.Handler()
+	ims := telemetry.Name("ims", "/ims/", accessapi.IMS(p.Access, p.options.Log))
+	metrics := telemetry.Name("metrics", "/metrics", p.near(p.telemetry.Metrics()))
+	// Not a ServeMux: it would send callers on to other paths, with a page.
+	return p.telemetry.Middleware(p.limiter.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch path := r.URL.Path; {
+		case path == "/metrics" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+			metrics.ServeHTTP(w, r)
+		case strings.HasPrefix(path, "/ims/"):
+			ims.ServeHTTP(w, r)
+		default:
+			data.ServeHTTP(w, r)
+		}
+	})))
 }
 
 // near hides a handler from all but the networks that may read metrics.
