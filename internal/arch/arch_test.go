@@ -115,6 +115,7 @@ var rules = rulebook{
 		"internal/app":       {"internal/stripesim"},
 		"internal/access":    {"internal/docstore/docstoretest"},
 		"internal/accessapi": {"internal/docstore/docstoretest", "internal/openapitest"},
+		"internal/control":   {"internal/jsondoc"},
 		// What keeps secrets is tested with all that could give them away.
 		"internal/telemetry": {"internal/access", "internal/audit", "internal/docstore", "internal/guard", "internal/secret", "internal/server"},
 		"cmd/tributary":      {"internal/dataset", "internal/lake", "internal/sqlstore", "internal/xdm"},

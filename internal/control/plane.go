@@ -93,7 +93,30 @@ func (c *Control) Serve(ctx context.Context, o Options) (_ *Plane, err error) {
 	if err := c.Access.ResumeSandboxes(ctx); err != nil {
 		return nil, fmt.Errorf("sandboxes that were being removed: %w", err)
 	}
+	if err := p.upgrade(ctx); err != nil {
+		return nil, fmt.Errorf("the schemas of this release: %w", err)
+	}
 	return p, p.Adopt(ctx)
+}
+
+// upgrade brings what sandboxes were seeded with up to this release. Where
+// that can't be, because a field of somebody's own is in the way, all goes on as
+// it was.
+func (p *Plane) upgrade(ctx context.Context) error {
+	all, err := p.Access.Operators(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		titles, err := p.Registry.Upgrade(ctx, c)
+		if len(titles) > 0 {
+			p.options.Log.InfoContext(ctx, "field groups have the fields of this release", "org", c.Org, "sandbox", c.Sandbox.Name, "groups", titles)
+		}
+		if err != nil {
+			p.options.Log.WarnContext(ctx, "field groups lack fields of this release", "org", c.Org, "sandbox", c.Sandbox.Name, "error", err)
+		}
+	}
+	return ctx.Err()
 }
 
 // build ties the services together. None knows another but by what it is
