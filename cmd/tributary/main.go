@@ -35,6 +35,7 @@ type cli struct {
 	Secret      secretCmd      `cmd:"" help:"Manage the keys that stored credentials are sealed with."`
 	Token       tokenCmd       `cmd:"" help:"Print a token for the API, and what a call needs beside it."`
 	Integration integrationCmd `cmd:"" help:"Manage the programs that may call the API."`
+	AllowList   allowListCmd   `cmd:"" help:"Show and remove lists of addresses that may call the API, for those whom one locked out."`
 	Simulate    SimulateCmd    `cmd:"" help:"Serve a simulated Stripe account."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 }

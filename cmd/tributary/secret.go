@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
+	"github.com/tributary-data/tributary/internal/control"
 	"github.com/tributary-data/tributary/internal/docstore"
 	"github.com/tributary-data/tributary/internal/problem"
 	"github.com/tributary-data/tributary/internal/secret"
@@ -33,33 +32,42 @@ type secretRotateCmd struct{ controlFlags }
 
 // Run adds a key and moves all to it.
 func (c *secretRotateCmd) Run(ctx context.Context) error {
-	keys, err := secret.Load(c.place(c.Dir))
-	if err != nil {
-		return err
-	}
-	id, err := keys.Rotate(time.Now())
-	if err != nil {
-		return err
-	}
-	fmt.Printf("Key %d seals from now on.\n", id)
-	return c.tidy(ctx, keys)
+	return c.keys(ctx, func(keys *secret.Keys, db *docstore.DB) error {
+		id, err := keys.Rotate(time.Now())
+		if err != nil {
+			return err
+		}
+		fmt.Printf("Key %d seals from now on.\n", id)
+		return tidy(ctx, keys, db)
+	})
 }
 
 type secretPruneCmd struct{ controlFlags }
 
 // Run drops keys.
 func (c *secretPruneCmd) Run(ctx context.Context) error {
-	keys, err := secret.Load(c.place(c.Dir))
+	return c.keys(ctx, func(keys *secret.Keys, db *docstore.DB) error { return tidy(ctx, keys, db) })
+}
+
+// keys does something with the keys of an installation. The database comes
+// first: by that of another, keys would look as if nothing needed them.
+func (f controlFlags) keys(ctx context.Context, do func(*secret.Keys, *docstore.DB) error) error {
+	db, err := control.Database(ctx, f.config())
 	if err != nil {
 		return err
 	}
-	return c.tidy(ctx, keys)
+	defer db.Close()
+	keys, err := secret.Load(f.place(f.Dir))
+	if err != nil {
+		return err
+	}
+	return do(keys, db)
 }
 
 // tidy seals anew what an old key has sealed, then drops the old keys that
 // nothing needs.
-func (f controlFlags) tidy(ctx context.Context, keys *secret.Keys) error {
-	count, left, err := f.reseal(ctx, keys)
+func tidy(ctx context.Context, keys *secret.Keys, db *docstore.DB) error {
+	count, left, err := reseal(ctx, keys, db)
 	if err != nil {
 		return err
 	}
@@ -76,19 +84,7 @@ func (f controlFlags) tidy(ctx context.Context, keys *secret.Keys) error {
 
 // reseal returns how many texts it has sealed anew, and the old keys that are
 // needed all the same.
-func (f controlFlags) reseal(ctx context.Context, keys *secret.Keys) (count int, left []uint32, err error) {
-	name := f.Database
-	if name == "" {
-		name = filepath.Join(f.Dir, "control.db")
-		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
-			return 0, nil, nil // no serve has been here yet
-		}
-	}
-	db, err := docstore.Open(ctx, name, time.Now)
-	if err != nil {
-		return 0, nil, err
-	}
-	defer db.Close()
+func reseal(ctx context.Context, keys *secret.Keys, db *docstore.DB) (count int, left []uint32, err error) {
 	err = db.Rewrite(ctx, func(_ docstore.Scope, d docstore.Doc) ([]byte, error) {
 		r, err := keys.Reseal(d.Body)
 		count += r.Count

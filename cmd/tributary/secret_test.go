@@ -19,15 +19,8 @@ func TestSecretRotate(t *testing.T) {
 	t.Parallel()
 	const token = "sk_test_rotated1234567890"
 	dir := t.TempDir()
-	keys, err := secret.Ensure(secret.Place{Dir: dir}, func() (bool, error) { return false, nil })
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := docstore.Open(t.Context(), filepath.Join(dir, "control.db"), time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
+	c := openControl(t, dir)
+	keys, db := c.Keys, c.DB
 	scope := docstore.Scope{Org: "A", Sandbox: "prod"}
 	put := func(id string) {
 		t.Helper()
@@ -109,6 +102,10 @@ func TestSecretRotate(t *testing.T) {
 func TestSecretRefused(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
+	openControl(t, dir)
+	if err := os.Remove(filepath.Join(dir, secret.FileName)); err != nil {
+		t.Fatal(err)
+	}
 	o := command{args: []string{"secret", "rotate", "--dir", dir}}.run(t)
 	o.sentence(t, app.ExitFailed, "seal.key", "Restore it from a backup")
 	file := filepath.Join(dir, "mounted")

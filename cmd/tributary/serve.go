@@ -29,6 +29,8 @@ type serveCmd struct {
 	databaseFlag
 	issuerFlags
 	alertFlags
+	outboundFlags
+	rateFlags
 	Listen         string        `default:"127.0.0.1:8080" env:"TRIBUTARY_LISTEN" help:"Where the API is served, and webhooks are awaited at /webhooks/stripe; port 0 takes a free one."`
 	Public         bool          `help:"Allow --listen to name an address that others can reach. Without --tls-cert, a proxy that speaks TLS must stand in front."`
 	TLSCert        string        `name:"tls-cert" env:"TRIBUTARY_TLS_CERT" placeholder:"FILE" help:"Certificate with its chain, PEM: serve TLS. It is read again when it changes."`
@@ -36,7 +38,6 @@ type serveCmd struct {
 	TrustedProxies []string      `sep:"," env:"TRIBUTARY_TRUSTED_PROXIES" placeholder:"CIDR,…" help:"Networks of the proxies whose word counts for where a call comes from."`
 	Forwarded      bool          `help:"The proxies write the header Forwarded, not X-Forwarded-For."`
 	MetricsFrom    []string      `sep:"," default:"127.0.0.0/8,::1/128" env:"TRIBUTARY_METRICS_FROM" placeholder:"CIDR,…" help:"Networks that may read /metrics (default: this machine)."`
-	Egress         []string      `sep:"," name:"egress-addresses" env:"TRIBUTARY_EGRESS_ADDRESSES" placeholder:"IP,…" help:"Addresses that others see this server's calls come from, told to those who bind Stripe keys to addresses."`
 	Every          time.Duration `default:"15m" env:"TRIBUTARY_EVERY" help:"How often to ask Stripe what changed, 1m or more."`
 	LogFormat      string        `enum:"text,json" default:"text" help:"Form of the log on standard error: ${enum}."`
 	Verbose        bool          `short:"v" help:"Log every request that is tried again, too."`
@@ -104,7 +105,11 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	if err := srv.Reachable(); err != nil {
 		return err
 	}
-	options, issuer, err := c.options(ctx, srv.Log)
+	out, err := c.outbound()
+	if err != nil {
+		return err
+	}
+	options, issuer, err := c.options(ctx, srv.Log, out)
 	if err != nil {
 		return err
 	}
@@ -112,7 +117,7 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	if err := srv.Listen(ctx); err != nil {
 		return err
 	}
-	k, held, err := c.hold(ctx, srv.Log)
+	k, held, err := c.hold(ctx, srv.Log, out)
 	if err != nil {
 		return err
 	}
@@ -140,8 +145,8 @@ type holder interface {
 
 // hold takes the directory: with a Stripe key for a keeper of the copy, else
 // for the services alone.
-func (c *serveCmd) hold(ctx context.Context, log *slog.Logger) (*app.Keeper, holder, error) {
-	if c.KeyFile == "" && os.Getenv("STRIPE_API_KEY") == "" {
+func (c *serveCmd) hold(ctx context.Context, log *slog.Logger, out *guard.Outbound) (*app.Keeper, holder, error) {
+	if !c.keyed() {
 		log.InfoContext(ctx, "no Stripe key was given: the API is served, and no account is copied")
 		held, err := app.Hold(ctx, c.Dir)
 		return nil, held, err
@@ -150,16 +155,23 @@ func (c *serveCmd) hold(ctx context.Context, log *slog.Logger) (*app.Keeper, hol
 	if err != nil {
 		return nil, nil, err
 	}
-	s.Log = log
+	s.Log, s.Transport = log, out.Over(stripe.NewTransport())
 	k, err := s.Keep(ctx)
 	return k, k, err
 }
 
 // options says how the services are served, and whose tokens they take beside
-// their own. Nothing is connected to but what is named.
-func (c *serveCmd) options(ctx context.Context, log *slog.Logger) (o control.Options, issuer *access.OIDC, err error) {
-	o = control.Options{Version: version(), Log: log, Rates: guard.DefaultRates, Egress: guard.Egress{Addresses: c.Egress}}
+// their own.
+func (c *serveCmd) options(ctx context.Context, log *slog.Logger, out *guard.Outbound) (o control.Options, issuer *access.OIDC, err error) {
+	o = control.Options{Version: version(), Log: log}
 	if o.Stripe, err = c.how(); err != nil {
+		return o, nil, err
+	}
+	o.Stripe.Transport = out.Over(stripe.NewTransport())
+	if o.Rates, err = c.rates(); err != nil {
+		return o, nil, err
+	}
+	if o.Egress, err = c.egress(out); err != nil {
 		return o, nil, err
 	}
 	if o.Proxies.Trusted, err = prefixes("--trusted-proxies", c.TrustedProxies); err != nil {
@@ -169,46 +181,13 @@ func (c *serveCmd) options(ctx context.Context, log *slog.Logger) (o control.Opt
 	if o.Metrics, err = prefixes("--metrics-from", c.MetricsFrom); err != nil {
 		return o, nil, err
 	}
-	for _, a := range c.Egress {
-		if _, err := netip.ParseAddr(a); err != nil {
-			return o, nil, problem.Errorf(problem.Invalid, "--egress-addresses: %q is not an IP address", a)
-		}
-	}
-	reach := func(url, purpose string) error {
-		d, err := guard.ParseDestination(url, purpose)
-		if err == nil {
-			o.Egress.Destinations = append(o.Egress.Destinations, d)
-		}
-		return err
-	}
-	stripeURL := c.StripeURL
-	if stripeURL == "" {
-		stripeURL = stripe.DefaultURL
-	}
-	if err := reach(stripeURL, "Stripe's API"); err != nil {
-		return o, nil, err
-	}
-	if c.Issuer != "" {
-		if err := reach(c.Issuer, "issuer of tokens"); err != nil {
-			return o, nil, err
-		}
-	}
-	traces := os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-	if traces == "" {
-		traces = os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT")
-	}
-	if traces != "" {
-		if err := reach(traces, "OpenTelemetry"); err != nil {
-			return o, nil, err
-		}
-	}
 	ways, hosts, err := c.ways()
 	if err != nil {
 		return o, nil, err
 	}
-	client := &http.Client{Transport: (&guard.Outbound{Destinations: o.Egress.Destinations}).Transport(), Timeout: 30 * time.Second}
 	o.Alerts, o.Egress.Destinations = ways, append(o.Egress.Destinations, hosts...)
-	if traces != "" {
+	client := &http.Client{Transport: out.Transport(), Timeout: 30 * time.Second}
+	if tracesURL() != "" {
 		if o.Spans, err = telemetry.Exporter(ctx, client); err != nil {
 			return o, nil, fmt.Errorf("send traces: %w", err)
 		}
@@ -248,18 +227,16 @@ func (c *serveCmd) log() *slog.Logger {
 // hand be committed, and returns.
 func (c *serveCmd) serve(ctx context.Context, k *app.Keeper, plane *control.Plane, srv *server.Server) error {
 	srv.Ready = []server.Check{{Name: "database", Ready: plane.DB.Ping}}
-	mux := http.NewServeMux()
-	mux.Handle("/", plane.Handler())
+	srv.Handler = plane.Handler()
 	if k != nil {
 		srv.Ready = append(srv.Ready, server.Check{Name: "copy", Ready: k.Ready})
-		mux.Handle("/webhooks/", k.Handler())
+		srv.Handler = webhooks(k.Handler(), srv.Handler)
 		k.After = func(ctx context.Context) {
 			if err := plane.Adopt(ctx); err != nil && ctx.Err() == nil {
 				srv.Log.ErrorContext(ctx, "the catalog was not brought up to date", "error", err)
 			}
 		}
 	}
-	srv.Handler = mux
 	srv.Log.InfoContext(ctx, "listening", "url", srv.URL(), "dir", c.Dir, "every", c.Every.String())
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -284,4 +261,16 @@ func (c *serveCmd) serve(ctx context.Context, k *app.Keeper, plane *control.Plan
 		srv.Log.InfoContext(context.WithoutCancel(ctx), "stopped")
 	}
 	return err
+}
+
+// webhooks hands what is below /webhooks/ to one handler, and the rest to
+// another.
+func webhooks(hooks, rest http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/webhooks/") {
+			hooks.ServeHTTP(w, r)
+			return
+		}
+		rest.ServeHTTP(w, r)
+	})
 }

@@ -23,8 +23,14 @@ type databaseFlag struct {
 	Database string `env:"TRIBUTARY_DATABASE" placeholder:"URL" help:"Database of the services, postgres://… (default: control.db in the directory)."`
 }
 
+// config is for an installation that is there: serve alone makes one, so that
+// a directory whose name is mistyped does not become another.
+func (f controlFlags) config() control.Config {
+	return control.Config{Dir: f.Dir, Database: f.Database, Seal: f.place(f.Dir), Now: time.Now, Existing: true}
+}
+
 func (f controlFlags) open(ctx context.Context) (*control.Control, error) {
-	return control.Open(ctx, control.Config{Dir: f.Dir, Database: f.Database, Seal: f.place(f.Dir), Now: time.Now})
+	return control.Open(ctx, f.config())
 }
 
 type tokenCmd struct{ controlFlags }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/app"
 	"github.com/tributary-data/tributary/internal/control"
+	"github.com/tributary-data/tributary/internal/docstore"
 	"github.com/tributary-data/tributary/internal/secret"
 )
 
@@ -53,11 +55,12 @@ func openControl(t *testing.T, dir string) *control.Control {
 	return c
 }
 
-// Tokens are had on a directory that nobody has touched, at once and beside a
-// process that works on it, and integrations come and go under its eyes.
+// Tokens are had at once and beside a process that works on the directory, and
+// integrations come and go under its eyes.
 func TestTokenAndIntegrations(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "copy")
+	c := openControl(t, dir)
 	var g errgroup.Group
 	first := make([]outcome, 3)
 	for i := range first {
@@ -86,7 +89,6 @@ func TestTokenAndIntegrations(t *testing.T) {
 		}
 	}
 
-	c := openControl(t, dir)
 	ctx, stop := context.WithCancel(t.Context())
 	g.Go(func() error {
 		caller, err := c.Access.Operator(t.Context())
@@ -145,6 +147,7 @@ func TestTokenAndIntegrations(t *testing.T) {
 func TestIntegrationRefusals(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "copy")
+	openControl(t, dir)
 	create := func(more ...string) outcome {
 		return command{args: append([]string{"integration", "create", "--dir", dir, "--name", "x"}, more...)}.run(t)
 	}
@@ -171,5 +174,115 @@ func TestIntegrationRefusals(t *testing.T) {
 	broken.sentence(t, app.ExitFailed, "not the file that tributary wrote")
 	if strings.Contains(broken.stderr, "tribsec") {
 		t.Error("the complaint repeats the file")
+	}
+}
+
+// What is told a directory that is none, or not one of ours, says so and leaves
+// nothing there.
+func TestNoInstallation(t *testing.T) {
+	t.Parallel()
+	keys := filepath.Join(t.TempDir(), "keys")
+	if err := secret.Create(keys); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, args := range map[string][]string{
+		"token":                 {"token"},
+		"integration":           {"integration", "create", "--name", "x", "--permissions", "view-sources"},
+		"integration list":      {"integration", "list"},
+		"integration bootstrap": {"integration", "bootstrap"},
+		"secret rotate":         {"secret", "rotate"},
+		"secret prune":          {"secret", "prune", "--seal-key-file", keys},
+		"secret rotate, a file": {"secret", "rotate", "--seal-key-file", keys},
+		"allow-list":            {"allow-list", "clear", "--organisation"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			typo := filepath.Join(dir, "typo")
+			for _, dir := range []string{typo, dir} {
+				o := command{args: append(args, "--dir", dir)}.run(t)
+				o.sentence(t, app.ExitFailed, "there is no installation in "+dir, "`tributary serve --dir "+dir+"` makes one")
+			}
+			absent(t, typo)
+			if all, err := os.ReadDir(dir); len(all) > 0 || err != nil {
+				t.Errorf("%v, %v", all, err)
+			}
+		})
+	}
+	t.Cleanup(func() {
+		if after, err := os.ReadFile(keys); string(after) != string(before) || err != nil {
+			t.Errorf("the keys were changed: %v", err)
+		}
+	})
+}
+
+// A first start that was cut short before it had made an organisation is none.
+func TestHalfAnInstallation(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	db, err := docstore.Open(t.Context(), filepath.Join(dir, "control.db"), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	command{args: []string{"token", "--dir", dir}}.run(t).sentence(t, app.ExitFailed, "there is no installation in "+dir)
+	absent(t, filepath.Join(dir, "bootstrap.json"))
+}
+
+// Who locked himself out of a running server is let in again.
+func TestAllowListClear(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "copy")
+	v := alone(t, dir)
+	by := printed[printedToken](t, command{args: []string{"token", "--dir", dir}}.run(t))
+	list := func(do string, more ...string) outcome {
+		return command{args: append([]string{"allow-list", do, "--dir", dir}, more...)}.run(t)
+	}
+	for _, level := range [][]string{{"--organisation"}, {"--sandbox", "prod"}} {
+		path := "/data/foundation/network/allow-lists/" + map[bool]string{true: "organization", false: "sandbox"}[len(level) == 1]
+		list("show", level...).sentence(t, app.ExitFailed, "it can be called from everywhere")
+		list("clear", level...).sentence(t, app.ExitFailed, "has no list of addresses")
+		if status, body := v.call(t, by, http.MethodPut, path+"?force=true", `{"entries":[{"cidr":"203.0.113.0/24"}]}`); status != http.StatusOK {
+			t.Fatalf("%d %v", status, body)
+		}
+		if status, body := v.get(t, by, path); status != http.StatusForbidden {
+			t.Fatalf("not locked out: %d %v", status, body)
+		}
+		if o := list("show", level...); o.status != 0 || !strings.Contains(o.stdout, `"203.0.113.0/24"`) {
+			t.Error(o)
+		}
+		if o := list("clear", level...); o.status != 0 || !strings.Contains(o.stdout, "can be called from everywhere") {
+			t.Error(o)
+		}
+		status := 0
+		for deadline := time.Now().Add(time.Minute); status != http.StatusOK && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+			status, _ = v.get(t, by, "/data/foundation/network/egress")
+		}
+		if status != http.StatusOK {
+			t.Errorf("still locked out: %d", status)
+		}
+	}
+	list("clear").sentence(t, app.ExitUsage, "--organisation")
+	list("clear", "--organisation", "--sandbox", "prod").sentence(t, app.ExitUsage, "--organisation")
+	list("clear", "--sandbox", "dev").sentence(t, app.ExitFailed, `no sandbox "dev"`)
+
+	status, body := v.get(t, by, "/data/foundation/audit/events?property=assetType==AllowList&property=action==Delete")
+	var who []string
+	for _, e := range body["_embedded"].(map[string]any)["events"].([]any) {
+		e := e.(map[string]any)
+		who = append(who, e["userEmail"].(string)+" "+e["assetId"].(string)+" "+e["status"].(string))
+	}
+	if diff := cmp.Diff([]string{"operator sandbox Allow", "operator organization Allow"}, who); diff != "" || status != http.StatusOK {
+		t.Errorf("%d %s", status, diff)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "audit.log"))
+	if n := strings.Count(string(text), `"user":"operator"`); n != 2 || err != nil {
+		t.Errorf("%d lines of the file: %v", n, err)
 	}
 }

@@ -61,11 +61,11 @@ func ReadBootstrap(dir string) (Bootstrap, error) {
 // bootstrap.json of the directory. A file that is there is never overwritten: a
 // database that begins anew takes what it says.
 func (s *Service) Bootstrap(ctx context.Context, dir string) error {
-	if there, err := s.begun(ctx); there || err != nil {
+	if there, err := s.Begun(ctx); there || err != nil {
 		return err
 	}
 	return atomicfile.Locked(dir, func() error {
-		if there, err := s.begun(ctx); there || err != nil {
+		if there, err := s.Begun(ctx); there || err != nil {
 			return err
 		}
 		b, err := ReadBootstrap(dir)
@@ -96,8 +96,8 @@ func (s *Service) Bootstrap(ctx context.Context, dir string) error {
 	})
 }
 
-// begun says whether there is an organisation.
-func (s *Service) begun(ctx context.Context) (bool, error) {
+// Begun says whether there is an organisation, and with it an installation.
+func (s *Service) Begun(ctx context.Context) (bool, error) {
 	_, err := s.firstOrganisation(ctx)
 	if problem.KindOf(err) == problem.NotFound {
 		return false, nil

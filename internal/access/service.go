@@ -159,6 +159,36 @@ func (s *Service) OperatorIn(ctx context.Context, org, sandbox string) (Caller, 
 	return c, nil
 }
 
+// Operators returns who has the database in their hands in each sandbox that is
+// active, of all organisations.
+func (s *Service) Operators(ctx context.Context) ([]Caller, error) {
+	var all []Caller
+	err := s.DB.Do(ctx, func(t *docstore.Tx) error {
+		all = nil
+		docs, err := t.List(installation, organisationKind, docstore.Page{})
+		if err != nil {
+			return err
+		}
+		for _, d := range docs {
+			o, d, err := decode[organisation](d, nil)
+			if err != nil {
+				return err
+			}
+			rooms, err := sandboxes(t, d.ID)
+			if err != nil {
+				return err
+			}
+			for _, sb := range rooms {
+				if sb.State == active {
+					all = append(all, Caller{Principal: Principal{Org: d.ID, User: operator, Admin: true}, Tenant: o.Tenant, Sandbox: sb})
+				}
+			}
+		}
+		return nil
+	})
+	return all, err
+}
+
 func (s *Service) firstOrganisation(ctx context.Context) (string, error) {
 	var org string
 	err := s.DB.Do(ctx, func(t *docstore.Tx) (err error) {

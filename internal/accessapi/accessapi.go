@@ -46,6 +46,15 @@ func AccessControl(s *access.Service) *gateway.Service {
 			{Method: http.MethodDelete, Path: "/administration/roles/{id}", Unscoped: true, Need: admin, Handle: a.deleteRole},
 			{Method: http.MethodGet, Path: "/administration/roles/{id}/subjects", Unscoped: true, Need: admin, Handle: a.subjects},
 			{Method: http.MethodPatch, Path: "/administration/roles/{id}/subjects", Unscoped: true, Need: admin, Handle: a.patchSubjects},
+			{Method: http.MethodGet, Path: "/administration/policies", Unscoped: true, Need: admin, Handle: a.abacPolicies},
+			{Method: http.MethodPost, Path: "/administration/policies", Unscoped: true, Need: admin, Handle: a.createPolicy},
+			{Method: http.MethodGet, Path: "/administration/policies/{id}", Unscoped: true, Need: admin, Handle: a.noPolicy},
+			{Method: http.MethodPut, Path: "/administration/policies/{id}", Unscoped: true, Need: admin, Handle: a.noPolicy},
+			{Method: http.MethodPatch, Path: "/administration/policies/{id}", Unscoped: true, Need: admin, Handle: a.noPolicy},
+			{Method: http.MethodDelete, Path: "/administration/policies/{id}", Unscoped: true, Need: admin, Handle: a.noPolicy},
+			{Method: http.MethodGet, Path: "/administration/products", Unscoped: true, Need: admin, Handle: a.products},
+			{Method: http.MethodGet, Path: "/administration/products/{id}/categories", Unscoped: true, Need: admin, Handle: a.categories},
+			{Method: http.MethodGet, Path: "/administration/products/{id}/permission-sets", Unscoped: true, Need: admin, Handle: a.permissionSets},
 		},
 	}
 }

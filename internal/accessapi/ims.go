@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 	"time"
 
@@ -19,22 +20,38 @@ const maxTokenBody = 64 << 10
 // IMS returns the handler of /ims/token/v2 and /ims/token/v3, where an
 // integration gets a token for its secret (OAuth 2.0, RFC 6749, 4.4). Client id
 // and secret stand in the query, in a form or in the header of basic
-// authentication. Nothing of a request is logged.
+// authentication. /ims/exchange/jwt, which the original has given up for them,
+// says so. Nothing of a request is logged.
 func IMS(s *access.Service, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
-	for _, path := range []string{"/ims/token/v2", "/ims/token/v3"} {
-		token := func(w http.ResponseWriter, r *http.Request) { token(s, log, w, r) }
-		mux.HandleFunc("POST "+path, token)
-		mux.HandleFunc("POST "+path+"/{$}", token)
-		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
+	give := func(w http.ResponseWriter, r *http.Request) { token(s, log, w, r) }
+	for at, answer := range map[string]http.HandlerFunc{"/ims/token/v2": give, "/ims/token/v3": give, "/ims/exchange/jwt": exchange} {
+		mux.HandleFunc("POST "+at, answer)
+		mux.HandleFunc("POST "+at+"/{$}", answer)
+		mux.HandleFunc(at, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Allow", http.MethodPost)
 			refuse(w, http.StatusMethodNotAllowed, "invalid_request", "a token is asked for by POST")
 		})
 	}
-	mux.HandleFunc("/ims/", func(w http.ResponseWriter, _ *http.Request) {
+	unknown := func(w http.ResponseWriter) {
 		refuse(w, http.StatusNotFound, "invalid_request", "tokens are at /ims/token/v2 and /ims/token/v3")
+	}
+	mux.HandleFunc("/ims/", func(w http.ResponseWriter, _ *http.Request) { unknown(w) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// The mux would send the caller on, with a page.
+		if p := r.URL.EscapedPath(); path.Clean(p) != strings.TrimSuffix(p, "/") {
+			unknown(w)
+			return
+		}
+		mux.ServeHTTP(w, r)
 	})
-	return mux
+}
+
+// exchange refuses, whatever it is sent: integrations have secrets and no keys
+// that sign.
+func exchange(w http.ResponseWriter, _ *http.Request) {
+	refuse(w, http.StatusBadRequest, "unsupported_grant_type",
+		"tokens are not exchanged for JWTs here: POST grant_type=client_credentials, client_id and client_secret to /ims/token/v3")
 }
 
 func token(s *access.Service, log *slog.Logger, w http.ResponseWriter, r *http.Request) {

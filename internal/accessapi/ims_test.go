@@ -129,6 +129,20 @@ func TestIMS(t *testing.T) {
 	})
 }
 
+// The JWT exchange says what to use in its place, in OAuth's form.
+func TestExchange(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	r := s.ims(t, "POST", "/ims/exchange/jwt", formType, []byte("client_id="+s.admin.id+"&client_secret="+s.admin.secret+"&jwt_token=a.b.c"))
+	got := r.json(t)
+	if r.status != 400 || got["error"] != "unsupported_grant_type" || !strings.Contains(got["error_description"].(string), "/ims/token/v3") || len(got) != 2 {
+		t.Errorf("%d %v", r.status, got)
+	}
+	if r := s.ims(t, "GET", "/ims/exchange/jwt", "", nil); r.status != 405 || r.header.Get("Allow") != "POST" {
+		t.Errorf("%d %v", r.status, r.header)
+	}
+}
+
 // What comes in is answered as JSON, and never with a token unless it has the
 // secret.
 func FuzzIMS(f *testing.F) {

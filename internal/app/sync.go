@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
@@ -55,6 +56,9 @@ type Sync struct {
 	BatchRows int           // 0: ingest.DefaultBatchRows
 	BatchAge  time.Duration // 0: ingest.DefaultBatchAge
 	Retry     stripe.Retry
+	// Transport carries the requests to Stripe; nil for one that goes wherever
+	// URL leads.
+	Transport http.RoundTripper
 	Hooks     Hooks
 }
 
@@ -200,6 +204,9 @@ func (p *pass) connect() {
 		BaseURL: p.URL, Key: p.Key, Account: p.Account, Log: p.Log, Now: time.Now, Retry: p.Retry,
 		Pacer:  pacer,
 		OnCall: p.called, Admit: p.admit,
+	}
+	if p.Transport != nil {
+		p.client.HTTP = &http.Client{Transport: p.Transport}
 	}
 	p.meter = newMeter(p.client, p.Stop)
 }

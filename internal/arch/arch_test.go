@@ -94,7 +94,7 @@ var rules = rulebook{
 
 		"internal/control": {
 			"internal/access", "internal/accessapi", "internal/alert", "internal/app", "internal/audit", "internal/catalog", "internal/dataaccess", "internal/dataprep",
-			"internal/docstore", "internal/flow", "internal/gateway", "internal/guard", "internal/insights", "internal/intake", "internal/lake", "internal/registry",
+			"internal/docstore", "internal/flow", "internal/gateway", "internal/guard", "internal/insights", "internal/intake", "internal/lake", "internal/problem", "internal/registry",
 			"internal/queue", "internal/runner", "internal/secret", "internal/source", "internal/tables", "internal/telemetry", "internal/xdm",
 		},
 		"cmd/tributary": {
@@ -127,6 +127,7 @@ var rules = rulebook{
 		"internal/access":    {"internal/docstore/docstoretest"},
 		"internal/alert":     {"internal/docstore/docstoretest", "internal/gateway/gatewaytest", "internal/guard"},
 		"internal/accessapi": {"internal/docstore/docstoretest", "internal/openapitest"},
+		"internal/control":   {"internal/jsondoc"},
 		// What keeps secrets is tested with all that could give them away.
 		"internal/telemetry": {"internal/access", "internal/audit", "internal/docstore", "internal/guard", "internal/secret", "internal/server"},
 		"cmd/tributary":      {"internal/dataset", "internal/lake", "internal/sqlstore", "internal/xdm"},

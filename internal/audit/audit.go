@@ -5,7 +5,6 @@ package audit
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -94,14 +93,7 @@ func (l *Log) Observe(ctx context.Context, o gateway.Observation) {
 	// The caller may have gone; what he did stays.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
-	body, err := json.Marshal(e)
-	if err == nil {
-		err = l.DB.Do(ctx, func(t *docstore.Tx) error {
-			_, err := t.Put(docstore.Scope{Org: e.Org}, docstore.Doc{Kind: kind, ID: e.ID, Parent: e.SandboxID, Created: e.Time, Body: body})
-			return err
-		})
-	}
-	if err != nil {
+	if err := l.keep(ctx, e); err != nil {
 		l.Log.ErrorContext(ctx, "an entry of the audit log was not kept in the database", "request", e.RequestID, "action", e.Action, "asset", e.AssetType, "error", err)
 	}
 	l.write(ctx, e)

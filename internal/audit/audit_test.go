@@ -449,7 +449,7 @@ func TestAppendOnly(t *testing.T) {
 	for m := range reflect.TypeFor[*audit.Log]().Methods() {
 		methods = append(methods, m.Name)
 	}
-	if diff := cmp.Diff([]string{"HTTP", "List", "Observe"}, methods); diff != "" {
+	if diff := cmp.Diff([]string{"HTTP", "List", "Note", "Observe"}, methods); diff != "" {
 		t.Error(diff)
 	}
 	for _, r := range new(audit.Log).HTTP().Routes {

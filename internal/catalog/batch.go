@@ -18,19 +18,21 @@ import (
 type Status string
 
 // The statuses that our batches go through: loading, loaded, staging, active,
-// success; or failed, aborted; retrying where a step is tried again; inactive and
-// deleted after a success that was taken back.
+// success; or failed, aborted, abandoned; retrying where a step is tried again;
+// inactive and deleted after a success that was taken back.
 const (
-	Loading  Status = "loading"
-	Loaded   Status = "loaded"
-	Staging  Status = "staging"
-	Active   Status = "active"
-	Success  Status = "success"
-	Failed   Status = "failed"
-	Aborted  Status = "aborted"
-	Retrying Status = "retrying"
-	Inactive Status = "inactive"
-	Deleted  Status = "deleted"
+	Loading Status = "loading"
+	Loaded  Status = "loaded"
+	Staging Status = "staging"
+	Active  Status = "active"
+	Success Status = "success"
+	Failed  Status = "failed"
+	Aborted Status = "aborted"
+	// Abandoned batches were never completed.
+	Abandoned Status = "abandoned"
+	Retrying  Status = "retrying"
+	Inactive  Status = "inactive"
+	Deleted   Status = "deleted"
 )
 
 // A Batch is one unit of data that goes into a dataset. Its JSON is how it is
@@ -109,7 +111,7 @@ type BatchError struct {
 
 // Done says whether nothing happens to the batch any more by itself.
 func (b Batch) Done() bool {
-	return slices.Contains([]Status{Success, Failed, Aborted, Inactive, Deleted}, b.Status)
+	return slices.Contains([]Status{Success, Failed, Aborted, Abandoned, Inactive, Deleted}, b.Status)
 }
 
 // External is where the organisation keeps whose batch has an external id.

@@ -20,6 +20,9 @@ func newObjectID(now time.Time) string {
 // crockford is the alphabet of ULIDs: without I, L, O and U.
 var crockford = base32.NewEncoding("0123456789ABCDEFGHJKMNPQRSTVWXYZ").WithPadding(base32.NoPadding)
 
+// NewBatchID returns an id for a batch that is to be made.
+func NewBatchID(now time.Time) string { return newBatchID(now, nil) }
+
 // newBatchID returns a ULID (github.com/ulid/spec): milliseconds and ten
 // bytes, which are random unless given.
 func newBatchID(now time.Time, entropy []byte) string {

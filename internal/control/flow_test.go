@@ -266,8 +266,10 @@ func TestFlows(t *testing.T) {
 		}
 		s.exact(t)
 		for _, step := range []stripesim.Step{
-			{Do: "update", Resource: stripesim.Charges, Target: "newest"}, {Do: "insert", Resource: stripesim.Charges},
-			{Do: "delete", Resource: stripesim.Customers, Target: "oldest"}, {Do: "cancel", Resource: stripesim.Subscriptions, Target: "random"},
+			{Do: "update", Resource: stripesim.Charges, Target: "newest"},
+			{Do: "insert", Resource: stripesim.Charges},
+			{Do: "delete", Resource: stripesim.Customers, Target: "oldest"},
+			{Do: "cancel", Resource: stripesim.Subscriptions, Target: "random"},
 		} {
 			if err := s.sim.Do(step); err != nil {
 				t.Fatal(err)

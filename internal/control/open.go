@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/app"
 	"github.com/tributary-data/tributary/internal/docstore"
+	"github.com/tributary-data/tributary/internal/problem"
 	"github.com/tributary-data/tributary/internal/registry"
 	"github.com/tributary-data/tributary/internal/secret"
 )
@@ -22,6 +24,9 @@ type Config struct {
 	Database string       // postgres://…; empty for control.db in Dir
 	Seal     secret.Place // of the keys that seal credentials
 	Now      func() time.Time
+	// Existing opens what is there already, and makes no installation where
+	// there is none.
+	Existing bool
 }
 
 // A Control is the control plane.
@@ -39,17 +44,7 @@ type Control struct {
 // makes what is missing on a first start: directory, database, keys,
 // organisation, and the integration of bootstrap.json.
 func Open(ctx context.Context, c Config) (*Control, error) {
-	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
-		return nil, err
-	}
-	name := c.Database
-	if name == "" {
-		name = filepath.Join(c.Dir, "control.db")
-		if err := private(name); err != nil {
-			return nil, err
-		}
-	}
-	db, err := docstore.Open(ctx, name, c.Now)
+	db, err := open(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +56,62 @@ func Open(ctx context.Context, c Config) (*Control, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	return control, nil
+}
+
+// open opens the database.
+func open(ctx context.Context, c Config) (*docstore.DB, error) {
+	name := c.Database
+	if name == "" {
+		name = filepath.Join(c.Dir, "control.db")
+	}
+	if c.Existing {
+		return existing(ctx, c, name)
+	}
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	if c.Database == "" {
+		if err := private(name); err != nil {
+			return nil, err
+		}
+	}
+	return docstore.Open(ctx, name, c.Now)
+}
+
+func existing(ctx context.Context, c Config, name string) (*docstore.DB, error) {
+	none := &problem.Error{
+		Kind: problem.NotFound, Detail: "there is no installation in " + c.Dir,
+		Advice: fmt.Sprintf("`tributary serve --dir %s` makes one; or name another directory with --dir", c.Dir),
+	}
+	file := name
+	if c.Database != "" {
+		file = c.Dir // holds what belongs to the database
+		none.Detail += " and its database"
+	}
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		return nil, none
+	} else if err != nil {
+		return nil, err
+	}
+	db, err := docstore.Open(ctx, name, c.Now)
+	if err != nil {
+		return nil, err
+	}
+	begun, err := (&access.Service{DB: db}).Begun(ctx)
+	if err == nil && !begun {
+		err = none
+	}
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+// Database opens the database of an installation and nothing else; there is a
+// problem.NotFound where there is no installation.
+func Database(ctx context.Context, c Config) (*docstore.DB, error) {
+	c.Existing = true
+	return open(ctx, c)
 }
 
 // begin makes the keys and what Access.Bootstrap makes. The hooks of sandboxes

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -121,7 +122,30 @@ func (c *Control) Serve(ctx context.Context, o Options) (_ *Plane, err error) {
 	if err := c.Access.ResumeSandboxes(ctx); err != nil {
 		return nil, fmt.Errorf("sandboxes that were being removed: %w", err)
 	}
+	if err := p.upgrade(ctx); err != nil {
+		return nil, fmt.Errorf("the schemas of this release: %w", err)
+	}
 	return p, p.Adopt(ctx)
+}
+
+// upgrade brings what sandboxes were seeded with up to this release. Where
+// that can't be, because a field of somebody's own is in the way, all goes on as
+// it was.
+func (p *Plane) upgrade(ctx context.Context) error {
+	all, err := p.Access.Operators(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		titles, err := p.Registry.Upgrade(ctx, c)
+		if len(titles) > 0 {
+			p.options.Log.InfoContext(ctx, "field groups have the fields of this release", "org", c.Org, "sandbox", c.Sandbox.Name, "groups", titles)
+		}
+		if err != nil {
+			p.options.Log.WarnContext(ctx, "field groups lack fields of this release", "org", c.Org, "sandbox", c.Sandbox.Name, "error", err)
+		}
+	}
+	return ctx.Err()
 }
 
 // build ties the services together. None knows another but by what it is
@@ -203,11 +227,20 @@ func (p *Plane) Handler() http.Handler {
 			p.Audit.Observe(ctx, o)
 		},
 	}
-	mux := http.NewServeMux()
-	mux.Handle("/data/", door.Handler())
-	mux.Handle("/ims/", telemetry.Name("ims", "/ims/", accessapi.IMS(p.Access, p.options.Log)))
-	mux.Handle("GET /metrics", telemetry.Name("metrics", "/metrics", p.near(p.telemetry.Metrics())))
-	return p.telemetry.Middleware(p.limiter.Middleware(mux))
+	data := door.Handler()
+	ims := telemetry.Name("ims", "/ims/", accessapi.IMS(p.Access, p.options.Log))
+	metrics := telemetry.Name("metrics", "/metrics", p.near(p.telemetry.Metrics()))
+	// Not a ServeMux: it would send callers on to other paths, with a page.
+	return p.telemetry.Middleware(p.limiter.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch path := r.URL.Path; {
+		case path == "/metrics" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+			metrics.ServeHTTP(w, r)
+		case strings.HasPrefix(path, "/ims/"):
+			ims.ServeHTTP(w, r)
+		default:
+			data.ServeHTTP(w, r)
+		}
+	})))
 }
 
 // near hides a handler from all but the networks that may read metrics.

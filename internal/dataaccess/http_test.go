@@ -100,7 +100,7 @@ func TestDownload(t *testing.T) {
 		{"GET", "bytes=0-3", 206, whole[:4], "bytes 0-3/16"},
 		{"GET", "bytes=-4", 206, whole[12:], "bytes 12-15/16"},
 		{"GET", "bytes=0-100000", 206, whole, "bytes 0-15/16"},
-		{"GET", "bytes=99-", 416, "invalid range: failed to overlap\n", "bytes */16"},
+		{"GET", "bytes=99-", 416, `{"detail":"invalid range: failed to overlap","status":416,"title":"Requested Range Not Satisfiable","type":"http://ns.adobe.com/aep/errors/INGEST-1160-416"}` + "\n", "bytes */16"},
 		{"HEAD", "", 200, "", ""},
 	} {
 		r := s.Do(c.method, path, nil, "Range", c.ask)

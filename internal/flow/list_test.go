@@ -204,8 +204,12 @@ func compareBy(order string, a, b map[string]any) int {
 // Whatever is asked of a list, the answer is JSON and no internal error.
 func FuzzListQuery(f *testing.F) {
 	for _, seed := range [][3]string{
-		{"state==enabled", "-name", "x"}, {"auth.params[].a>=1", "+createdAt", "eyJpIjoiYSJ9"}, {"name", "name,state", "eyJjIjoxLCJpIjoieCIsInYiOlsiYSJdLCJmIjoibmFtZSwifQ"},
-		{"createdAt>1,2", " name", ""}, {`id=="a,b",c`, ",", "eyJpIjoiXHUwMDAwIn0"}, {"labels[]~(", "-", "eyJpIjoiYSIsInYiOlt7fV0sImYiOiJhdXRoLCJ9"},
+		{"state==enabled", "-name", "x"},
+		{"auth.params[].a>=1", "+createdAt", "eyJpIjoiYSJ9"},
+		{"name", "name,state", "eyJjIjoxLCJpIjoieCIsInYiOlsiYSJdLCJmIjoibmFtZSwifQ"},
+		{"createdAt>1,2", " name", ""},
+		{`id=="a,b",c`, ",", "eyJpIjoiXHUwMDAwIn0"},
+		{"labels[]~(", "-", "eyJpIjoiYSIsInYiOlt7fV0sImYiOiJhdXRoLCJ9"},
 	} {
 		f.Add(seed[0], seed[1], seed[2])
 	}

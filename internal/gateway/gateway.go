@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 
@@ -166,7 +167,29 @@ func (g *Gateway) Handler() http.Handler {
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusNotFound, map[string]string{"error_code": "404003", "message": "No service has this path"})
 	})
-	return identified(plain(mux))
+	return identified(g.clean(plain(mux)))
+}
+
+// clean refuses paths that mean another one: the mux would send their callers
+// on to that, where ids are not what they were.
+func (g *Gateway) clean(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p := r.URL.EscapedPath(); path.Clean(p) == strings.TrimSuffix(p, "/") || p == "/" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		f := &Failure{
+			Status: http.StatusNotFound, Title: "Not found",
+			Detail: "there is no such path: it has an empty step, or one of dots. What has slashes and stands in a path is written with %2F in their place",
+		}
+		for _, s := range g.Services {
+			if strings.HasPrefix(r.URL.Path, s.Base+"/") {
+				g.refuse(s, f).ServeHTTP(w, r)
+				return
+			}
+		}
+		writeJSON(w, f.Status, map[string]string{"error_code": "404003", "message": f.Detail})
+	})
 }
 
 var methodsKnown = []string{
@@ -216,7 +239,7 @@ func (g *Gateway) call(s *Service, route *Route) http.Handler {
 			g.fail(w, s, o.Failure)
 		} else {
 			o.Location = answer.Header.Get("Location")
-			o.Status = g.write(w, r, answer)
+			o.Status, o.Failure = g.write(w, r, s, answer)
 		}
 		g.observe(r.Context(), o)
 	})
@@ -235,13 +258,12 @@ func (g *Gateway) answer(s *Service, route *Route, r *http.Request, o *Observati
 	return route.Handle(r.Context(), &Call{Caller: *caller, HTTP: r, max: limit})
 }
 
-// write sends an answer and returns its status.
-func (g *Gateway) write(w http.ResponseWriter, r *http.Request, a *Answer) int {
+// write sends an answer and returns its status, and the failure that it turned
+// out to be.
+func (g *Gateway) write(w http.ResponseWriter, r *http.Request, s *Service, a *Answer) (int, *Failure) {
 	maps.Copy(w.Header(), a.Header)
 	if a.Serve != nil {
-		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
-		a.Serve(rec, r)
-		return rec.status
+		return g.serve(w, r, s, a.Serve)
 	}
 	status := a.Status
 	if status == 0 {
@@ -249,21 +271,54 @@ func (g *Gateway) write(w http.ResponseWriter, r *http.Request, a *Answer) int {
 	}
 	if a.Body == nil {
 		w.WriteHeader(status)
-		return status
+		return status, nil
 	}
 	writeJSON(w, status, a.Body)
-	return status
+	return status, nil
 }
 
-// A recorder remembers the status that was sent.
+// serve lets a handler write the answer. What it refuses is said in the form
+// of the service: http.ServeContent does so in a form of its own.
+func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, s *Service, by http.HandlerFunc) (int, *Failure) {
+	rec := &recorder{ResponseWriter: w, status: http.StatusOK}
+	by(rec, r)
+	if rec.status < http.StatusBadRequest {
+		return rec.status, nil
+	}
+	for _, name := range []string{"Content-Type", "Content-Length", "Content-Disposition"} { // of what is not sent
+		w.Header().Del(name)
+	}
+	f := &Failure{Status: rec.status, Title: http.StatusText(rec.status), Detail: strings.TrimSpace(string(rec.said))}
+	switch {
+	case rec.status >= http.StatusInternalServerError:
+		f = g.failure(r.Context(), errors.New(f.Detail), w.Header().Get("X-Request-Id"))
+	case f.Detail == "":
+		f.Detail = "a condition that stands in the headers of the call does not hold"
+	}
+	g.fail(w, s, f)
+	return f.Status, f
+}
+
+// A recorder remembers the status that was sent, and keeps a refusal back.
 type recorder struct {
 	http.ResponseWriter
 	status int
+	said   []byte // of a refusal
 }
 
 func (r *recorder) WriteHeader(status int) {
 	r.status = status
-	r.ResponseWriter.WriteHeader(status)
+	if status < http.StatusBadRequest {
+		r.ResponseWriter.WriteHeader(status)
+	}
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status < http.StatusBadRequest {
+		return r.ResponseWriter.Write(b)
+	}
+	r.said = append(r.said, b[:min(len(b), 500-len(r.said))]...)
+	return len(b), nil
 }
 
 // Unwrap is for http.ResponseController.

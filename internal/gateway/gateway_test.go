@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -73,6 +74,11 @@ func TestDoor(t *testing.T) {
 		"unknown sandbox":  {"GET", "/things/1", []string{"X-Sandbox-Name", "nowhere"}, 404, map[string]any{"id": "r", "detail": "The sandbox with the name 'nowhere' could not be found. Please ensure that the sandbox name is correct and try again."}},
 		"foreign sandbox":  {"GET", "/things/1", []string{"X-Sandbox-Name", "dev"}, 403, map[string]any{"id": "r", "detail": forbidden}},
 		"default sandbox":  {"GET", "/things/1", []string{"X-Sandbox-Name", ""}, 200, map[string]any{"id": "1", "sandbox": "prod"}},
+		"slashes":          {"GET", "/things/https://a/b", nil, 404, map[string]any{"id": "r", "detail": unclean}},
+		"slashes only":     {"POST", "//things", nil, 404, map[string]any{"id": "r", "detail": unclean}},
+		"two at the end":   {"GET", "/things/1//", nil, 404, map[string]any{"id": "r", "detail": unclean}},
+		"dots":             {"GET", "/things/../things/1", nil, 404, map[string]any{"id": "r", "detail": unclean}},
+		"dots, encoded":    {"GET", "/things/..%2F1", nil, 200, map[string]any{"id": "../1", "sandbox": "prod"}},
 		"slash at the end": {"GET", "/things/1/", nil, 200, map[string]any{"id": "1", "sandbox": "prod"}},
 		"encoded":          {"GET", "/things/https%3A%2F%2Fa%2Fb", nil, 200, map[string]any{"id": "https://a/b", "sandbox": "prod"}},
 		"no permission":    {"POST", "/things", nil, 403, map[string]any{"id": "r", "detail": forbidden}},
@@ -95,6 +101,8 @@ func TestDoor(t *testing.T) {
 		})
 	}
 }
+
+const unclean = "there is no such path: it has an empty step, or one of dots. What has slashes and stands in a path is written with %2F in their place"
 
 const forbidden = "You do not have sufficient permissions to perform the operation. Please contact your administrator to resolve permissions and try again."
 
@@ -173,5 +181,53 @@ func TestApplyPatch(t *testing.T) {
 		if _, err := gateway.ApplyPatch([]byte(`{"a":1}`), []byte(patch), "add", "remove"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v; want %q", patch, err, want)
 		}
+	}
+}
+
+// What a handler that writes by itself refuses is said in the service's form.
+func TestServedRefusal(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
+	serve := func(by http.HandlerFunc) func(context.Context, *gateway.Call) (*gateway.Answer, error) {
+		return func(context.Context, *gateway.Call) (*gateway.Answer, error) { return &gateway.Answer{Serve: by}, nil }
+	}
+	s := gatewaytest.New(t, &gateway.Service{Name: "files", Base: "/files", Shape: service().Shape, Routes: []gateway.Route{
+		{Method: "GET", Path: "/one", Handle: serve(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/octet-stream")
+			w.Header().Set("Content-Disposition", "attachment")
+			http.ServeContent(w, r, "", at, strings.NewReader("0123456789"))
+		})},
+		{Method: "GET", Path: "/broken", Handle: serve(func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "the disk /dev/sda is full", http.StatusInternalServerError)
+		})},
+	}})
+	for name, c := range map[string]struct {
+		path    string
+		header  []string
+		status  int
+		detail  string
+		content string
+	}{
+		"whole":     {"/one", nil, 200, "", ""},
+		"part":      {"/one", []string{"Range", "bytes=2-3"}, 206, "", "bytes 2-3/10"},
+		"unchanged": {"/one", []string{"If-Modified-Since", at.Format(http.TimeFormat)}, 304, "", ""},
+		"behind":    {"/one", []string{"Range", "bytes=99-"}, 416, "invalid range: failed to overlap", "bytes */10"},
+		"not one":   {"/one", []string{"Range", "lines=1"}, 416, "invalid range", ""},
+		"condition": {"/one", []string{"If-Unmodified-Since", at.Add(-time.Hour).Format(http.TimeFormat)}, 412, "a condition that stands in the headers of the call does not hold", ""},
+		"broken":    {"/broken", nil, 500, "something went wrong here; the log has it under the request id r", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := s.Do("GET", "/files"+c.path, nil, append(c.header, "X-Request-Id", "r")...)
+			if got.Status != c.status || got.Header.Get("Content-Range") != c.content {
+				t.Errorf("%d %q", got.Status, got.Header)
+			}
+			if c.detail == "" {
+				return
+			}
+			if diff := cmp.Diff(any(map[string]any{"id": "r", "detail": c.detail}), got.JSON(t)); diff != "" || got.Header.Get("Content-Type") != "application/json" || got.Header.Get("Content-Disposition") != "" {
+				t.Errorf("%s %v", diff, got.Header)
+			}
+		})
 	}
 }

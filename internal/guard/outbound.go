@@ -74,18 +74,34 @@ type Outbound struct {
 	// the proxy that resolves the names, and its own address may be any.
 	Proxy func(*http.Request) (*url.URL, error)
 	// Dial connects to an address that was checked; nil for the network.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	Dial dial
 }
 
 // Transport returns a transport for HTTP clients.
 func (o *Outbound) Transport() http.RoundTripper {
-	t := &transport{outbound: o}
-	t.next = &http.Transport{
-		DialContext: t.dial, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true,
+	return o.Over(&http.Transport{
+		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true,
 		MaxIdleConns: 100, IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 10 * time.Second, ExpectContinueTimeout: time.Second,
+	})
+}
+
+// Over returns a transport with the settings of base, which is its own from
+// now on: how it keeps connections, and, where o says neither, its proxy and
+// how it connects to an address.
+func (o *Outbound) Over(base *http.Transport) http.RoundTripper {
+	t := &transport{outbound: o, connect: o.Dial, ask: o.Proxy, next: base}
+	if t.connect == nil {
+		t.connect = base.DialContext
 	}
-	if o.Proxy != nil {
-		t.next.Proxy = t.proxy
+	if t.connect == nil {
+		t.connect = o.dialer()
+	}
+	if t.ask == nil {
+		t.ask = base.Proxy
+	}
+	base.DialContext = t.dial
+	if t.ask != nil {
+		base.Proxy = t.proxy
 	}
 	return t
 }
@@ -93,12 +109,16 @@ func (o *Outbound) Transport() http.RoundTripper {
 // A transport refuses requests before it asks whether there is a connection.
 type transport struct {
 	outbound *Outbound
+	connect  dial
+	ask      func(*http.Request) (*url.URL, error) // for the proxy; may be nil
 	next     *http.Transport
 	proxies  sync.Map // host:port of those in use
 }
 
+type dial = func(ctx context.Context, network, address string) (net.Conn, error)
+
 func (t *transport) proxy(r *http.Request) (*url.URL, error) {
-	u, err := t.outbound.Proxy(r)
+	u, err := t.ask(r)
 	if u == nil || err != nil {
 		return nil, err
 	}
@@ -112,9 +132,9 @@ func (t *transport) proxy(r *http.Request) (*url.URL, error) {
 
 func (t *transport) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if _, ok := t.proxies.Load(address); ok {
-		return t.outbound.dialer()(ctx, network, address)
+		return t.connect(ctx, network, address)
 	}
-	return t.outbound.DialContext(ctx, network, address)
+	return t.outbound.dial(ctx, t.connect, network, address)
 }
 
 // RoundTrip sends a request to a destination that is named. Redirects come by
@@ -153,6 +173,10 @@ func (o *Outbound) named(host string, port uint16) error {
 // connection goes to the very address that was checked: what the name means a
 // moment later does not matter.
 func (o *Outbound) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	return o.dial(ctx, o.dialer(), network, address)
+}
+
+func (o *Outbound) dial(ctx context.Context, connect dial, network, address string) (net.Conn, error) {
 	h, p, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err
@@ -169,27 +193,32 @@ func (o *Outbound) DialContext(ctx context.Context, network, address string) (ne
 	if err != nil {
 		return nil, err
 	}
-	dial := o.dialer()
-	var failed []error
+	var refused, failed []error
 	for _, a := range addresses {
 		a = plain(a)
 		if !o.allows(host, a) {
-			failed = append(failed, problem.Errorf(problem.Forbidden, "%s resolves to %s, which is not a public address", host, a))
+			refused = append(refused, &problem.Error{
+				Kind: problem.Forbidden, Detail: fmt.Sprintf("%s resolves to %s, which is not a public address", host, a),
+				Advice: "If it should, name its network with --private-networks",
+			})
 			continue
 		}
-		conn, err := dial(ctx, network, netip.AddrPortFrom(a, uint16(port)).String())
+		conn, err := connect(ctx, network, netip.AddrPortFrom(a, uint16(port)).String())
 		if err == nil {
 			return conn, nil
 		}
 		failed = append(failed, err)
 	}
-	if len(failed) == 0 {
-		return nil, problem.Errorf(problem.Unavailable, "%s resolves to no address", host)
+	switch {
+	case len(failed) > 0: // another time, they may answer
+		return nil, errors.Join(failed...)
+	case len(refused) > 0:
+		return nil, refused[0]
 	}
-	return nil, errors.Join(failed...)
+	return nil, problem.Errorf(problem.Unavailable, "%s resolves to no address", host)
 }
 
-func (o *Outbound) dialer() func(ctx context.Context, network, address string) (net.Conn, error) {
+func (o *Outbound) dialer() dial {
 	if o.Dial != nil {
 		return o.Dial
 	}

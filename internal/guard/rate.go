@@ -14,6 +14,7 @@ import (
 
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/gateway"
+	"github.com/tributary-data/tributary/internal/problem"
 )
 
 // A Rate is so many calls a second, and so many at once after a rest. The
@@ -21,6 +22,21 @@ import (
 type Rate struct {
 	PerSecond float64
 	Burst     int
+}
+
+// ParseRate reads a rate as calls a second and calls at once, 50/200, or none.
+func ParseRate(text string) (Rate, error) {
+	if text == "none" {
+		return Rate{}, nil
+	}
+	const most = 1_000_000
+	before, after, _ := strings.Cut(text, "/")
+	second, err := strconv.ParseFloat(before, 64)
+	burst, err2 := strconv.Atoi(after)
+	if err != nil || err2 != nil || !(second > 0 && second <= most) || burst < 1 || burst > most {
+		return Rate{}, problem.Errorf(problem.Invalid, "%q is not calls a second and calls at once, such as 50/200, or none", text)
+	}
+	return Rate{second, burst}, nil
 }
 
 // Rates bound how often is called.

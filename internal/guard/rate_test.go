@@ -12,6 +12,7 @@ import (
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/gateway"
 	"github.com/tributary-data/tributary/internal/guard"
+	"github.com/tributary-data/tributary/internal/problem"
 )
 
 // A caller sends requests to a limiter's middleware, at a time that the test
@@ -162,5 +163,19 @@ func TestBounded(t *testing.T) {
 	c.call("/x", address(many)) // in the place of number 1: 0 was just seen
 	if got := []int{c.call("/x", address(0)).Code, c.call("/x", address(2)).Code, c.call("/x", address(1)).Code}; !cmp.Equal(got, []int{429, 429, 200}) {
 		t.Errorf("%v", got)
+	}
+}
+
+func TestParseRate(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]guard.Rate{"50/200": {PerSecond: 50, Burst: 200}, "0.2/30": {PerSecond: 0.2, Burst: 30}, "none": {}} {
+		if got, err := guard.ParseRate(text); got != want || err != nil {
+			t.Errorf("%s: %v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "50", "50/", "/50", "0/1", "-1/5", "NaN/5", "Inf/5", "5/0", "5/-1", "5/1.5", "1/2/3", "None"} {
+		if got, err := guard.ParseRate(text); problem.KindOf(err) != problem.Invalid {
+			t.Errorf("%s: %v, %v", text, got, err)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -66,8 +67,11 @@ type world struct {
 	db      *docstore.DB
 	schemas *schemas
 	dataset catalog.Dataset
+	ahead   atomic.Int64 // how far the clock is ahead of the host's
 	stop    func()
 }
+
+func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
 
 type must interface {
 	Helper()
@@ -88,14 +92,14 @@ func open(ctx context.Context, t must, dir string, log io.Writer) *world {
 	t.Helper()
 	w := &world{schemas: &schemas{}}
 	var err error
-	w.db, err = docstore.Open(ctx, filepath.Join(dir, "docs.db"), time.Now)
+	w.db, err = docstore.Open(ctx, filepath.Join(dir, "docs.db"), w.now)
 	check(t, err)
 	w.lake, err = lake.Open(ctx, dir)
 	check(t, err)
 	w.tables = tables.New(w.lake)
-	w.catalog = &catalog.Service{DB: w.db, Schemas: w.schemas, Tables: w.tables, Now: time.Now}
+	w.catalog = &catalog.Service{DB: w.db, Schemas: w.schemas, Tables: w.tables, Now: w.now}
 	w.Service = &intake.Service{
-		DB: w.db, Catalog: w.catalog, Schemas: w.schemas, Tables: w.tables, Dir: dir, Now: time.Now,
+		DB: w.db, Catalog: w.catalog, Schemas: w.schemas, Tables: w.tables, Dir: dir, Now: w.now,
 		Log: slog.New(slog.NewTextHandler(log, nil)), Retry: 5 * time.Millisecond,
 	}
 	all, err := w.catalog.Datasets(ctx, admin())

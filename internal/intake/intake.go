@@ -54,6 +54,7 @@ type Service struct {
 	Now     func() time.Time
 	Log     *slog.Logger
 	Workers int           // batches that are promoted at once; 0 for 2
+	Idle    time.Duration // without a file, after which a batch is abandoned; 0 for a week
 	Retry   time.Duration // first pause after a failure that is not the data's; 0 for a second
 	// At, if set, is told how far a promotion is: tests stop there.
 	At func(Point)
@@ -92,6 +93,8 @@ const (
 	kindGate = "intakeBatch" // by batch: whether it takes files
 	kindFile = "intakeFile"  // by batch and path; its parent is the batch
 	kindTask = "intakeTask"  // in the installation's scope: what is to be done
+	// kindLoading, in the installation's scope, too: batches that take files.
+	kindLoading = "intakeLoading"
 )
 
 func scope(c access.Caller) docstore.Scope { return docstore.Scope{Org: c.Org, Sandbox: c.Sandbox.ID} }
@@ -157,7 +160,15 @@ func (s *Service) Create(ctx context.Context, c access.Caller, r Request) (catal
 	if r.PartialPercent != nil {
 		b.ErrorDiagnostics = true
 	}
-	return s.Catalog.CreateBatch(ctx, c, b)
+	b.ID = catalog.NewBatchID(s.Now())
+	if err := s.note(ctx, c, b.ID); err != nil {
+		return catalog.Batch{}, err
+	}
+	made, err := s.Catalog.CreateBatch(ctx, c, b)
+	if err != nil {
+		err = errors.Join(err, s.DB.Do(ctx, func(t *docstore.Tx) error { return forget(t, scope(c), b.ID) }))
+	}
+	return made, err
 }
 
 func missingField(name string) error {

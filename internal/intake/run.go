@@ -27,9 +27,7 @@ func (s *Service) Run(ctx context.Context) error {
 	bell := s.bell()
 	sweep := time.NewTicker(sweepTime)
 	defer sweep.Stop()
-	if err := s.Sweep(); err != nil {
-		s.Log.ErrorContext(ctx, "old diagnostics can't be removed", "error", err)
-	}
+	s.tidy(ctx)
 	for {
 		tasks, err := s.tasks(ctx)
 		if err != nil && ctx.Err() == nil {
@@ -68,12 +66,20 @@ func (s *Service) Run(ctx context.Context) error {
 			delete(running, id)
 		case <-bell:
 		case <-sweep.C:
-			if err := s.Sweep(); err != nil {
-				s.Log.ErrorContext(ctx, "old diagnostics can't be removed", "error", err)
-			}
+			s.tidy(ctx)
 		case <-timer.C:
 		}
 		timer.Stop()
+	}
+}
+
+// tidy ends what nobody ends, and removes what is too old to be kept.
+func (s *Service) tidy(ctx context.Context) {
+	if err := s.Sweep(); err != nil {
+		s.Log.ErrorContext(ctx, "old diagnostics can't be removed", "error", err)
+	}
+	if err := s.Abandon(ctx); err != nil && ctx.Err() == nil {
+		s.Log.ErrorContext(ctx, "batches that nobody completed can't be abandoned", "error", err)
 	}
 }
 
@@ -152,6 +158,8 @@ func (s *Service) guarded(ctx context.Context, k task) (err error) {
 		return s.dropped(ctx, k, catalog.Aborted)
 	case fail:
 		return s.dropped(ctx, k, catalog.Failed)
+	case abandon:
+		return s.ended(ctx, k, catalog.Abandoned, nil, s.abandoned())
 	}
 	return fmt.Errorf("a task has the action %q, which is not known", k.Action)
 }

@@ -21,6 +21,7 @@ const (
 	abort   = "abort"
 	fail    = "fail"
 	revert  = "revert"
+	abandon = "abandon"
 )
 
 // A task is work that a signal asked for. It is there before the batch says so,
@@ -40,6 +41,10 @@ type task struct {
 
 // maxStarts is how often a batch may take the process down.
 const maxStarts = 10
+
+func newTask(c access.Caller, action, batch string) task {
+	return task{Action: action, Batch: batch, Org: c.Org, Client: c.Client, User: c.User, Tenant: c.Tenant, Sandbox: c.Sandbox}
+}
 
 // caller is who gave the signal, with the right to finish what it asked for.
 func (k task) caller() access.Caller {
@@ -89,7 +94,7 @@ func (s *Service) Signal(ctx context.Context, c access.Caller, batch, action str
 // batch say so.
 func (s *Service) close(ctx context.Context, c access.Caller, b catalog.Batch, action string, status catalog.Status) (catalog.Batch, error) {
 	sc := scope(c)
-	k := task{Action: action, Batch: b.ID, Org: c.Org, Client: c.Client, User: c.User, Tenant: c.Tenant, Sandbox: c.Sandbox}
+	k := newTask(c, action, b.ID)
 	err := s.DB.Do(ctx, func(t *docstore.Tx) error {
 		if action != revert {
 			if err := open(t, sc, b.ID); err != nil {
@@ -109,6 +114,9 @@ func (s *Service) close(ctx context.Context, c access.Caller, b catalog.Batch, a
 			return err
 		}
 		if err := putDoc(t, sc, d, gate{Shut: true}); err != nil {
+			return err
+		}
+		if err := forget(t, sc, b.ID); err != nil {
 			return err
 		}
 		d, err = t.Get(docstore.Scope{}, kindTask, key(sc, b.ID))

@@ -83,6 +83,12 @@ func unanswered(key Key, endpoint, host string, err error, met bool) *Error {
 	case errors.Is(err, errRedirect):
 		e.Kind, e.retry, e.global = problem.Invalid, never, true
 		e.Detail, e.Advice = host+" redirects elsewhere, which is not followed", "Check the Stripe URL."
+	case problem.KindOf(err) == problem.Forbidden: // by whoever watches over what is connected to
+		e.Kind, e.retry, e.global = problem.Forbidden, never, true
+		e.Detail, e.Advice = clean(key, err), ""
+		if p, ok := errors.AsType[*problem.Error](err); ok {
+			e.Detail, e.Advice = p.Detail, p.Advice
+		}
 	case badTLS(err):
 		e.Kind, e.retry, e.global = problem.Invalid, never, true
 		e.Detail = "no secure connection to " + host + ": " + clean(key, err)
