@@ -88,6 +88,8 @@ func (t *Table) contend(ctx context.Context, do func() error) error {
 		switch {
 		case err == nil || !outrun(err) || errors.Is(err, errUncertain):
 			return err
+		case gone(err) && attempt == 3: // it is missing in the newest state, too
+			return err
 		case attempt == batchAttempts || !pause(ctx, attempt):
 			return &problem.Error{
 				Kind: problem.Unavailable, Err: err,
