@@ -22,7 +22,7 @@ type disk struct {
 	root string
 
 	mu    sync.Mutex
-	dirty map[string]bool // local paths: finished, not flushed yet
+	dirty map[string]bool  // local paths: finished, not flushed yet
 	held  map[string]claim // local paths of data files that no commit holds yet
 }
 
