@@ -19,13 +19,13 @@ type Change struct {
 // A Mark is a property of a table that says how far a writer of changes is. It
 // is set in the commit of the changes.
 type Mark struct {
-	Name  string  // flow.<id>
-	Value string  // names the batch, too, so that no other batch has it
+	Name  string // flow.<id>
+	Value string // names the batch, too, so that no other batch has it
 	// Late, if set, says the value in the place of Value once all changes were
 	// asked for: it may count them. Whether the batch is in is then the caller's
 	// to see.
 	Late func() (string, error)
-	Was   *string // what the changes go on from, "" for the beginning; nil for what it is when Upsert begins
+	Was  *string // what the changes go on from, "" for the beginning; nil for what it is when Upsert begins
 }
 
 // Upsert puts the rows of objects in the place of those that they have in the

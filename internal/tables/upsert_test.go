@@ -102,6 +102,17 @@ func TestUpsert(t *testing.T) {
 	if diff := cmp.Diff([]string{"<nil>|0|pushed", "k1|11|b2", "k5|5|fast"}, query(t, l, `select _object, ll, _batch from xdm.r order by ll = 5, ll`)); diff != "" {
 		t.Error(diff)
 	}
+	asked := ""
+	counted := tables.Mark{Name: "flow.2", Was: new(""), Late: func() (string, error) { return "1 c1 " + asked, nil }}
+	if _, err := tb.Upsert(t.Context(), table, "c1", counted, func(yield func(tables.Change, error) bool) {
+		yield(tables.Change{Key: "k9"}, nil)
+		asked = "one"
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := tb.Mark(t.Context(), table, "flow.2"); err != nil || got != "1 c1 one" {
+		t.Errorf("a mark that counts is %q, %v", got, err)
+	}
 	st, err := tb.Stats(t.Context(), table)
 	if err != nil || st.Rows != 3 {
 		t.Errorf("%+v %v", st, err)
