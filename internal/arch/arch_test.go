@@ -112,7 +112,7 @@ var rules = rulebook{
 		"internal/flow":      {"internal/gateway/gatewaytest", "internal/openapitest", "internal/source", "internal/stripesim"},
 		"internal/source":    {"internal/stripesim"},
 		"internal/control":   {"internal/lake", "internal/stripe", "internal/stripesim"},
-		"internal/tables":    {"internal/duck", "internal/parquettest"},
+		"internal/tables":    {"internal/chdbtest", "internal/duck", "internal/need", "internal/parquettest"},
 		"internal/intake":    {"internal/gateway/gatewaytest"},
 		"internal/gateway":   {"internal/gateway/gatewaytest"},
 		"internal/docstore":  {"internal/docstore/docstoretest"},

@@ -122,7 +122,7 @@ func TestRecordWriterRefuses(t *testing.T) {
 	tbl := openRecords(t, openLake(t, t.TempDir()), visits())
 	for _, row := range []string{
 		``, `[]`, `{`, `{}{}`, `{"other":1}`, `{"_id":1}`, `{"_acme":{"count":1.5}}`, `{"_acme":{"size":2147483648}}`, `{"timestamp":"yesterday"}`,
-		`{"_acme":{"day":"2026-02-30"}}`, `{"_id":"a","_id":"b"}`, `{"_acme":[]}`, `{"_acme":{"items":{}}}`, `{"_acme":{"paid":1}}`, `{"_batch":"b2"}`, `{"_id"}`, `{"_id":"a",}`,
+		`{"_acme":{"day":"2026-02-30"}}`, `{"_id":"a","_id":"b"}`, `{"_acme":[]}`, `{"_acme":{"items":{}}}`, `{"_acme":{"paid":1}}`, `{"_batch":"b2"}`, `{"_object":"k"}`, `{"_id"}`, `{"_id":"a",}`,
 	} {
 		w := tbl.NewRecords(t.Context(), "b")
 		if err := w.Append([]byte(row)); err == nil {
@@ -173,6 +173,7 @@ func TestRecordsGrow(t *testing.T) {
 		"less":      visits(),
 		"other":     visits(&xdm.Field{Name: "note", Kind: xdm.Long}),
 		"own name":  {Fields: []*xdm.Field{{Name: "_batch", Kind: xdm.String}}},
+		"our key":   {Fields: []*xdm.Field{{Name: "_object", Kind: xdm.String}}},
 		"same name": visits(&xdm.Field{Name: "note", Kind: xdm.String}, &xdm.Field{Name: "Note", Kind: xdm.String}),
 	} {
 		_, err := l.Records(t.Context(), "ds_1", c)

@@ -19,6 +19,10 @@ import (
 // against those of other processes.
 const batchAttempts = 30
 
+// lostAttempts bounds how often that may be because a file was not there: then
+// it is missing in the newest state, too.
+const lostAttempts = 10
+
 // A BatchCommit is one atomic change of a table of records.
 type BatchCommit struct {
 	Batch    string
@@ -80,13 +84,18 @@ func (c *BatchCommit) check() error {
 // contend calls do with the present state of the table until no other process
 // is faster.
 func (t *Table) contend(ctx context.Context, do func() error) error {
-	for attempt := 0; ; attempt++ {
+	for attempt, lost := 0, 0; ; attempt++ {
 		err := t.refresh(ctx)
 		if err == nil {
 			err = do()
 		}
+		if gone(err) {
+			lost++
+		}
 		switch {
 		case err == nil || !outrun(err) || errors.Is(err, errUncertain):
+			return err
+		case lost == lostAttempts:
 			return err
 		case attempt == batchAttempts || !pause(ctx, attempt):
 			return &problem.Error{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/bits"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -38,6 +39,9 @@ func (m *maintenance) mark(ctx context.Context) error {
 	for _, d := range m.deletes {
 		total += d.Count()
 		newest = max(newest, d.seq)
+	}
+	if !slices.ContainsFunc(m.data, func(f *stored) bool { return f.seq < newest }) {
+		return nil
 	}
 	passes := uint64((total + m.ids - 1) / m.ids)
 	for pass := range passes {

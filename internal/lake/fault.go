@@ -36,7 +36,7 @@ func fault(err error, doing string) error {
 		return &problem.Error{
 			Kind: problem.Stale, Err: err,
 			Detail: "cannot " + doing + ": another program changed the table at the same time",
-			Advice: "Run again; only one program may write to a lake",
+			Advice: "Run again",
 		}
 	case code == sqliteFull, is(err, syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG):
 		return &problem.Error{

@@ -20,6 +20,13 @@
 // in the catalog, whose own commit is flushed as well. A crash at any point
 // leaves the table as before or as after; what it leaves behind is unreferenced
 // and removed by [Table.Maintain].
+//
+// # Several processes
+//
+// Tables of records may be written by several processes at once: a commit that
+// comes second is staged anew on top of the first. A data file that waits for
+// its commit is locked by its process, so that others do not take it for litter.
+// A [Lane] has its tables for itself.
 package lake
 
 import (
@@ -40,7 +47,8 @@ type Lake struct {
 }
 
 // Open opens the warehouse under dir for writing and creates what is missing.
-// The caller makes sure that no other process writes to it.
+// Other processes may have it open as well; the caller makes sure that a
+// resource has one Lane.
 func Open(ctx context.Context, dir string) (*Lake, error) {
 	root, err := warehouse(dir)
 	if err != nil {

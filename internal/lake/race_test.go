@@ -122,12 +122,12 @@ func racePush(ctx context.Context, tbl *Table, who, n int) error {
 	if _, err := tbl.CommitBatch(ctx, BatchCommit{Batch: batch(n), Files: files}); err != nil {
 		return err
 	}
-	switch n % 3 {
+	switch n % 4 {
 	case 0:
 		_, err = tbl.RemoveBatches(ctx, batch(n-1))
 	case 1:
 		err = tbl.TidyBatches(ctx)
-	case 2:
+	default:
 		_, err = tbl.Maintain(ctx, MaintainOptions{KeepFor: time.Millisecond, TargetBytes: 1000})
 	}
 	return err
@@ -252,5 +252,82 @@ func checkRace(t *testing.T, l *Lake, name string, who ...int) {
 	onDisk, err := os.ReadDir(localPath(tbl.Location()) + "/data")
 	if err != nil || len(onDisk) != int(tbl.DataFiles()) {
 		t.Errorf("%s: %d files on disk, %d in the table, %v", name, len(onDisk), tbl.DataFiles(), err)
+	}
+}
+
+// Files that a process is about to commit, however old they are, are left to
+// it by others; those of one that is gone are not.
+func TestSweepLeavesClaims(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	mine := openRecords(t, openLake(t, dir), visits())
+	push(t, mine, "b0", nil, visit("b0", 0))
+	write := func(tbl *Table, batch string) Files {
+		w := tbl.NewRecords(t.Context(), batch)
+		if err := errors.Join(w.AppendKeyed(batch, []byte(visit(batch, 1))), w.Gone("x")); err != nil {
+			t.Fatal(err)
+		}
+		files, err := w.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		long := time.Now().Add(-24 * time.Hour)
+		for df := range files.all() {
+			if err := os.Chtimes(localPath(df.FilePath()), long, long); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return files
+	}
+	commit := func(tbl *Table, batch string, files Files) {
+		t.Helper()
+		if _, err := tbl.CommitBatch(t.Context(), BatchCommit{Batch: batch, Files: files, Props: map[string]string{"flow": batch}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	commit(mine, "b1", write(mine, "b1"))
+	files := write(mine, "b2") // rows, and keys
+
+	gone := openLake(t, dir)
+	left, err := gone.Load(t.Context(), "ds_1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	litter := write(left, "b3")
+	if err := gone.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	other, err := openLake(t, dir).Load(t.Context(), "ds_1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Maintain(t.Context(), MaintainOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for df := range litter.all() {
+		if _, err := os.Stat(localPath(df.FilePath())); err == nil {
+			t.Error("a file that nobody is going to commit is still there")
+		}
+	}
+	commit(mine, "b2", files)
+
+	// Committed and let go between the two halves of a sweep.
+	files = write(mine, "b4")
+	mine.cat.disk.release(files)
+	found, err := other.unclaimed(t.Context(), "", time.Hour)
+	for df := range files.all() {
+		if _, ok := found[localPath(df.FilePath())]; !ok || err != nil {
+			t.Fatalf("%s is claimed, or %v", df.FilePath(), err)
+		}
+	}
+	commit(mine, "b4", files)
+	if swept, err := other.removeUnused(t.Context(), found, true); err != nil || swept.files != 0 {
+		t.Errorf("%d files were removed, %v", swept.files, err)
+	}
+	want := []string{visit("b0", 0), visit("b1", 1), visit("b2", 1), visit("b4", 1)}
+	slices.Sort(want)
+	if diff := cmp.Diff(want, records(t, mine)); diff != "" {
+		t.Error(diff)
 	}
 }

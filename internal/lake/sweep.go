@@ -20,21 +20,26 @@ type swept struct {
 // sweep removes the files below the table's directory dir ("" for all of it)
 // that no snapshot uses and that are older than age.
 func (t *Table) sweep(ctx context.Context, dir string, age time.Duration) (swept, error) {
-	unclaimed, err := t.unclaimed(ctx, dir, age)
-	if err != nil || len(unclaimed) == 0 {
+	files, err := t.unclaimed(ctx, dir, age)
+	if err != nil || len(files) == 0 {
 		return swept{}, err
 	}
-	// Only now, as another process may have committed one of them meanwhile: it
-	// lets go of its files after that.
+	return t.removeUnused(ctx, files, dir != "metadata")
+}
+
+// removeUnused removes those of the files, which have their sizes, that no
+// snapshot uses. The snapshots are looked up only now, as another process may
+// have committed files since: it lets go of them after that.
+func (t *Table) removeUnused(ctx context.Context, files map[string]int64, data bool) (swept, error) {
 	if err := t.refresh(ctx); err != nil {
 		return swept{}, err
 	}
-	used, err := t.used(ctx, dir != "metadata")
+	used, err := t.used(ctx, data)
 	if err != nil {
 		return swept{}, err
 	}
 	var s swept
-	for path, size := range unclaimed {
+	for path, size := range files {
 		if used[path] {
 			continue
 		}

@@ -58,9 +58,12 @@ func query(t *testing.T, l *lake.Lake, sql string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	from := duck.Table{Columns: duckColumns(plan.Columns)}
+	from := duck.Table{Columns: duckColumns(plan.Columns), Key: plan.Key}
 	for _, f := range plan.Files {
 		from.Files = append(from.Files, duck.File{Path: f.Path, Seq: f.Seq, Rows: f.Rows})
+	}
+	for _, f := range plan.Deletes {
+		from.Deletes = append(from.Deletes, duck.File{Path: f.Path, Seq: f.Seq, Rows: f.Rows})
 	}
 	db, err := duck.Open(t.Context(), duck.Catalog{Records: []duck.Records{{Name: "r", Table: from}}})
 	if err != nil {
@@ -273,6 +276,11 @@ func TestMissingTables(t *testing.T) {
 		"open":    func() error { _, err := tb.Open(t.Context(), table, "x"); return err },
 		"preview": func() error { _, err := tb.Preview(t.Context(), table, 1); return err },
 		"commits": func() error { _, err := tb.Commits(t.Context(), table); return err },
+		"mark":    func() error { _, err := tb.Mark(t.Context(), table, "flow.1"); return err },
+		"upsert": func() error {
+			_, err := tb.Upsert(t.Context(), table, "b", tables.Mark{Name: "flow.1", Value: "1 b"}, changes())
+			return err
+		},
 	} {
 		if err := do(); problem.KindOf(err) != problem.NotFound {
 			t.Errorf("%s: %v", name, err)
