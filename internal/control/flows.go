@@ -2,9 +2,7 @@ package control
 
 import (
 	"context"
-	"fmt"
 
-	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/flow"
 	"github.com/tributary-data/tributary/internal/queue"
 	"github.com/tributary-data/tributary/internal/runner"
@@ -20,7 +18,7 @@ func (p *Plane) dataflows(ctx context.Context, rows *tables.Tables) (err error) 
 	s := p.options.Stripe
 	p.Stripe = &source.Stripe{URL: s.URL, Log: p.options.Log, Now: p.now, Limits: s.Limits, Share: s.Share, Retry: s.Retry}
 	p.Flow = &flow.Service{
-		DB: p.DB, Keys: p.Keys, Datasets: p.Catalog, Mappings: p.Prep, Stripe: p.Stripe, Operator: p.operator, VerifyOnCreate: true, Now: p.now,
+		DB: p.DB, Keys: p.Keys, Datasets: p.Catalog, Mappings: p.Prep, Stripe: p.Stripe, Operator: p.Access.OperatorIn, VerifyOnCreate: true, Now: p.now,
 	}
 	p.Runner = &runner.Runner{
 		Flows: p.Flow, Queue: p.queue, Catalog: p.Catalog, Rows: rows, Prep: p.Prep, Schemas: p.Registry, Alerts: p.Alert, Stripe: p.Stripe,
@@ -28,17 +26,4 @@ func (p *Plane) dataflows(ctx context.Context, rows *tables.Tables) (err error) 
 	}
 	p.Flow.Queued, p.Flow.Dropped = p.Runner.Nudge, p.Runner.Drop
 	return nil
-}
-
-// operator is who runs are done as: an administrator in the run's sandbox.
-func (p *Plane) operator(ctx context.Context, org, sandbox string) (access.Caller, error) {
-	tenant, err := p.Access.Tenant(ctx, org)
-	if err != nil {
-		return access.Caller{}, fmt.Errorf("organisation %s: %w", org, err)
-	}
-	sb, err := p.Access.Sandbox(ctx, org, "", sandbox)
-	if err != nil {
-		return access.Caller{}, err
-	}
-	return access.Caller{Principal: access.Principal{Org: org, User: "tributary", Client: "tributary", Admin: true}, Tenant: tenant, Sandbox: sb}, nil
 }
