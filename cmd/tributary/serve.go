@@ -37,6 +37,7 @@ type serveCmd struct {
 	Forwarded      bool          `help:"The proxies write the header Forwarded, not X-Forwarded-For."`
 	MetricsFrom    []string      `sep:"," default:"127.0.0.0/8,::1/128" env:"TRIBUTARY_METRICS_FROM" placeholder:"CIDR,…" help:"Networks that may read /metrics (default: this machine)."`
 	Egress         []string      `sep:"," name:"egress-addresses" env:"TRIBUTARY_EGRESS_ADDRESSES" placeholder:"IP,…" help:"Addresses that others see this server's calls come from, told to those who bind Stripe keys to addresses."`
+	AnyAccept      bool          `help:"Let the Schema Registry answer reads whose Accept header names none of its media types, as curl's does not: lists with ids, lookups with the raw resource."`
 	Every          time.Duration `default:"15m" env:"TRIBUTARY_EVERY" help:"How often to ask Stripe what changed, 1m or more."`
 	LogFormat      string        `enum:"text,json" default:"text" help:"Form of the log on standard error: ${enum}."`
 	Verbose        bool          `short:"v" help:"Log every request that is tried again, too."`
@@ -158,7 +159,7 @@ func (c *serveCmd) hold(ctx context.Context, log *slog.Logger) (*app.Keeper, hol
 // options says how the services are served, and whose tokens they take beside
 // their own. Nothing is connected to but what is named.
 func (c *serveCmd) options(ctx context.Context, log *slog.Logger) (o control.Options, issuer *access.OIDC, err error) {
-	o = control.Options{Version: version(), Log: log, Rates: guard.DefaultRates, Egress: guard.Egress{Addresses: c.Egress}}
+	o = control.Options{Version: version(), Log: log, Rates: guard.DefaultRates, Egress: guard.Egress{Addresses: c.Egress}, AnyAccept: c.AnyAccept}
 	if o.Stripe, err = c.how(); err != nil {
 		return o, nil, err
 	}

@@ -221,6 +221,8 @@ func (ch *checker) datasets() {
 	ch.call(200, "POST", batch+"?action=FAIL", nil)
 
 	ch.call(200, "GET", catalog+"/", nil)
+	ch.call(201, "POST", catalog+"/", `[{"id":"a","resource":"/dataSets/`+dataset+`","method":"get"}]`)
+	ch.call(400, "POST", catalog+"/", `[{"id":"a","resource":"/dataSets","method":"post","body":{}}]`)
 	ch.call(200, "GET", catalog+"/dataSets", nil)
 	ch.call(400, "GET", catalog+"/dataSets?limit=0", nil)
 	ch.call(200, "GET", one, nil)

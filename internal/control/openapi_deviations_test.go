@@ -68,6 +68,8 @@ var deviations = []struct {
 	{"batch-ingestion", 200, "/format: value is not one of the allowed values", "as above", []string{"POST /batches/{batchId}"}},
 	{"batch-ingestion", 201, "no such status", "to initialize a large file makes one; the guides answer 201", []string{"POST /batches/{batchId}/datasets/{datasetId}/files/{filePath}"}},
 
+	{"catalog", 201, "/0: value must be a string", "the guide answers what became of each request, by its id", []string{"POST /"}},
+
 	{"data-access", 404, "no such status", "what is not there is not there: the file has it for the other calls", []string{"GET /batches/{batchId}/files", "GET /batches/{batchId}/failed"}},
 
 	{"data-prep", 200, "Date: value must be a string", "all samples, the file's too, have milliseconds", []string{
