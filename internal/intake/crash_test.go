@@ -40,6 +40,7 @@ func TestMain(m *testing.M) {
 type life struct {
 	Dir, Batch, Action string
 	End                intake.Point
+	Upload             string // how it uploads, if that is what it is for
 }
 
 type loud struct{}
@@ -47,14 +48,23 @@ type loud struct{}
 func (loud) Helper()           {}
 func (loud) Fatal(args ...any) { panic(fmt.Sprint(args...)) }
 
+// die is the end of the process, as kill -9 makes it.
+func die() {
+	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	select {}
+}
+
 func (l life) live() {
 	ctx := context.Background()
 	w := open(ctx, loud{}, l.Dir, io.Discard)
 	w.At = func(p intake.Point) {
 		if p == l.End {
-			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-			select {}
+			die()
 		}
+	}
+	if l.Upload != "" {
+		l.upload(ctx, w)
+		return
 	}
 	if _, err := w.Signal(ctx, admin(), l.Batch, l.Action); err != nil && !strings.Contains(err.Error(), "the batch") {
 		panic(err)

@@ -27,8 +27,8 @@ func (s *Service) Run(ctx context.Context) error {
 	bell := s.bell()
 	sweep := time.NewTicker(sweepTime)
 	defer sweep.Stop()
-	if err := s.Sweep(); err != nil {
-		s.Log.ErrorContext(ctx, "old diagnostics can't be removed", "error", err)
+	if err := s.Sweep(ctx); err != nil {
+		s.Log.ErrorContext(ctx, "files that nobody needs can't be removed", "error", err)
 	}
 	for {
 		tasks, err := s.tasks(ctx)
@@ -68,8 +68,8 @@ func (s *Service) Run(ctx context.Context) error {
 			delete(running, id)
 		case <-bell:
 		case <-sweep.C:
-			if err := s.Sweep(); err != nil {
-				s.Log.ErrorContext(ctx, "old diagnostics can't be removed", "error", err)
+			if err := s.Sweep(ctx); err != nil {
+				s.Log.ErrorContext(ctx, "files that nobody needs can't be removed", "error", err)
 			}
 		case <-timer.C:
 		}
