@@ -38,6 +38,7 @@ type serveCmd struct {
 	TrustedProxies []string      `sep:"," env:"TRIBUTARY_TRUSTED_PROXIES" placeholder:"CIDR,…" help:"Networks of the proxies whose word counts for where a call comes from."`
 	Forwarded      bool          `help:"The proxies write the header Forwarded, not X-Forwarded-For."`
 	MetricsFrom    []string      `sep:"," default:"127.0.0.0/8,::1/128" env:"TRIBUTARY_METRICS_FROM" placeholder:"CIDR,…" help:"Networks that may read /metrics (default: this machine)."`
+	AnyAccept      bool          `help:"Let the Schema Registry answer reads whose Accept header names none of its media types, as curl's does not: lists with ids, lookups with the raw resource."`
 	Every          time.Duration `default:"15m" env:"TRIBUTARY_EVERY" help:"How often to ask Stripe what changed, 1m or more."`
 	LogFormat      string        `enum:"text,json" default:"text" help:"Form of the log on standard error: ${enum}."`
 	Verbose        bool          `short:"v" help:"Log every request that is tried again, too."`
@@ -163,7 +164,7 @@ func (c *serveCmd) hold(ctx context.Context, log *slog.Logger, out *guard.Outbou
 // options says how the services are served, and whose tokens they take beside
 // their own.
 func (c *serveCmd) options(ctx context.Context, log *slog.Logger, out *guard.Outbound) (o control.Options, issuer *access.OIDC, err error) {
-	o = control.Options{Version: version(), Log: log}
+	o = control.Options{Version: version(), Log: log, AnyAccept: c.AnyAccept}
 	if o.Stripe, err = c.how(); err != nil {
 		return o, nil, err
 	}

@@ -3,28 +3,23 @@ package app_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/tributary-data/tributary/internal/app"
 	"github.com/tributary-data/tributary/internal/dataset"
 	"github.com/tributary-data/tributary/internal/extract"
-	"github.com/tributary-data/tributary/internal/parquettest"
+	"github.com/tributary-data/tributary/internal/leaktest"
 	"github.com/tributary-data/tributary/internal/problem"
 	"github.com/tributary-data/tributary/internal/sqlstore"
 	"github.com/tributary-data/tributary/internal/stripesim"
@@ -42,69 +37,6 @@ const mailRules = `{"rules": [
 // control is planted where no rule leads.
 const control = "control-value-4711"
 
-var (
-	address = regexp.MustCompile(`[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+\.[A-Za-z]{2,}`)
-	escaped = regexp.MustCompile(`\\u00[0-7][0-9a-f]`)
-)
-
-// addresses returns those in a text, those written with escapes too. Only what
-// stands around an @ is matched: the texts are long and have few.
-func addresses(text string) []string {
-	if strings.Contains(text, `\u0040`) || strings.Contains(text, "@") && strings.Contains(text, `\u00`) {
-		text += "\n" + escaped.ReplaceAllStringFunc(text, func(s string) string {
-			var r string
-			if json.Unmarshal([]byte(`"`+s+`"`), &r) != nil {
-				return s
-			}
-			return r
-		})
-	}
-	var found []string
-	for at := range len(text) {
-		if text[at] != '@' {
-			continue
-		}
-		from, to := at, at+1
-		for from > 0 && inAddress(text[from-1]) {
-			from--
-		}
-		for to < len(text) && inAddress(text[to]) {
-			to++
-		}
-		// In a page of the database the length of a digest may be the byte of an @,
-		// with the version of the API behind the digest.
-		if a := address.FindString(text[from:to]); a != "" && !strings.Contains(a, "2025-02-24.acacia") {
-			found = append(found, a)
-		}
-	}
-	return found
-}
-
-// inAddress says whether address matches c in some place other than the @.
-func inAddress(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("._%+-", c) >= 0
-}
-
-// What the search for addresses finds, and what it does not.
-func TestAddresses(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string][]string{
-		"": nil, "@": nil, "a@b": nil, "no address here": nil, "x@\x00y.de": nil, "-@1.c": nil,
-		"a@b.de":                              {"a@b.de"},
-		"{\"email\":\"a.b+c@d-e.com\"}":       {"a.b+c@d-e.com"},
-		"\x00\x01a@b.de\xffc%d@e.fr@g.it":     {"a@b.de", "c%d@e.fr", "e.fr@g.it"},
-		`esc\u0040example.com`:                {"esc@example.com"},
-		`"\u0061b@example.com"`:               {"u0061b@example.com", "ab@example.com"},
-		`"\u0065\u0073c\u0040\u0065x.com" \n`: {"esc@ex.com"},
-		"@2025-02-24.acacia x@y.de":           {"x@y.de"},
-		"abc@2025-02-24.acacia":               nil,
-	} {
-		if d := cmp.Diff(want, addresses(text)); d != "" {
-			t.Errorf("%q (-want +got):\n%s", text, d)
-		}
-	}
-}
-
 // A search is what was found in the files of a directory, by kind of file.
 type search struct {
 	addresses map[string][]string
@@ -113,7 +45,7 @@ type search struct {
 }
 
 func (s *search) look(kind, text string) {
-	for _, a := range addresses(text) {
+	for _, a := range leaktest.Addresses(text) {
 		if len(s.addresses[kind]) < 3 {
 			s.addresses[kind] = append(s.addresses[kind], a)
 		}
@@ -127,39 +59,16 @@ func newSearch() *search {
 	return &search{map[string][]string{}, map[string]int{}, map[string]int{}}
 }
 
-// everyFile looks into every file below dir: Parquet files of any age are
-// decoded, all others are searched byte by byte, and the quarantine is read as
-// well, since long texts are spread over pages.
+// everyFile looks into every file below dir, and into what it decodes to.
 func (s *search) everyFile(t *testing.T, dir string) {
 	t.Helper()
-	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return err
+	leaktest.Walk(t, dir, func(place string, text []byte) {
+		kind, part := kindOfFile(place)
+		if part == "" {
+			s.files[kind]++
 		}
-		kind := kindOfFile(dir, path)
-		s.files[kind]++
-		if strings.HasSuffix(path, ".parquet") {
-			_, err := parquettest.Texts(path, func(column, value string) { s.look(kind, value) })
-			return err
-		}
-		text, err := os.ReadFile(path)
 		s.look(kind, string(text))
-		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := sqlstore.OpenReadOnly(t.Context(), filepath.Join(dir, "tributary.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	for r, err := range db.Quarantined(t.Context()) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.look("quarantine", string(r.Raw)+r.Path+r.Reason+r.ID)
-	}
 }
 
 // databases looks into the databases, their logs and the index while a pass
@@ -169,26 +78,31 @@ func (s *search) databases(dir string) {
 		names, _ := filepath.Glob(filepath.Join(dir, path))
 		for _, name := range names {
 			text, _ := os.ReadFile(name) // gone, perhaps
-			s.look(kindOfFile(dir, name), string(text))
+			rel, _ := filepath.Rel(dir, name)
+			kind, _ := kindOfFile(filepath.ToSlash(rel))
+			s.look(kind, string(text))
 		}
 	}
 }
 
-func kindOfFile(dir, path string) string {
-	rel, _ := filepath.Rel(dir, path)
-	parts := strings.Split(filepath.ToSlash(rel), "/")
+// kindOfFile tells the kind of a place, and what of a file it is.
+func kindOfFile(place string) (kind, part string) {
+	rel, part, _ := strings.Cut(place, ": ")
+	parts := strings.Split(rel, "/")
 	switch {
+	case part == "quarantine":
+		return part, part
 	case parts[0] == "index":
-		return "index"
+		return "index", part
 	case len(parts) == 5 && strings.HasSuffix(rel, ".parquet"):
 		if strings.HasSuffix(parts[2], "_history") {
-			return "history"
+			return "history", part
 		}
-		return "dataset"
+		return "dataset", part
 	case len(parts) == 5:
-		return "metadata"
+		return "metadata", part
 	}
-	return rel
+	return rel, part
 }
 
 // A household is an account with addresses wherever they may stand.

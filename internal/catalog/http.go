@@ -27,6 +27,7 @@ func (s *Service) HTTP() *gateway.Service {
 		Name: "catalog", Base: base, Shape: shape,
 		Routes: []gateway.Route{
 			{Method: "GET", Path: "", Need: view, Handle: s.getCounts},
+			{Method: "POST", Path: "", Need: view, MaxBody: maxBody, Handle: s.postTogether},
 			{Method: "GET", Path: "/dataSetFiles", Need: view, Handle: s.listFilesOf},
 			{Method: "GET", Path: "/batches", Need: watch, Handle: s.listBatches},
 			{Method: "GET", Path: "/batches/{id}", Need: watch, Handle: s.getBatch},

@@ -49,7 +49,9 @@ type Options struct {
 	Metrics []netip.Prefix
 	// Copies grow with their schemas; nil for a plane that none belongs to.
 	Copies Copies
-	Spans  telemetry.Spans // nil for no traces
+	// AnyAccept lets the Schema Registry answer who names no format.
+	AnyAccept bool
+	Spans     telemetry.Spans // nil for no traces
 	// Stripe is how accounts are read for dataflows: all of it but whose, what and
 	// where to.
 	Stripe app.Sync
@@ -152,7 +154,7 @@ func (p *Plane) upgrade(ctx context.Context) error {
 // given here.
 func (p *Plane) build(ctx context.Context) error {
 	rows := tables.New(p.lake)
-	p.Registry = &registry.Service{DB: p.DB, Now: p.now}
+	p.Registry = &registry.Service{DB: p.DB, Now: p.now, AnyAccept: p.options.AnyAccept}
 	p.Catalog = &catalog.Service{DB: p.DB, Schemas: p.Registry, Tables: rows, Now: p.now, InUnion: p.Registry.InUnion}
 	p.Catalog.GrowCopy = p.growCopy
 	p.Registry.Users, p.Registry.Grown = p.Catalog.DatasetsOf, p.Catalog.Grow

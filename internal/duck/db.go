@@ -73,6 +73,9 @@ func Open(ctx context.Context, c Catalog) (_ *DB, err error) {
 		if err == nil {
 			err = d.exec("CREATE VIEW xdm." + quote(r.Name) + " AS " + rows)
 		}
+		if err == nil { // SHOW TABLES lists what stands in main
+			err = d.exec("CREATE VIEW main." + quote(r.Name) + " AS SELECT * FROM xdm." + quote(r.Name))
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", r.Name, err)
 		}

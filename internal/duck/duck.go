@@ -8,7 +8,8 @@
 //	                  object's own where the names differ
 //	xdm.charges       the dataset as stored
 //	lake.charges      the history as stored
-//	xdm.ds_…          the records of a dataset that clients push into, as stored
+//	ds_…              the records of a dataset that clients push into, as stored;
+//	                  also xdm.ds_…
 //	quarantine        objects that could not be ingested
 //	drift             what was seen that the schemas do not know
 //
@@ -55,7 +56,7 @@ type Resource struct {
 
 // Records are a table of records that are no Stripe objects.
 type Records struct {
-	Name  string // as a view in the schema xdm
+	Name  string // as a view in the schemas xdm and main
 	Table Table
 }
 

@@ -326,3 +326,26 @@ func TestOddText(t *testing.T) {
 		{`SELECT raw AS r FROM charges_history WHERE seq = 1`, string(append(appendText([]byte(`{"r":`), raws[1]), '}'))},
 	})
 }
+
+// Datasets that clients push into are listed, and read by their table's name.
+func TestRecords(t *testing.T) {
+	t.Parallel()
+	p := newParquet(t)
+	columns := []Column{{1, "_acme", "struct", []Column{{2, "id", "string", nil}}}, {3, "_batch", "string", nil}}
+	f := p.file(1, "", columns, `SELECT {id: 'a'} AS _acme, 'b' AS _batch`)
+	d := open(t, Catalog{
+		Resources: []Resource{charges(nil, nil, []File{})},
+		Records:   []Records{{"ds_0123", Table{Columns: columns, Files: []File{f}}}, {"ds_4567", Table{Columns: columns}}},
+	})
+	ask(t, d, []question{
+		{"SHOW TABLES", `{"name":"charges"}
+{"name":"charges_history"}
+{"name":"drift"}
+{"name":"ds_0123"}
+{"name":"ds_4567"}
+{"name":"quarantine"}`},
+		{"SELECT _acme.id AS id, _batch FROM ds_0123", `{"id":"a","_batch":"b"}`},
+		{"SELECT _acme.id AS id, _batch FROM xdm.ds_0123", `{"id":"a","_batch":"b"}`},
+		{"SELECT count(*) AS n FROM ds_4567", `{"n":0}`},
+	})
+}

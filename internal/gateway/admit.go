@@ -41,7 +41,12 @@ func (g *Gateway) admit(s *Service, route *Route, r *http.Request, caller *acces
 			return err
 		}
 	}
-	if !route.Unscoped && !p.Enters(caller.Sandbox.Name) || !p.May(caller.Sandbox.Name, route.Need) {
+	return g.permit(s, route, caller)
+}
+
+// permit refuses a caller who may not what the route is for.
+func (g *Gateway) permit(s *Service, route *Route, c *access.Caller) error {
+	if !route.Unscoped && !c.Enters(c.Sandbox.Name) || !c.May(c.Sandbox.Name, route.Need) {
 		return &Failure{
 			Status: http.StatusForbidden, Code: s.Codes.Forbidden, Title: "Forbidden",
 			Detail: "You do not have sufficient permissions to perform the operation. Please contact your administrator to resolve permissions and try again.",

@@ -60,8 +60,10 @@ const MaxBody = 10 << 20
 // A Call is one call that passed the door.
 type Call struct {
 	access.Caller
-	HTTP *http.Request
-	max  int64
+	HTTP  *http.Request
+	max   int64
+	base  string                         // of the service
+	inner func(outer *Call) http.Handler // nil in a call that is inside of another
 }
 
 // Var returns a named step of the route's path, unescaped.
@@ -230,32 +232,42 @@ func (g *Gateway) refuse(s *Service, f *Failure) http.Handler {
 }
 
 func (g *Gateway) call(s *Service, route *Route) http.Handler {
+	inside := g.inside(s)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		o := Observation{Service: s, Route: route, HTTP: r, RequestID: w.Header().Get("X-Request-Id")}
-		answer, err := g.answer(s, route, r, &o)
-		if err != nil {
-			o.Failure = g.failure(r.Context(), err, o.RequestID)
-			o.Status = o.Failure.Status
-			g.fail(w, s, o.Failure)
-		} else {
-			o.Location = answer.Header.Get("Location")
-			o.Status, o.Failure = g.write(w, r, s, answer)
-		}
-		g.observe(r.Context(), o)
+		answer, err := g.answer(s, route, r, &o, inside)
+		g.finish(w, answer, err, o)
 	})
 }
 
-func (g *Gateway) answer(s *Service, route *Route, r *http.Request, o *Observation) (*Answer, error) {
+// finish sends what a call came to, and tells it to who observes.
+func (g *Gateway) finish(w http.ResponseWriter, answer *Answer, err error, o Observation) {
+	if err != nil {
+		o.Failure = g.failure(o.HTTP.Context(), err, o.RequestID)
+		o.Status = o.Failure.Status
+		g.fail(w, o.Service, o.Failure)
+	} else {
+		o.Location = answer.Header.Get("Location")
+		o.Status, o.Failure = g.write(w, o.HTTP, o.Service, answer)
+	}
+	g.observe(o.HTTP.Context(), o)
+}
+
+func (g *Gateway) answer(s *Service, route *Route, r *http.Request, o *Observation, inside func(*Call) http.Handler) (*Answer, error) {
 	caller := &o.Caller
 	caller.RequestID = o.RequestID
 	if err := g.admit(s, route, r, caller); err != nil {
 		return nil, err
 	}
-	limit := route.MaxBody
-	if limit == 0 {
-		limit = MaxBody
+	return route.Handle(r.Context(), &Call{Caller: *caller, HTTP: r, max: route.limit(), base: s.Base, inner: inside})
+}
+
+// limit is how many bytes the body may have.
+func (r *Route) limit() int64 {
+	if r.MaxBody == 0 {
+		return MaxBody
 	}
-	return route.Handle(r.Context(), &Call{Caller: *caller, HTTP: r, max: limit})
+	return r.MaxBody
 }
 
 // write sends an answer and returns its status, and the failure that it turned

@@ -24,6 +24,7 @@ func TestMain(m *testing.M) { childtest.Main(m, life.live) }
 type life struct {
 	Dir, Batch, Action string
 	End                intake.Point
+	Upload             string // how it uploads, if that is what it is for
 }
 
 type loud struct{}
@@ -38,6 +39,10 @@ func (l life) live() {
 		if p == l.End {
 			childtest.Die()
 		}
+	}
+	if l.Upload != "" {
+		l.upload(ctx, w)
+		return
 	}
 	if _, err := w.Signal(ctx, admin(), l.Batch, l.Action); err != nil && !strings.Contains(err.Error(), "the batch") {
 		panic(err)

@@ -236,14 +236,15 @@ func (d *diagnosis) publish() error {
 	return diskFault(errors.Join(syncPath(filepath.Dir(d.to)), syncPath(filepath.Dir(filepath.Dir(d.to)))))
 }
 
-// Sweep removes the diagnostics that are older than 30 days.
-func (s *Service) Sweep() error {
+// Sweep removes the diagnostics that are older than 30 days, and what uploads
+// that were cut short have left.
+func (s *Service) Sweep(ctx context.Context) error {
+	errs := s.sweepStrays(ctx)
 	dir := filepath.Join(s.Dir, "diagnostics")
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return errors.Join(errs, err)
 	}
-	var errs error
 	for _, e := range entries {
 		info, err := e.Info()
 		if err == nil && s.Now().Sub(info.ModTime()) > keepFor {

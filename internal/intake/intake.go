@@ -62,6 +62,7 @@ type Service struct {
 	mu       sync.Mutex
 	wakeup   chan struct{}
 	writing  map[string]map[[2]int64]bool // ranges of large files that are being written, by file
+	landing  map[string]bool              // files that are being uploaded, as strays are called
 	notAgain map[string]time.Time         // when a task that failed is tried again
 	pauses   map[string]time.Duration
 }
@@ -80,6 +81,13 @@ const (
 	AtDiagnosed Point = "the diagnostics are in place"
 	AtDone      Point = "the batch says how it ended"
 	AtReverted  Point = "the rows are out"
+)
+
+// The points of an upload.
+const (
+	AtStored   Point = "a file is on the disk"
+	AtReplaced Point = "a file has the place of another"
+	AtPiece    Point = "a piece is on the disk"
 )
 
 func (s *Service) at(p Point) {

@@ -414,13 +414,13 @@ func TestOldDiagnosticsGo(t *testing.T) {
 	if len(dirs) != 1 {
 		t.Fatalf("directories %v", dirs)
 	}
-	check(t, w.Sweep())
+	check(t, w.Sweep(t.Context()))
 	if !exists(dirs[0]) {
 		t.Error("young diagnostics are gone")
 	}
 	old := time.Now().Add(-31 * 24 * time.Hour)
 	check(t, os.Chtimes(dirs[0], old, old))
-	check(t, w.Sweep())
+	check(t, w.Sweep(t.Context()))
 	if exists(dirs[0]) {
 		t.Error("old diagnostics are there")
 	}

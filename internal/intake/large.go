@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tributary-data/tributary/internal/access"
+	"github.com/tributary-data/tributary/internal/docstore"
 	"github.com/tributary-data/tributary/internal/problem"
 )
 
@@ -30,10 +31,7 @@ func (s *Service) Initialize(ctx context.Context, c access.Caller, batch, datase
 	if err != nil {
 		return File{}, err
 	}
-	if _, err := writeFile(filepath.Join(dir, u.Name), strings.NewReader("")); err != nil {
-		return File{}, err
-	}
-	_, err = s.record(ctx, c, b, u)
+	_, err = s.land(ctx, c, b, &u, dir, strings.NewReader(""))
 	return u.file(), err
 }
 
@@ -110,8 +108,9 @@ func (s *Service) Patch(ctx context.Context, c access.Caller, batch, datasetID, 
 	if err := writePiece(filepath.Join(s.staging(scope(c), b.ID), now.name), r, body); err != nil {
 		return File{}, err
 	}
+	s.at(AtPiece)
 	var out File
-	err = s.change(ctx, c, b, path, func(u *upload) error {
+	err = s.change(ctx, c, b, path, func(_ *docstore.Tx, u *upload) error {
 		switch {
 		case u.Name != now.name || !u.Open:
 			return problem.Errorf(problem.Invalid, "the file %q was begun anew or completed meanwhile", path)
@@ -212,7 +211,7 @@ func (s *Service) CompleteFile(ctx context.Context, c access.Caller, batch, data
 		return File{}, err
 	}
 	var out File
-	err = s.change(ctx, c, b, path, func(u *upload) error {
+	err = s.change(ctx, c, b, path, func(_ *docstore.Tx, u *upload) error {
 		if !u.Open {
 			out = u.file() // it was, and the answer got lost
 			return nil

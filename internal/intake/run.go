@@ -75,7 +75,7 @@ func (s *Service) Run(ctx context.Context) error {
 
 // tidy ends what nobody ends, and removes what is too old to be kept.
 func (s *Service) tidy(ctx context.Context) {
-	if err := s.Sweep(); err != nil {
+	if err := s.Sweep(ctx); err != nil {
 		s.Log.ErrorContext(ctx, "old diagnostics can't be removed", "error", err)
 	}
 	if err := s.Abandon(ctx); err != nil && ctx.Err() == nil {

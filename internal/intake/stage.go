@@ -98,15 +98,26 @@ func (s *Service) Put(ctx context.Context, c access.Caller, batch, datasetID, pa
 	if err != nil {
 		return File{}, false, err
 	}
-	at := filepath.Join(dir, u.Name)
-	if u.Size, err = writeFile(at, body); err == nil {
-		fresh, err = s.record(ctx, c, b, u)
+	fresh, err = s.land(ctx, c, b, &u, dir, body)
+	return u.file(), fresh, err
+}
+
+// land stores a new file and notes it as that of its path. It says whether
+// there was none.
+func (s *Service) land(ctx context.Context, c access.Caller, b catalog.Batch, u *upload, dir string, body io.Reader) (fresh bool, err error) {
+	landed, err := s.stage(ctx, dir, u.Name)
+	defer landed()
+	if err != nil {
+		return false, err
+	}
+	if u.Size, err = writeFile(filepath.Join(dir, u.Name), body); err == nil {
+		s.at(AtStored)
+		fresh, err = s.record(ctx, c, b, *u)
 	}
 	if err != nil {
-		_ = os.Remove(at) // else it goes with the batch
-		return File{}, false, err
+		_ = s.removeStray(context.WithoutCancel(ctx), strayID(dir, u.Name)) // else the next sweep does
 	}
-	return u.file(), fresh, nil
+	return fresh, err
 }
 
 // makeStaging makes the directory of a batch's files, durably.
@@ -164,21 +175,28 @@ func diskFault(err error) error {
 // record notes an uploaded file, unless the batch was closed meanwhile.
 func (s *Service) record(ctx context.Context, c access.Caller, b catalog.Batch, u upload) (fresh bool, err error) {
 	var old upload
-	err = s.change(ctx, c, b, u.Path, func(now *upload) error {
+	dir := s.staging(scope(c), b.ID)
+	err = s.change(ctx, c, b, u.Path, func(t *docstore.Tx, now *upload) error {
 		old, *now = *now, u
-		return nil
+		if old.Name != "" {
+			if err := noteStray(t, strayID(dir, old.Name)); err != nil {
+				return err
+			}
+		}
+		return forgetStray(t, strayID(dir, u.Name))
 	})
 	if err != nil {
 		return false, err
 	}
 	if old.Name != "" {
-		_ = os.Remove(filepath.Join(s.staging(scope(c), b.ID), old.Name)) // else it goes with the batch
+		s.at(AtReplaced)
+		_ = s.removeStray(context.WithoutCancel(ctx), strayID(dir, old.Name)) // else the next sweep does
 	}
 	return old.Name == "", nil
 }
 
 // change changes what is known of a file; one that is not there is empty.
-func (s *Service) change(ctx context.Context, c access.Caller, b catalog.Batch, path string, do func(*upload) error) error {
+func (s *Service) change(ctx context.Context, c access.Caller, b catalog.Batch, path string, do func(*docstore.Tx, *upload) error) error {
 	sc := scope(c)
 	err := s.DB.Do(ctx, func(t *docstore.Tx) error {
 		if err := open(t, sc, b.ID); err != nil {
@@ -196,7 +214,7 @@ func (s *Service) change(ctx context.Context, c access.Caller, b catalog.Batch, 
 				return err
 			}
 		}
-		if err := do(&u); err != nil {
+		if err := do(t, &u); err != nil {
 			return err
 		}
 		return putDoc(t, sc, d, u)

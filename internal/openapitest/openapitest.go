@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -67,34 +68,82 @@ func Load(t testing.TB, name string) *Document {
 // Paths returns the paths that the description has.
 func (d *Document) Paths() []string { return d.doc.Paths.InMatchingOrder() }
 
+// An Operation is one that a description has.
+type Operation struct {
+	Method string
+	Path   string // the description's own, with its names in braces
+	At     string // the same behind the path of the server, without a slash at its end
+	// Statuses are those of its answers that the description names.
+	Statuses []int
+}
+
+// Operations returns all that the description has.
+func (d *Document) Operations() []Operation {
+	base := ""
+	if len(d.doc.Servers) > 0 {
+		_, rest, _ := strings.Cut(d.doc.Servers[0].URL, "//")
+		if at := strings.IndexByte(rest, '/'); at >= 0 {
+			base = rest[at:]
+		}
+	}
+	var all []Operation
+	for path, item := range d.doc.Paths.Map() {
+		for method, op := range item.Operations() {
+			o := Operation{Method: method, Path: path, At: strings.TrimSuffix(base+path, "/")}
+			for name := range op.Responses.Map() {
+				if status, err := strconv.Atoi(name); err == nil {
+					o.Statuses = append(o.Statuses, status)
+				}
+			}
+			all = append(all, o)
+		}
+	}
+	return all
+}
+
 // Check says what is wrong with an answer to an operation, nil for nothing.
 // The path is the description's own, with its names in braces.
 func (d *Document) Check(method, path string, status int, body []byte) error {
+	if faults := d.Faults(method, path, status, body); len(faults) > 0 {
+		return fmt.Errorf("%s: %s %s %d: %s", d.name, method, path, status, strings.Join(faults, "; "))
+	}
+	return nil
+}
+
+// Faults returns all that is wrong with an answer to an operation.
+func (d *Document) Faults(method, path string, status int, body []byte) []string {
 	item := d.doc.Paths.Value(path)
 	if item == nil {
-		return fmt.Errorf("%s describes no path %s", d.name, path)
+		return []string{"there is no such path"}
 	}
 	op := item.GetOperation(strings.ToUpper(method))
 	if op == nil {
-		return fmt.Errorf("%s describes no %s %s", d.name, method, path)
+		return []string{"there is no such operation"}
 	}
 	answer := op.Responses.Value(strconv.Itoa(status))
 	if answer == nil {
-		return fmt.Errorf("%s: %s %s does not answer %d", d.name, method, path, status)
+		answer = op.Responses.Default()
 	}
-	for _, media := range answer.Value.Content {
-		if media.Schema == nil || media.Schema.Value == nil {
+	if answer == nil {
+		return []string{"there is no such status"}
+	}
+	if method == http.MethodHead || status == http.StatusNoContent && len(body) == 0 {
+		return nil
+	}
+	var faults []string
+	for kind, media := range answer.Value.Content {
+		if media.Schema == nil || media.Schema.Value == nil || !strings.Contains(kind, "json") {
 			continue
 		}
 		var v any
 		if err := json.Unmarshal(body, &v); err != nil {
-			return err
+			return []string{err.Error()}
 		}
 		if err := media.Schema.Value.VisitJSON(v, openapi3.MultiErrors()); err != nil {
-			return fmt.Errorf("%s: %s %s %d: %s", d.name, method, path, status, strings.Join(reasons(err), "; "))
+			faults = append(faults, reasons(err)...)
 		}
 	}
-	return nil
+	return faults
 }
 
 // mend puts right what is wrong in the files and keeps them from being read:

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -85,6 +86,39 @@ func lookupFormat(header string) (string, error) {
 		return "", refuse(notAcceptable, "The format %s is for lists: use application/vnd.adobe.xed+json; version=1", a.format)
 	}
 	return a.format, nil
+}
+
+// anything says whether a header names none of the registry's media types, and
+// takes JSON.
+func anything(header string) bool {
+	if parseAccept(header).format != "" {
+		return false
+	}
+	takes := strings.TrimSpace(header) == ""
+	for media := range strings.SplitSeq(strings.ToLower(header), ",") {
+		name, _, _ := strings.Cut(media, ";")
+		takes = takes || slices.Contains([]string{"*/*", "application/*", "application/json"}, strings.TrimSpace(name))
+	}
+	return takes
+}
+
+// listFormat and lookupFormat are what the functions of their names say, but
+// for headers that leave something open, where that is allowed.
+func (s *Service) listFormat(header string) (string, error) {
+	if s.AnyAccept && anything(header) {
+		return formatID, nil
+	}
+	return listFormat(header)
+}
+
+func (s *Service) lookupFormat(header string) (string, error) {
+	if s.AnyAccept && anything(header) {
+		return formatRaw, nil
+	}
+	if a := parseAccept(header); s.AnyAccept && a.version == "" && where[a.format].lookup {
+		return a.format, nil
+	}
+	return lookupFormat(header)
 }
 
 func isVersion(s string) bool {

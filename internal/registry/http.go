@@ -79,7 +79,7 @@ func refusing(h handler) handler {
 
 func (s *Service) list(in Container, t Type, path string) handler {
 	return func(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
-		format, err := listFormat(c.HTTP.Header.Get("Accept"))
+		format, err := s.listFormat(c.HTTP.Header.Get("Accept"))
 		if err != nil {
 			return nil, err
 		}
@@ -130,7 +130,7 @@ func typed(body any, mediaType string) *gateway.Answer {
 
 func (s *Service) lookup(in Container, t Type) handler {
 	return func(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
-		format, err := lookupFormat(c.HTTP.Header.Get("Accept"))
+		format, err := s.lookupFormat(c.HTTP.Header.Get("Accept"))
 		if err != nil {
 			return nil, err
 		}
@@ -199,7 +199,7 @@ func (s *Service) stats(ctx context.Context, c *gateway.Call) (*gateway.Answer, 
 }
 
 func (s *Service) sampleData(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
-	format, err := lookupFormat(c.HTTP.Header.Get("Accept"))
+	format, err := s.lookupFormat(c.HTTP.Header.Get("Accept"))
 	if err != nil {
 		return nil, err
 	}
@@ -211,7 +211,7 @@ func (s *Service) sampleData(ctx context.Context, c *gateway.Call) (*gateway.Ans
 }
 
 func (s *Service) export(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
-	format, err := lookupFormat(c.HTTP.Header.Get("Accept"))
+	format, err := s.lookupFormat(c.HTTP.Header.Get("Accept"))
 	if err != nil {
 		return nil, err
 	}

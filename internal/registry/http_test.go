@@ -173,6 +173,42 @@ func TestErrorBody(t *testing.T) {
 	}
 }
 
+// Where open headers are allowed, curl's own gets ids of lists and raw
+// resources; what names a format is held to it as ever.
+func TestAnyAccept(t *testing.T) {
+	t.Parallel()
+	s, srv := serve(t)
+	s.AnyAccept = true
+	seed(t, s, gatewaytest.Admin("prod"))
+	sums, err := s.Summaries(t.Context(), gatewaytest.Admin("prod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const vnd = "application/vnd.adobe."
+	for _, c := range []struct {
+		accept       string
+		list, lookup string // types of the answers, or codes of the refusals
+	}{
+		{"*/*", vnd + "xed-id+json", vnd + "xed+json; version=1"},
+		{"", vnd + "xed-id+json", vnd + "xed+json; version=1"},
+		{"application/json", vnd + "xed-id+json", vnd + "xed+json; version=1"},
+		{"text/html, application/*;q=0.8", vnd + "xed-id+json", vnd + "xed+json; version=1"},
+		{vnd + "xed+json", vnd + "xed+json", vnd + "xed+json; version=1"},
+		{vnd + "xed-full+json", "XDM-1010-406", vnd + "xed-full+json; version=1"},
+		{"*/*, " + vnd + "xdm+json;version=1", "XDM-1006-400", vnd + "xdm+json; version=1"},
+		{vnd + "xed+json;version=2", "XDM-1006-400", "XDM-1010-406"},
+		{vnd + "nothing+json", "XDM-1006-400", "XDM-1007-400"},
+		{"text/html", "XDM-1006-400", "XDM-1007-400"},
+	} {
+		for path, want := range map[string]string{"/tenant/schemas": c.list, "/tenant/schemas/" + sums[0].AltID: c.lookup} {
+			r := srv.Do("GET", base+path, nil, "Accept", c.accept)
+			if got := r.Header.Get("Content-Type"); got != want && !strings.Contains(string(r.Body), want) || (r.Status == 200) != strings.HasPrefix(want, vnd) {
+				t.Errorf("%s with %q: %d %s %s", path, c.accept, r.Status, got, r.Body)
+			}
+		}
+	}
+}
+
 // The steps of a client that makes its own class, field group and schema, as
 // the guides print them.
 func TestLifeOfASchema(t *testing.T) {

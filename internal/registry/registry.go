@@ -26,6 +26,9 @@ type Service struct {
 	// Grown is called after a schema, or something that it is made of, was
 	// changed, so that its tables follow. It may be nil.
 	Grown func(ctx context.Context, c access.Caller, schemaID string) error
+	// AnyAccept answers reads whose Accept header leaves the format open: lists
+	// with ids, lookups with the raw resource.
+	AnyAccept bool
 }
 
 // A Type is a kind of resource, as ids and meta:resourceType write it.

@@ -42,7 +42,9 @@ func (k *Keys) Reseal(document []byte) (Resealed, error) {
 	if !json.Valid(document) {
 		return out, nil // holds no Sealed
 	}
-	if err := json.Unmarshal(document, &root); err != nil {
+	d := json.NewDecoder(bytes.NewReader(document))
+	d.UseNumber() // numbers of clients may be larger than any float
+	if err := d.Decode(&root); err != nil {
 		return out, fmt.Errorf("read a document: %w", err)
 	}
 	var left []uint32

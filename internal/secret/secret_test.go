@@ -420,6 +420,7 @@ func FuzzReseal(f *testing.F) {
 	}
 	f.Add(text)
 	f.Add([]byte(`[{"$sealed":"AQ==","about":"a"},[{}]]`))
+	f.Add([]byte(`{"n":4E606}`))
 	f.Fuzz(func(t *testing.T, document []byte) {
 		got, err := k.Reseal(document)
 		if err != nil {

@@ -3,8 +3,6 @@ package telemetry_test
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -26,6 +24,7 @@ import (
 	"github.com/tributary-data/tributary/internal/gateway"
 	"github.com/tributary-data/tributary/internal/gateway/gatewaytest"
 	"github.com/tributary-data/tributary/internal/guard"
+	"github.com/tributary-data/tributary/internal/leaktest"
 	"github.com/tributary-data/tributary/internal/logtest"
 	"github.com/tributary-data/tributary/internal/secret"
 	"github.com/tributary-data/tributary/internal/server"
@@ -88,32 +87,6 @@ func connections(db *docstore.DB, keys *secret.Keys) *gateway.Service {
 			}},
 		},
 	}
-}
-
-// forms are the ways in which a text may stand in a file.
-func forms(text string) [][]byte {
-	all := [][]byte{[]byte(text), []byte(hex.EncodeToString([]byte(text)))}
-	for shift := range 3 {
-		padded := append(make([]byte, shift), text...)
-		for _, e := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
-			encoded := e.EncodeToString(padded[:len(padded)/3*3])
-			all = append(all, []byte(encoded[(shift*8+5)/6:]))
-		}
-	}
-	return all
-}
-
-// places returns where a text stands, of all there is.
-func places(all map[string][]byte, text string) (found []string) {
-	for name, data := range all {
-		for _, form := range forms(text) {
-			if bytes.Contains(data, form) {
-				found = append(found, name)
-				break
-			}
-		}
-	}
-	return found
 }
 
 // A token that was stored is nowhere to be found: not in a page of the database
@@ -245,48 +218,36 @@ func TestNoTokenAnywhere(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	all := map[string][]byte{"answers": answers.Bytes(), "log": said.Bytes(), "spans": fmt.Appendf(nil, "%+v", spans.GetSpans())}
 	metrics := &responseBuffer{header: http.Header{}}
 	watch.Metrics().ServeHTTP(metrics, &http.Request{Header: http.Header{}})
-	all["metrics"] = metrics.Bytes()
-	read := func() {
-		t.Helper()
-		err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
-				return err
-			}
-			all[filepath.Base(path)], err = os.ReadFile(path)
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, part := range []string{token, token[8:], token[:20]} { // whole, without its prefix, cut off
-			if found := places(all, part); len(found) > 0 {
-				t.Errorf("%s stands in %v", part, found)
-			}
+	scan := func(needles ...string) []leaktest.Find {
+		return leaktest.Scan(t, leaktest.Places{Dir: dir, Texts: map[string]string{
+			"answers": answers.String(), "log": string(said.Bytes()), "spans": fmt.Sprintf("%+v", spans.GetSpans()), "metrics": metrics.String(),
+		}}, needles...)
+	}
+	parts := []string{token, token[8:], token[:20]} // whole, without its prefix, cut off
+	for _, f := range scan(parts...) {              // what a killed process leaves
+		t.Errorf("%+v", f)
+	}
+	for _, name := range []string{"answers", "log", "spans", "control.db-wal", "control.db: doc", "audit.log"} {
+		if found := leaktest.In(scan(control)); !slices.Contains(found, name) {
+			t.Errorf("the control value is not found in %s, only in %v", name, found)
 		}
 	}
-	read() // what a killed process leaves
-	before := places(all, control)
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	read() // and what one leaves that was stopped: all is in the pages
-	for name, found := range map[string][]string{
-		"answers": before, "log": before, "spans": before, "control.db-wal": before, "audit.log": before, "control.db": places(all, control),
-	} {
-		if !slices.Contains(found, name) {
-			t.Errorf("the control value is not found in %s, only in %v", name, found)
-		}
+	for _, f := range scan(parts...) { // and what one leaves that was stopped: all is in the pages
+		t.Errorf("%+v", f)
 	}
-	for _, name := range []string{"metrics", "seal.key"} {
-		if len(all[name]) == 0 {
-			t.Errorf("there is no %s to search", name)
-		}
+	if found := leaktest.In(scan(control)); !slices.Contains(found, "control.db") {
+		t.Errorf("the control value is not found in the pages, only in %v", found)
+	}
+	if key, err := os.ReadFile(filepath.Join(dir, "seal.key")); metrics.Len() == 0 || len(key) == 0 {
+		t.Errorf("%d bytes of metrics, %d of keys to search: %v", metrics.Len(), len(key), err)
 	}
 }
 
