@@ -19,22 +19,58 @@ import (
 	"github.com/tributary-data/tributary/internal/guard"
 	"github.com/tributary-data/tributary/internal/logtest"
 	"github.com/tributary-data/tributary/internal/secret"
+	"github.com/tributary-data/tributary/internal/stripesim"
+	"github.com/tributary-data/tributary/internal/telemetry"
 )
 
 // A plane is a control plane that is served.
 type plane struct {
 	*control.Plane
-	url  string
-	dir  string
-	log  *logtest.Buffer
-	stop func()
+	url    string
+	dir    string
+	log    *logtest.Buffer
+	stop   func()
+	traces *traces
+}
+
+// account serves an account at Stripe that has nothing, to any key but those
+// that say wrong.
+func account(t testing.TB) string {
+	t.Helper()
+	sim, err := stripesim.New(stripesim.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if key := r.Header.Get("Authorization"); strings.Contains(key, "wrong") {
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = io.WriteString(w, `{"error":{"type":"invalid_request_error","message":"Invalid API Key provided: `+strings.TrimPrefix(key, "Bearer ")+`"}}`)
+			return
+		}
+		sim.ServeHTTP(w, r)
+	}))
+	t.Cleanup(srv.Close)
+	return srv.URL
+}
+
+// traces are what was sent to OpenTelemetry.
+type traces struct{ logtest.Buffer }
+
+// RoundTrip takes what is sent anywhere.
+func (s *traces) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	_, err = s.Write(body)
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/x-protobuf"}}, Body: http.NoBody, Request: r}, err
 }
 
 // start serves the control plane of a directory, with its documents in a
 // database: "" for the one in the directory.
 func start(t testing.TB, dir, database string) *plane {
 	t.Helper()
-	return startWith(t, dir, database, app.Sync{Share: 1})
+	return startWith(t, dir, database, app.Sync{URL: account(t), Share: 1})
 }
 
 // startWith says how accounts are read, too.
@@ -44,8 +80,14 @@ func startWith(t testing.TB, dir, database string, stripe app.Sync) *plane {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := new(logtest.Buffer)
-	p, err := c.Serve(t.Context(), control.Options{Version: "test", Log: slog.New(slog.NewTextHandler(log, nil)), Egress: guard.Egress{}, Stripe: stripe})
+	log, sent := new(logtest.Buffer), new(traces)
+	spans, err := telemetry.Exporter(t.Context(), &http.Client{Transport: sent})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := c.Serve(t.Context(), control.Options{
+		Version: "test", Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})), Egress: guard.Egress{}, Stripe: stripe, Spans: spans,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +99,7 @@ func startWith(t testing.TB, dir, database string, stripe app.Sync) *plane {
 			t.Error(err)
 		}
 	})
-	s := &plane{Plane: p, url: srv.URL, dir: dir, log: log}
+	s := &plane{Plane: p, url: srv.URL, dir: dir, log: log, traces: sent}
 	s.stop = sync.OnceFunc(func() {
 		srv.Close()
 		cancel()

@@ -61,6 +61,10 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
+// forNobody are calls that the original has for providers of sources: whoever
+// makes one is refused.
+var forNobody = []string{"PUT /data/foundation/flowservice/runs/{id}"}
+
 var variable = regexp.MustCompile(`\{[^}]*\}`)
 
 // Each call is refused to who lacks its permission, in the words of its
@@ -88,6 +92,7 @@ func TestPermissions(t *testing.T) {
 					// A manager may do what a viewer may.
 					allowed := len(r.Need.Any) == 0 && !r.Need.Admin || slices.Contains(r.Need.Any, permission) ||
 						slices.Contains(r.Need.Any, access.Permission(strings.Replace(string(permission), "manage-", "view-", 1)))
+					allowed = allowed && !slices.Contains(forNobody, r.Method+" "+s.Base+r.Path)
 					got := c.do(r.Method, path, nil)
 					if refused := got.status == 403; refused == allowed {
 						t.Errorf("%s %s with %s: %d %s", r.Method, path, permission, got.status, got.body)
@@ -103,7 +108,7 @@ func TestPermissions(t *testing.T) {
 				}
 				c := admin
 				c.t = t
-				if r.Method == http.MethodDelete && s.Name == "network" {
+				if r.Method == http.MethodDelete && s.Name == "network" || slices.Contains(forNobody, r.Method+" "+s.Base+r.Path) {
 					continue
 				}
 				if got := c.do(r.Method, path, nil); got.status == 403 || got.status >= 500 {

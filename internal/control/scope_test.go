@@ -66,6 +66,55 @@ var makers = map[string]func(c client, name string) thing{
 		path += "/" + id
 		return thing{id: id, paths: []string{path}, write: [][2]string{{"PATCH", path}, {"DELETE", path}, {"POST", path + "/test"}}}
 	},
+	"connection": func(c client, name string) thing {
+		id := c.connection(name, "sk_test_"+name+"abcdef")
+		path := flowservice + "/connections/" + id
+		return thing{
+			id: id, paths: []string{path, path + "/test", path + "/configs", path + "/explore?objectType=rest&sourceParams=eyJyZXNvdXJjZVBhdGgiOiJjaGFyZ2VzIn0"},
+			write: [][2]string{{"DELETE", path}, {"PATCH", path}, {"POST", path + "/action?op=publish"}},
+		}
+	},
+	"source connection": func(c client, name string) thing {
+		id := c.source(name, c.connection(name, "sk_test_"+name+"abcdef"))
+		path := flowservice + "/sourceConnections/" + id
+		return thing{id: id, paths: []string{path}, write: [][2]string{{"DELETE", path}, {"PATCH", path}, {"POST", path + "/action?op=publish"}}}
+	},
+	"target connection": func(c client, name string) thing {
+		id := c.target(name, c.dataset("of "+name, c.schema("Stripe Refunds")))
+		path := flowservice + "/targetConnections/" + id
+		return thing{id: id, paths: []string{path}, write: [][2]string{{"DELETE", path}, {"PATCH", path}, {"POST", path + "/action?op=publish"}}}
+	},
+}
+
+// Ids of the specs that connections are of.
+const (
+	stripeSpec   = "cc2c31d6-7b8c-4581-b49f-5c8698aa3ab3"
+	dataLakeSpec = "c604ff05-7f1a-43c0-8e18-33bf874cb11c"
+)
+
+// connection makes a base connection with a key of Stripe's.
+func (c client) connection(name, key string) string {
+	c.t.Helper()
+	return c.must(201, "POST", flowservice+"/connections", map[string]any{
+		"name": name, "connectionSpec": map[string]any{"id": stripeSpec, "version": "1.0"},
+		"auth": map[string]any{"specName": "OAuth2 Refresh Code", "params": map[string]any{"accessToken": key}},
+	}).json(c.t)["id"].(string)
+}
+
+// source makes a source connection on a base connection.
+func (c client) source(name, connection string) string {
+	c.t.Helper()
+	return c.must(201, "POST", flowservice+"/sourceConnections", map[string]any{
+		"name": name, "baseConnectionId": connection, "connectionSpec": map[string]any{"id": stripeSpec}, "data": map[string]any{"format": "json"}, "params": map[string]any{"resourcePath": "refunds"},
+	}).json(c.t)["id"].(string)
+}
+
+// target makes a target connection on a dataset.
+func (c client) target(name, dataset string) string {
+	c.t.Helper()
+	return c.must(201, "POST", flowservice+"/targetConnections", map[string]any{
+		"name": name, "connectionSpec": map[string]any{"id": dataLakeSpec}, "data": map[string]any{"format": "parquet_xdm"}, "params": map[string]any{"dataSetId": dataset},
+	}).json(c.t)["id"].(string)
 }
 
 func (c client) tenant() string {
@@ -77,6 +126,7 @@ var lists = []string{
 	"/data/foundation/schemaregistry/tenant/classes", "/data/foundation/schemaregistry/tenant/schemas", "/data/foundation/schemaregistry/stats",
 	"/data/core/idnamespace/identities", "/data/foundation/catalog/dataSets?limit=100", "/data/foundation/catalog/batches?limit=100", "/data/foundation/conversion/mappingSets?limit=100",
 	"/data/infrastructure/observability/alerts/subscriptions",
+	flowservice + "/connections?limit=100", flowservice + "/sourceConnections?limit=100", flowservice + "/targetConnections?limit=100",
 }
 
 // Whatever is made where, nobody sees or changes anything of another sandbox
@@ -216,6 +266,9 @@ func TestNothingTold(t *testing.T) {
 			return leaktest.Scan(t, leaktest.Places{Dir: p.dir, Postgres: database, Texts: map[string]string{"log": string(p.log.Bytes()), "answers": answers.String()}}, needles...)
 		}
 		secrets := []string{c.token, c.token[strings.LastIndex(c.token, ".")+1:], c.secret, b.ClientSecret}
+		for _, s := range c.connect(&answers) {
+			secrets = append(secrets, s)
+		}
 		check := func(when string) {
 			for _, f := range scan(secrets...) {
 				if f.Needle != b.ClientSecret || f.Place != "bootstrap.json" {
@@ -242,4 +295,49 @@ func TestNothingTold(t *testing.T) {
 			t.Errorf("bootstrap.json: %v %v", info.Mode(), err)
 		}
 	})
+}
+
+// connect does all that can be done with connections, writes the answers down,
+// and returns the keys that were used.
+func (c client) connect(answers *bytes.Buffer) map[string]string {
+	c.t.Helper()
+	secrets := map[string]string{
+		"key": "sk_test_" + strings.Repeat("k3", 12), "new key": "rk_test_" + strings.Repeat("n4", 12), "wrong key": "sk_test_wrong" + strings.Repeat("w5", 12),
+		"publishable key": "pk_test_" + strings.Repeat("p6", 12), "refresh token": "refresh" + strings.Repeat("r7", 12), "misplaced key": "sk_live_" + strings.Repeat("m8", 12),
+	}
+	body := func(key string) string {
+		return `{"name": "Connection with a key", "connectionSpec": {"id": "` + stripeSpec + `"}, "auth": {"specName": "OAuth2 Refresh Code", "params":
+			{"accessToken": "` + key + `", "refreshToken": "` + secrets["refresh token"] + `", "apiKey": "` + secrets["misplaced key"] + `"}}}`
+	}
+	call := func(status int, method, path string, body any, header ...string) reply {
+		c.t.Helper()
+		r := c.must(status, method, flowservice+path, body, header...)
+		answers.Write(r.body)
+		fmt.Fprint(answers, r.header)
+		return r
+	}
+	id := call(201, "POST", "/connections", body(secrets["key"])).json(c.t)["id"].(string)
+	path := "/connections/" + id
+	call(400, "POST", "/connections", body(secrets["wrong key"]))
+	call(400, "POST", "/connections", body(secrets["publishable key"]))
+	call(400, "POST", "/connections", strings.Replace(body(secrets["key"]), "}}}", ",}}}", 1))
+	call(400, "POST", "/connections", strings.Replace(body(secrets["key"]), `"name"`, `"nam"`, 1))
+	call(400, "POST", "/sourceConnections", `{"name": "x", "baseConnectionId": "`+id+`", "connectionSpec": {"id": "`+stripeSpec+`"}, "data": {"format": "json"}, "params": {"resourcePath": "refunds", "key": "`+secrets["key"]+`"}}`)
+	const explore = "/explore?objectType=rest&preview=true&sourceParams=eyJyZXNvdXJjZVBhdGgiOiJjaGFyZ2VzIn0"
+	for _, key := range []string{"new key", "wrong key"} {
+		call(400, "PATCH", path, `[{"op": "replace", "path": "/auth/params/nothing", "value": "`+secrets[key]+`"}]`, "If-Match", "*")
+		call(400, "PATCH", path, `[{"op": "replace", "path": "/auth/params/accessToken", "value": ["`+secrets[key]+`"]}]`, "If-Match", "*")
+		call(412, "PATCH", path, `[{"op": "replace", "path": "/auth/params/accessToken", "value": "`+secrets[key]+`"}]`, "If-Match", "old")
+		call(200, "PATCH", path, `[{"op": "replace", "path": "/auth/params/accessToken", "value": "`+secrets[key]+`"}]`, "If-Match", "*")
+		call(200, "GET", path+"/test", nil)
+		status := 200
+		if key == "wrong key" {
+			status = 400
+		}
+		call(status, "GET", path+explore, nil)
+	}
+	call(200, "GET", path, nil)
+	call(200, "GET", "/connections", nil)
+	call(200, "POST", "/connections/search", `{"queryString": "property=name!=x"}`)
+	return secrets
 }

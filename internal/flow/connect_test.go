@@ -535,7 +535,9 @@ func TestHosts(t *testing.T) {
 		"HTML, 404":     {at(html(404)), "CONNECTOR-1308-400", "is not Stripe's API"},
 		"HTML, 401":     {at(html(401)), "CONNECTOR-1308-400", "HTTP 401"},
 		"another shape": {at(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"object":"list"}`)) }), "FLOW-1103-503", "can't be used"},
-		"a redirect":    {at(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/", 302) }), "FLOW-1103-503", "redirects elsewhere"},
+		"a redirect": {at(func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
+		}), "FLOW-1103-503", "redirects elsewhere"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -31,7 +32,7 @@ func (s *Service) HTTP() *gateway.Service {
 		r.MaxBody = maxBody
 		if r.Need.Any == nil && !r.Need.Admin {
 			r.Need = manage()
-			if r.Method == "GET" || strings.HasSuffix(r.Path, "/search") {
+			if r.Method == http.MethodGet || strings.HasSuffix(r.Path, "/search") {
 				r.Need = view()
 			}
 		}
@@ -80,16 +81,8 @@ func load[T any](ctx context.Context, s *Service, k *kind[T], c access.Caller, i
 	return v, err
 }
 
-// create keeps a new object and answers with where it is. check is asked when
-// the object has its id, perhaps more than once.
-func create[T any](ctx context.Context, s *Service, k *kind[T], c access.Caller, v *T, check func(t *docstore.Tx) error) (*gateway.Answer, error) {
-	if err := keep(ctx, s, k, c, v, check); err != nil {
-		return nil, err
-	}
-	return createdAnswer(k.collection, k.item(v)), nil
-}
-
-// keep keeps a new object.
+// keep keeps a new object. check is asked when the object has its id, perhaps
+// more than once.
 func keep[T any](ctx context.Context, s *Service, k *kind[T], c access.Caller, v *T, check func(t *docstore.Tx) error) error {
 	return s.DB.Do(ctx, func(t *docstore.Tx) error {
 		if err := s.born(c, k.item(v)); err != nil {
@@ -146,8 +139,8 @@ func createdAnswer(collection string, i *Item) *gateway.Answer {
 	return a
 }
 
-// actions are what may be asked of an object by …/action?op=; those that the
-// original knows for providers alone are told apart from those that nobody knows.
+// actionOf returns what …/action?op= asks of an object. What the original knows
+// for providers alone is told apart from what nobody knows.
 func actionOf(call *gateway.Call, known ...string) (string, error) {
 	given := call.HTTP.URL.Query().Get("op")
 	op := strings.ReplaceAll(strings.ToLower(given), "_", "-")

@@ -53,8 +53,8 @@ func readPatch(call *gateway.Call, fields ...string) ([]jsondoc.Operation, error
 // known refuses a body that is no JSON, and operations that Flow Service does
 // not know.
 func known(body []byte) error {
-	var any json.RawMessage
-	if err := gateway.DecodeJSON(body, &any); err != nil {
+	var text json.RawMessage
+	if err := gateway.DecodeJSON(body, &text); err != nil {
 		return err // says line and column
 	}
 	type entry struct {
@@ -65,7 +65,7 @@ func known(body []byte) error {
 	if json.Unmarshal(body, &entries) != nil {
 		var one entry
 		if json.Unmarshal(body, &one) != nil {
-			return nil // whatever it is, it is no patch, and said to be none
+			return nil //nolint:nilerr // whatever it is, it is no patch, and said to be none
 		}
 		entries = []entry{one}
 	}
@@ -98,27 +98,6 @@ func current(given string, i *Item) error {
 	f := fail("FLOW-1404-412", "Version not matching", "The supplied version '%s' does not match the current version on entity '%s'. Read it again and repeat the change", given, i.ID)
 	f.Report = map[string]any{"id": i.ID}
 	return f
-}
-
-// patch changes an object as the call's JSON Patch says. document is what the
-// patch is applied to, read takes its result back into the object, which stays
-// as it was on an error; both may be asked more than once.
-func patch[T any](ctx context.Context, s *Service, k *kind[T], call *gateway.Call, document func(*T) any, read func(t *docstore.Tx, doc []byte, v *T, ops []jsondoc.Operation) error) (*gateway.Answer, error) {
-	ops, err := readPatch(call)
-	if err != nil {
-		return nil, err
-	}
-	given, err := ifMatch(call, true)
-	if err != nil {
-		return nil, err
-	}
-	return change(ctx, s, k, call, given, func(t *docstore.Tx, v *T) error {
-		after, err := applied(document(v), ops)
-		if err != nil {
-			return err
-		}
-		return read(t, after, v, ops)
-	})
 }
 
 // applied returns the JSON of a document after a patch. Failures repeat no value.
