@@ -228,10 +228,12 @@ func (c *serveCmd) log() *slog.Logger {
 // hand be committed, and returns.
 func (c *serveCmd) serve(ctx context.Context, k *app.Keeper, plane *control.Plane, srv *server.Server) error {
 	srv.Ready = []server.Check{{Name: "database", Ready: plane.DB.Ping}}
-	srv.Handler = plane.Handler()
+	hooks := http.NewServeMux()
+	hooks.Handle("/webhooks/stripe/{sandbox}/{copy}", plane.Hooks)
+	srv.Handler = webhooks(hooks, plane.Handler())
 	if k != nil {
 		srv.Ready = append(srv.Ready, server.Check{Name: "copy", Ready: k.Ready})
-		srv.Handler = webhooks(k.Handler(), srv.Handler)
+		hooks.Handle("/webhooks/", k.Handler())
 		k.After = func(ctx context.Context) {
 			if err := plane.Adopt(ctx); err != nil && ctx.Err() == nil {
 				srv.Log.ErrorContext(ctx, "the catalog was not brought up to date", "error", err)

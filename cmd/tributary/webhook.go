@@ -9,7 +9,9 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/app"
+	"github.com/tributary-data/tributary/internal/control"
 	"github.com/tributary-data/tributary/internal/problem"
 	"github.com/tributary-data/tributary/internal/stripe"
 )
@@ -23,13 +25,25 @@ type webhookCmd struct {
 
 // webhookFlags are those of the commands that talk to Stripe.
 type webhookFlags struct {
-	dirFlag
+	controlFlags
 	stripeFlags
+	Connection string `placeholder:"ID" help:"Base connection of serve whose account it is about, with its own key. Without it, it is the copy that serve keeps with the key of STRIPE_API_KEY."`
+	Sandbox    string `default:"prod" help:"Sandbox of the connection."`
 }
 
-func (f webhookFlags) open() (app.Webhooks, error) {
-	key, err := readKey(f.KeyFile)
-	return app.Webhooks{Dir: f.Dir, Key: key, Account: f.Account, URL: f.StripeURL}, err
+func (f webhookFlags) open(ctx context.Context) (w app.Webhooks, err error) {
+	if f.Connection == "" {
+		key, err := readKey(f.KeyFile)
+		return app.Webhooks{Dir: f.Dir, Key: key, Account: f.Account, URL: f.StripeURL}, err
+	}
+	err = f.as(ctx, func(open *control.Control, by access.Caller) error {
+		if by.Sandbox, err = open.Access.Sandbox(ctx, by.Org, f.Sandbox, ""); err != nil {
+			return err
+		}
+		w, err = open.Webhooks(ctx, by, f.Connection, app.Sync{URL: f.StripeURL})
+		return err
+	})
+	return w, err
 }
 
 type webhookCreateCmd struct {
@@ -39,7 +53,7 @@ type webhookCreateCmd struct {
 
 // Run makes the endpoint. The secret is not printed.
 func (c *webhookCreateCmd) Run(ctx context.Context) error {
-	w, err := c.open()
+	w, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -48,7 +62,7 @@ func (c *webhookCreateCmd) Run(ctx context.Context) error {
 		return err
 	}
 	fmt.Printf("Stripe sends %d types of events to %s (%s, version %s).\nThe signing secret is in %s; a running serve uses it from now on.\n",
-		len(made.Events), made.URL, made.ID, made.APIVersion, filepath.Join(c.Dir, "webhooks.json"))
+		len(made.Events), made.URL, made.ID, made.APIVersion, filepath.Join(w.Dir, "webhooks.json"))
 	return nil
 }
 
@@ -95,7 +109,7 @@ type webhookListCmd struct{ webhookFlags }
 
 // Run lists the endpoints.
 func (c *webhookListCmd) Run(ctx context.Context) error {
-	w, err := c.open()
+	w, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -129,7 +143,7 @@ type webhookDeleteCmd struct {
 
 // Run removes the endpoint.
 func (c *webhookDeleteCmd) Run(ctx context.Context) error {
-	w, err := c.open()
+	w, err := c.open(ctx)
 	if err != nil {
 		return err
 	}

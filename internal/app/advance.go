@@ -27,10 +27,7 @@ func Busy(err error) bool {
 // far. The report is that of the pass, nil if there was none. No other pass of
 // the Keeper may be at work.
 func (k *Keeper) Advance(ctx context.Context, resources []string, at time.Time) (*Report, error) {
-	k.mu.Lock()
-	k.sync.Resources = resources
-	home := k.home
-	k.mu.Unlock()
+	home := k.want(resources)
 	if home != nil {
 		done, err := home.reached(ctx, resources, at)
 		if done || err != nil {
@@ -51,6 +48,25 @@ func (k *Keeper) Advance(ctx context.Context, resources []string, at time.Time) 
 		}
 	}
 	return report, nil
+}
+
+// Told takes in what webhooks told of the resources, and nothing else. It
+// reports whether that was all: there is a copy, and nothing is left.
+func (k *Keeper) Told(ctx context.Context, resources []string) (bool, error) {
+	if k.want(resources) == nil {
+		return false, nil
+	}
+	left, err := k.Capture(ctx)
+	return !left && err == nil, err
+}
+
+// want sets what the next pass is about. It returns the copy, nil if there is
+// none yet.
+func (k *Keeper) want(resources []string) *home {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.sync.Resources = resources
+	return k.home
 }
 
 // reachedMark names the mark that says when the last pass began that took in

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -21,6 +22,7 @@ import (
 // one copy, and the secrets by which it knows them.
 type Webhooks struct {
 	Dir     string
+	Path    string // of the handler below hook.Path; "" for that itself
 	Key     stripe.Key
 	Account string // connected account that is copied with a platform's key, or ""
 	URL     string // of Stripe; "" for the real one
@@ -112,7 +114,7 @@ func (w Webhooks) target(text string) (string, error) {
 		}
 	}
 	if u.Path == "" || u.Path == "/" {
-		u.Path = hook.Path
+		u.Path = path.Join(hook.Path, w.Path)
 	}
 	return u.String(), nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"slices"
@@ -142,8 +143,14 @@ func (s *shop) ended(t *testing.T, flow string, n int) map[string]any {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	t.Fatalf("run %d of flow %s does not end: %v\n%s", n, flow, s.runs(t, flow), s.plane.log.Bytes())
+	t.Fatalf("run %d of flow %s does not end: %v\n%s", n, flow, s.runs(t, flow), s.said())
 	return nil
+}
+
+// said is the log without the calls.
+func (s *shop) said() string {
+	lines := strings.Split(string(s.plane.log.Bytes()), "\n")
+	return strings.Join(slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, "msg=call") }), "\n")
 }
 
 // ask asks for a run of everything outstanding and waits for it.
@@ -252,7 +259,7 @@ func TestFlows(t *testing.T) {
 			run := s.ended(t, id, 1)
 			n := len(s.truth(t, resource))
 			if status(run) != "success" || count(run, "output") != n || count(run, "input") != n || count(run, "failed") != 0 {
-				t.Fatalf("%s: %d objects, run %v\n%s", resource, n, run, s.plane.log.Bytes())
+				t.Fatalf("%s: %d objects, run %v\n%s", resource, n, run, s.said())
 			}
 			batches := s.must(200, "GET", "/data/foundation/catalog/batches?dataSet="+s.datasets[resource], nil).json(t)
 			if len(batches) != 1 {
@@ -284,4 +291,70 @@ func TestFlows(t *testing.T) {
 		}
 		s.exact(t)
 	})
+}
+
+// What a webhook tells is in the dataset without waiting for the flow's slot, and
+// costs a request for each object.
+func TestWebhooksOfConnections(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, "")
+	charges, customers := s.flow(t, "charges", daily()), s.flow(t, "customers", daily())
+	s.ended(t, charges, 1)
+	s.ended(t, customers, 1)
+	mux := http.NewServeMux()
+	mux.Handle("/webhooks/stripe/{sandbox}/{copy}", s.plane.Hooks)
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	by, err := s.plane.Access.Operator(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	hooks, err := s.plane.Control.Webhooks(t.Context(), by, s.connection, s.how)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := hooks.Create(t.Context(), server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []stripesim.Step{
+		{Do: "update", Resource: stripesim.Charges, Target: "newest"}, {Do: "delete", Resource: stripesim.Customers, Target: "oldest"}, {Do: "insert", Resource: stripesim.Charges},
+	} {
+		if err := s.sim.Do(step); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.sim.ResetStats()
+	delivered, err := s.sim.Deliver(t.Context(), stripesim.DeliverOptions{})
+	if err != nil || len(delivered) == 0 {
+		t.Fatalf("%v %v", delivered, err)
+	}
+	for _, flow := range []string{charges, customers} {
+		if run := s.ended(t, flow, 2); status(run) != "success" {
+			t.Fatalf("%v", run)
+		}
+	}
+	s.exact(t)
+	if n := s.sim.Stats().Requests; n > 8 {
+		t.Errorf("%d requests: %v", n, s.sim.Stats().Endpoints)
+	}
+	for _, path := range []string{"", "/x", "/../" + strings.TrimPrefix(made.URL, server.URL+"/webhooks/stripe/"), "/" + s.sandboxID(t) + "/acct_other-test", "/" + s.sandboxID(t) + "/..%2f.."} {
+		resp, err := http.Post(server.URL+"/webhooks/stripe"+path, "application/json", strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusNotFound {
+			t.Errorf("%q: %d", path, resp.StatusCode)
+		}
+	}
+}
+
+func (s *shop) sandboxID(t *testing.T) string {
+	t.Helper()
+	by, err := s.plane.Access.Operator(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return by.Sandbox.ID
 }

@@ -86,6 +86,7 @@ type Plane struct {
 	Flow     *flow.Service
 	Intake   *intake.Service
 	Runner   *runner.Runner
+	Hooks    *runner.Hooks // answers Stripe's webhooks about the accounts of connections
 	Network  *guard.Service
 	Audit    *audit.Log
 	Alert    *alert.Service
@@ -324,6 +325,9 @@ func (p *Plane) Close(ctx context.Context) error {
 	}
 	if p.file != nil {
 		errs = append(errs, p.file.Close())
+	}
+	if p.Hooks != nil {
+		errs = append(errs, p.Hooks.Close())
 	}
 	if p.queue != nil {
 		errs = append(errs, p.queue.Close())

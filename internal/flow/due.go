@@ -119,20 +119,23 @@ func (s *Service) fire(t *docstore.Tx, flow string, now int64) error {
 	if err != nil {
 		return err
 	}
-	at := max(tt.Next, p.last(now))
+	kind, at := Scheduled, max(tt.Next, p.last(now))
+	if tt.Hastened && p.last(now) < tt.Next {
+		kind, at = Hastened, now
+	}
 	if now-at >= prompt.Milliseconds() {
 		at = now
 	}
 	// It is the doing of whoever made the flow.
 	c := access.Caller{Principal: access.Principal{Org: f.Org, User: f.CreatedBy, Client: f.CreatedClient}, Sandbox: access.Sandbox{ID: f.SandboxID, Name: f.SandboxName}}
-	_, err = s.begin(t, c, f, Ask{Kind: Scheduled, At: at})
+	_, err = s.begin(t, c, f, Ask{Kind: kind, At: at})
 	if errors.Is(err, errBusy) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return setTimetable(t, f, func(tt *timetable) { tt.Next = p.after(now) })
+	return setTimetable(t, f, func(tt *timetable) { tt.Next, tt.Hastened = p.after(now), false })
 }
 
 // reclaim frees a run whose holder was silent. It returns the job that it is now,

@@ -92,7 +92,7 @@ func (s *Service) schedule(t *docstore.Tx, f *Flow) error {
 	if err != nil {
 		return err
 	}
-	return setTimetable(t, f, func(tt *timetable) { tt.Next = p.first(s.Now().UnixMilli()) })
+	return setTimetable(t, f, func(tt *timetable) { tt.Next, tt.Hastened = p.first(s.Now().UnixMilli()), false })
 }
 
 func operation(name string, now time.Time) *Operation {
@@ -396,6 +396,7 @@ func (s *Service) reschedule(t *docstore.Tx, old, f *Flow) error {
 		case tt.Next > now:
 			tt.Next = p.after(now)
 		}
+		tt.Hastened = false
 	})
 }
 

@@ -20,6 +20,7 @@ const (
 // Kinds of runs.
 const (
 	Scheduled = "scheduled"
+	Hastened  = "hastened" // by a webhook, before its slot
 	OnDemand  = "on-demand"
 	Retrigger = "re-trigger"
 )
@@ -41,7 +42,7 @@ type Run struct {
 
 // An Ask is what a run was asked to do. Times are epoch ms, 0 for none.
 type Ask struct {
-	Kind string `json:"kind"` // Scheduled, OnDemand or Retrigger
+	Kind string `json:"kind"` // Scheduled, Hastened, OnDemand or Retrigger
 	// At is when it shall begin; what Stripe had then is in it.
 	At int64 `json:"at"`
 	// From and To bound the times of creation of what a window is asked of: From

@@ -252,6 +252,9 @@ type timetable struct {
 	Org     string `json:"org"`
 	Sandbox string `json:"sandbox"`
 	Next    int64  `json:"next"` // the slot that was not served yet, epoch ms
+	// Hastened says that Next is no slot of the schedule: a webhook asked for a
+	// run.
+	Hastened bool `json:"hastened,omitempty"`
 	// Paused flows are disabled. Their slot stays: one that passes meanwhile is
 	// made up for.
 	Paused bool `json:"paused,omitempty"`

@@ -162,6 +162,17 @@ func (j *job) do(ctx context.Context) error {
 }
 
 func (j *job) with(ctx context.Context, keeper *app.Keeper) error {
+	if j.Run.Ask.Kind == flow.Hastened {
+		done, err := keeper.Told(ctx, j.Wanted)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err == nil && done {
+			j.advanced = j.Now()
+			j.at(AtAdvanced)
+			return j.project(ctx, keeper)
+		}
+	}
 	report, err := keeper.Advance(ctx, j.Wanted, time.UnixMilli(j.Run.Ask.At))
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

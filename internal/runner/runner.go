@@ -36,6 +36,7 @@ type Flows interface {
 	Plan(ctx context.Context, r flow.Ref) (flow.Plan, error)
 	Progress(ctx context.Context, r flow.Ref, holder string, fn func(*flow.Run)) error
 	Finish(ctx context.Context, r flow.Ref, holder string, v flow.Verdict, fn func(*flow.Run)) error
+	Hasten(ctx context.Context, sandbox string, of func(flow.Account) bool) error
 	Learn(ctx context.Context, c access.Caller, connection string, a flow.Account) error
 }
 
