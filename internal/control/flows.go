@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/tributary-data/tributary/internal/flow"
 	"github.com/tributary-data/tributary/internal/queue"
@@ -17,6 +18,9 @@ func (p *Plane) dataflows(ctx context.Context, rows *tables.Tables) (err error) 
 	}
 	s := p.options.Stripe
 	p.Stripe = &source.Stripe{URL: s.URL, Log: p.options.Log, Now: p.now, Limits: s.Limits, Share: s.Share, Retry: s.Retry}
+	if s.Transport != nil {
+		p.Stripe.HTTP = &http.Client{Transport: s.Transport}
+	}
 	p.Flow = &flow.Service{
 		DB: p.DB, Keys: p.Keys, Datasets: p.Catalog, Mappings: p.Prep, Stripe: p.Stripe, Operator: p.Access.OperatorIn, VerifyOnCreate: true, Now: p.now,
 	}
