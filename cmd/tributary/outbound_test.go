@@ -65,7 +65,7 @@ func (h *host) named(t *testing.T, name string) string {
 func reader(t *testing.T, stripeURL string, private ...string) (*stripe.Client, *http.Transport) {
 	t.Helper()
 	c := serveCmd{}
-	c.StripeURL, c.KeyFile, c.Private = stripeURL, "key", private
+	c.StripeURL, c.PrivateNetworks = stripeURL, private
 	out, err := c.outbound()
 	if err != nil {
 		t.Fatal(err)
@@ -160,7 +160,6 @@ func TestStripeByHTTP2(t *testing.T) {
 
 // What the API says of the way out is where it leads.
 func TestEgress(t *testing.T) {
-	t.Setenv("STRIPE_API_KEY", "")
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "")
 	t.Setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "")
 	to := func(host string, port uint16, purpose string) guard.Destination {
@@ -170,11 +169,11 @@ func TestEgress(t *testing.T) {
 		change func(*serveCmd)
 		want   []guard.Destination
 	}{
-		"nothing":          {func(*serveCmd) {}, nil},
-		"another Stripe":   {func(c *serveCmd) { c.StripeURL, c.KeyFile = "http://127.0.0.1:12111", "k" }, []guard.Destination{to("127.0.0.1", 12111, "Stripe's API")}},
-		"a Stripe unused":  {func(c *serveCmd) { c.StripeURL = "http://127.0.0.1:12111" }, nil},
-		"Stripe":           {func(c *serveCmd) { c.KeyFile = "k" }, []guard.Destination{to("api.stripe.com", 443, "Stripe's API")}},
-		"issuer of tokens": {func(c *serveCmd) { c.Issuer = "https://login.example/realm" }, []guard.Destination{to("login.example", 443, "issuer of tokens")}},
+		"Stripe":         {func(*serveCmd) {}, []guard.Destination{to("api.stripe.com", 443, "Stripe's API")}},
+		"another Stripe": {func(c *serveCmd) { c.StripeURL = "http://127.0.0.1:12111" }, []guard.Destination{to("127.0.0.1", 12111, "Stripe's API")}},
+		"issuer of tokens": {func(c *serveCmd) { c.StripeURL, c.Issuer = "http://127.0.0.1:12111", "https://login.example/realm" }, []guard.Destination{
+			to("127.0.0.1", 12111, "Stripe's API"), to("login.example", 443, "issuer of tokens"),
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var c serveCmd
@@ -267,14 +266,16 @@ func (v *served) call(t *testing.T, by printedToken, method, path, text string) 
 	return resp.StatusCode, body
 }
 
-// A server without a key reaches nobody, and says so; its rates are the flags'.
+// A server says whom it may connect to, and nobody else; its rates are the flags'.
 func TestServeAlone(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "copy")
-	v := alone(t, dir, "--calls-per-client", "0.001/1")
+	v := alone(t, dir, "--calls-per-client", "0.001/1", "--stripe-url", "http://127.0.0.1:12111")
 	by := printed[printedToken](t, command{args: []string{"token", "--dir", dir}}.run(t))
 	status, body := v.get(t, by, "/data/foundation/network/egress")
-	if diff := cmp.Diff(map[string]any{"egressAddresses": []any{}, "destinations": []any{}}, body); diff != "" || status != http.StatusOK {
+	if diff := cmp.Diff(map[string]any{"egressAddresses": []any{}, "destinations": []any{
+		map[string]any{"host": "127.0.0.1", "port": 12111.0, "purpose": "Stripe's API"},
+	}}, body); diff != "" || status != http.StatusOK {
 		t.Errorf("%d %s", status, diff)
 	}
 	if status, body := v.get(t, by, "/data/foundation/network/egress"); status != http.StatusTooManyRequests {

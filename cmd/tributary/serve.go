@@ -57,7 +57,7 @@ type alertFlags struct {
 	SMTP            string   `name:"smtp-url" env:"TRIBUTARY_SMTP_URL" placeholder:"URL" help:"Mail server of alerts, smtp://user:password@host:587 (STARTTLS) or smtps://; better in the environment, because of the password."`
 	SMTPFrom        string   `name:"smtp-from" env:"TRIBUTARY_SMTP_FROM" placeholder:"ADDRESS" help:"Whom that mail comes from."`
 	AlertHosts      []string `sep:"," name:"alert-hosts" env:"TRIBUTARY_ALERT_HOSTS" placeholder:"HOST,…" help:"Hosts that webhooks of alerts may go to: hooks.example.com, hooks.example.com:8443, http://localhost:9000."`
-	PrivateNetworks []string `sep:"," name:"private-networks" env:"TRIBUTARY_PRIVATE_NETWORKS" placeholder:"CIDR,…" help:"Networks of your own in which mail server and hosts of alerts may be (default: none, but what is named by its address)."`
+	PrivateNetworks []string `sep:"," name:"private-networks" env:"TRIBUTARY_PRIVATE_NETWORKS" placeholder:"CIDR,…" help:"Networks of your own into which the names of Stripe, issuer, collector of traces, mail server and hosts of alerts may lead (default: none, but what is named by its address)."`
 }
 
 // ways returns the ways of alerts, and the destinations that they have.
@@ -118,7 +118,7 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	if err := srv.Listen(ctx); err != nil {
 		return err
 	}
-	k, held, err := c.hold(ctx, srv.Log, out)
+	k, held, err := c.hold(ctx, srv.Log, options.Stripe.Transport)
 	if err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ type holder interface {
 
 // hold takes the directory: with a Stripe key for a keeper of the copy, else
 // for the services alone.
-func (c *serveCmd) hold(ctx context.Context, log *slog.Logger, out *guard.Outbound) (*app.Keeper, holder, error) {
+func (c *serveCmd) hold(ctx context.Context, log *slog.Logger, transport http.RoundTripper) (*app.Keeper, holder, error) {
 	if !c.keyed() {
 		log.InfoContext(ctx, "no Stripe key was given: the API is served, and no account is copied")
 		held, err := app.Hold(ctx, c.Dir)
@@ -156,7 +156,7 @@ func (c *serveCmd) hold(ctx context.Context, log *slog.Logger, out *guard.Outbou
 	if err != nil {
 		return nil, nil, err
 	}
-	s.Log, s.Transport = log, out.Over(stripe.NewTransport())
+	s.Log, s.Transport = log, transport
 	k, err := s.Keep(ctx)
 	return k, k, err
 }
