@@ -39,8 +39,11 @@ func (k *Keeper) Advance(ctx context.Context, resources []string, at time.Time) 
 	if err != nil || report.Stopped || k.home == nil {
 		return report, err
 	}
+	if k.client.KnowsTime() {
+		err = k.home.store.mark(context.WithoutCancel(ctx), clockMark, time.Until(k.client.StripeNow()).Milliseconds())
+	}
 	for _, r := range report.Resources {
-		if r.err == nil {
+		if err == nil && r.err == nil {
 			err = k.home.store.mark(context.WithoutCancel(ctx), reachedMark(r.Resource), began.UnixMilli())
 		}
 		if err != nil {
@@ -68,6 +71,10 @@ func (k *Keeper) want(resources []string) *home {
 	k.sync.Resources = resources
 	return k.home
 }
+
+// clockMark names the mark that says how far Stripe's clock is ahead of the
+// host's, in ms.
+const clockMark = "clock"
 
 // reachedMark names the mark that says when the last pass began that took in
 // all of a resource, epoch ms by the host's clock.

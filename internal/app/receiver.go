@@ -33,7 +33,7 @@ func OpenReceiver(ctx context.Context, dir string, wake func(), log *slog.Logger
 	r := &Receiver{dir: dir, db: &store{db}}
 	secrets := &secretFile{dir: dir}
 	r.Handler = hook.Handler{
-		Secrets: secrets.load, Now: time.Now, Put: r.put, Wake: wake, Log: log,
+		Secrets: secrets.load, Now: r.now, Put: r.put, Wake: wake, Log: log,
 		Owner: func(ctx context.Context) (hook.Owner, error) {
 			account, livemode, err := db.Binding(ctx)
 			return hook.Owner{Account: account, Livemode: livemode}, err
@@ -46,6 +46,16 @@ func OpenReceiver(ctx context.Context, dir string, wake func(), log *slog.Logger
 func (r *Receiver) Close() error { return r.db.Close() }
 
 var _ http.Handler = (*Receiver)(nil)
+
+// now is Stripe's time, as far as the last pass knew it.
+func (r *Receiver) now() time.Time {
+	now := time.Now()
+	ahead, err := r.db.marked(context.Background(), clockMark, 1)
+	if err != nil {
+		return now
+	}
+	return now.Add(time.Duration(ahead[0]) * time.Millisecond)
+}
 
 // put implements hook.Handler's Put.
 func (r *Receiver) put(ctx context.Context, n extract.Notice) (fresh bool, err error) {

@@ -150,7 +150,7 @@ func (s *shop) ended(t *testing.T, flow string, n int) map[string]any {
 // said is the log without the calls.
 func (s *shop) said() string {
 	lines := strings.Split(string(s.plane.log.Bytes()), "\n")
-	return strings.Join(slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, "msg=call") }), "\n")
+	return strings.Join(slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, "msg=call") || strings.Contains(l, "level=DEBUG") }), "\n")
 }
 
 // ask asks for a run of everything outstanding and waits for it.
@@ -326,8 +326,8 @@ func TestWebhooksOfConnections(t *testing.T) {
 	}
 	s.sim.ResetStats()
 	delivered, err := s.sim.Deliver(t.Context(), stripesim.DeliverOptions{})
-	if err != nil || len(delivered) == 0 {
-		t.Fatalf("%v %v", delivered, err)
+	if err != nil || len(delivered) == 0 || slices.ContainsFunc(delivered, func(d stripesim.Delivered) bool { return d.Status != http.StatusOK }) {
+		t.Fatalf("%+v %v", delivered, err)
 	}
 	for _, flow := range []string{charges, customers} {
 		if run := s.ended(t, flow, 2); status(run) != "success" {
