@@ -145,6 +145,9 @@ func (h *home) story(ctx context.Context, r stripe.Resource, history string, aft
 		return Story{}, err
 	}
 	s := Story{History: table.UUID(), Seq: t.table.Seq()}
+	if h.rules.stamp != "" {
+		s.History += "/" + h.rules.stamp // other rules, another story
+	}
 	if history != s.History || after > s.Seq {
 		after = 0
 	}

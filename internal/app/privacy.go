@@ -281,3 +281,22 @@ func (h *home) behindTables(ctx context.Context) ([]string, error) {
 }
 
 func stale(t *lake.Table, stamp string) bool { return t.SnapshotID() != 0 && t.Privacy() != stamp }
+
+// SharePrivacy puts the rules of one directory, if it has any, in force for
+// another.
+func SharePrivacy(ctx context.Context, from, to string) error {
+	if !exists(from) {
+		return nil
+	}
+	rules, err := PrivacyRules(ctx, from)
+	if err != nil || bytes.Equal(rules, privacy.Encode(nil)) {
+		return err
+	}
+	if exists(to) {
+		if have, err := PrivacyRules(ctx, to); err != nil || bytes.Equal(have, rules) {
+			return err
+		}
+	}
+	_, err = SetPrivacy(ctx, to, rules)
+	return err
+}

@@ -358,3 +358,41 @@ func (s *shop) sandboxID(t *testing.T) string {
 	}
 	return by.Sandbox.ID
 }
+
+// The privacy rules of an installation are in force for the copies of its
+// connections, and for what dataflows make of them, also when they come later.
+func TestPrivacyOfConnections(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, "")
+	s.flow(t, "customers", daily())
+	id := s.flows["customers"]
+	s.ended(t, id, 1)
+	if len(emails(s.rows(t, "customers"))) == 0 {
+		t.Fatal("no customer has an address")
+	}
+	dir := s.plane.dir
+	s.plane.stop()
+	rules := `{"rules": [{"resource": "*", "path": "**.email", "do": "drop"}]}`
+	if _, err := app.SetPrivacy(t.Context(), dir, []byte(rules)); err != nil {
+		t.Fatal(err)
+	}
+	s.serve(t, dir)
+	if run := s.ask(t, id); status(run) != "success" {
+		t.Fatal(run)
+	}
+	if n := len(s.rows(t, "customers")); n != len(s.truth(t, "customers")) {
+		t.Errorf("%d rows", n)
+	}
+	if found := emails(s.rows(t, "customers")); len(found) > 0 {
+		t.Errorf("the dataset has addresses: %v", found[:1])
+	}
+}
+
+func emails(rows map[string]any) (found []any) {
+	for _, r := range rows {
+		if e := at(r, "email"); e != nil {
+			found = append(found, e)
+		}
+	}
+	return found
+}

@@ -30,9 +30,10 @@ type shared struct {
 // workers to other accounts.
 const maxWaits = 2
 
-// borrow waits for a copy and returns its keeper with the credentials of s;
-// give hands it on, or closes it where nobody waits.
-func (p *pool) borrow(ctx context.Context, s app.Sync) (keeper *app.Keeper, give func() error, err error) {
+// borrow waits for a copy and returns its keeper with the credentials of s, and
+// the privacy rules of the installation in dir; give hands it on, or closes it
+// where nobody waits.
+func (p *pool) borrow(ctx context.Context, dir string, s app.Sync) (keeper *app.Keeper, give func() error, err error) {
 	c, give, err := p.enter(ctx, s.Dir)
 	if err != nil {
 		return nil, nil, err
@@ -43,7 +44,9 @@ func (p *pool) borrow(ctx context.Context, s app.Sync) (keeper *app.Keeper, give
 		c.keeper = nil
 	}
 	if err == nil && c.keeper == nil {
-		c.keeper, err = s.Keep(ctx)
+		if err = app.SharePrivacy(ctx, dir, s.Dir); err == nil {
+			c.keeper, err = s.Keep(ctx)
+		}
 		c.key = key
 	}
 	if err != nil {

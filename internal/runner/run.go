@@ -150,7 +150,7 @@ func (j *job) do(ctx context.Context) error {
 	if j.Pacer != nil {
 		s.Pacer = j.Pacer(j.Credentials)
 	}
-	keeper, give, err := j.copies.borrow(ctx, s)
+	keeper, give, err := j.copies.borrow(ctx, j.Dir, s)
 	if app.Busy(err) {
 		return errBusy
 	}
