@@ -28,7 +28,7 @@ type shared struct {
 
 // maxWaits is how many runs may wait for one copy: the others leave their
 // workers to other accounts.
-const maxWaits = 2
+const maxWaits = 8
 
 // borrow waits for a copy and returns its keeper with the credentials of s, and
 // the privacy rules of the installation in dir; give hands it on, or closes it

@@ -98,7 +98,7 @@ type Runner struct {
 
 // DefaultWorkers is how many runs a process does at once. Those of one account
 // are done one after the other.
-const DefaultWorkers = 8
+const DefaultWorkers = 16
 
 // A Point is a place in a run.
 type Point string
