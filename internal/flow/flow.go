@@ -62,8 +62,8 @@ type Service struct {
 	Wait   time.Duration
 	Now    func() time.Time
 	Random io.Reader // for ids and etags; nil for crypto/rand
-	// Queued, if set, is told after a run was put down that wants to be done; it
-	// is told again of what was not begun (Due).
+	// Queued, if set, is told after a run was put down that wants to be done, and,
+	// with the zero Ref, after a flow was written that may be due: Due knows.
 	Queued func(ctx context.Context, r Ref)
 	// Dropped, if set, is told of a run that shall end because its flow is gone.
 	Dropped func(ctx context.Context, r Ref)

@@ -40,6 +40,7 @@ func (s *Service) createFlow(ctx context.Context, call *gateway.Call) (*gateway.
 	if err != nil {
 		return nil, err
 	}
+	s.hint(ctx)
 	a := gateway.Created(base+"/flows/"+f.ID, f.written())
 	a.Header.Set("ETag", f.Etag)
 	return a, nil
@@ -286,7 +287,16 @@ func (s *Service) rewrite(ctx context.Context, call *gateway.Call, given string,
 		if err != nil {
 			return nil, err
 		}
+		s.hint(ctx)
 		return &gateway.Answer{Header: etagHeader(&f.Item), Body: f.written()}, nil
+	}
+}
+
+// hint tells that a flow may be due by now: its first run begins at once, and not
+// when schedules are looked at the next time.
+func (s *Service) hint(ctx context.Context) {
+	if s.Queued != nil {
+		s.Queued(ctx, Ref{})
 	}
 }
 
