@@ -350,6 +350,8 @@ func TestAddresses(t *testing.T) {
 	w.clock.forward(time.Minute)
 	w.idle(t, s)
 	var got []string
+	w.mail.mu.Lock()
+	defer w.mail.mu.Unlock()
 	for _, m := range w.mail.got {
 		got = append(got, m.To)
 	}
