@@ -164,7 +164,7 @@ func TestStalled(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")
 	arrived := make(chan int, 10)
-	stalls := func(n int) (*alert.Service, chan struct{}) {
+	stalls := func(n int) (*alert.Service, func()) {
 		s, free := w.service(), make(chan struct{})
 		slow := *s.Client
 		slow.Transport = roundTrip(func(r *request) (*response, error) {
@@ -173,10 +173,14 @@ func TestStalled(t *testing.T) {
 			return w.hook.server.Client().Transport.RoundTrip(r)
 		})
 		s.Client = &slow
-		return s, free
+		return s, sync.OnceFunc(func() { close(free) })
 	}
 	first, freeFirst := stalls(1)
+	defer freeFirst()
+	stood := w.clock.now()
+	first.Now = func() time.Time { return stood } // so that it does not take over from itself
 	second, freeSecond := stalls(2)
+	defer freeSecond()
 	subscribe(t, first, prod, hook(w))
 	tell(t, first, prod, runs(3)...)
 	stopFirst := run(t, first)
@@ -184,26 +188,22 @@ func TestStalled(t *testing.T) {
 		t.Fatal(n)
 	}
 	w.clock.forward(2 * time.Minute)
-	ctx, cancel := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	wg.Go(func() { _ = second.Run(ctx) })
+	run(t, second)
 	if n := <-arrived; n != 2 {
 		t.Fatal(n)
 	}
-	close(freeFirst)
+	freeFirst()
 	until(t, "the first one is through", func() bool { return w.hook.calls() == 1 })
 	// It looks for what else there is, and finds that nothing is its own.
-	subscribe(t, first, prod, alert.Subscription{Channel: alert.Email, To: []string{"ops@example.com"}})
-	tell(t, first, prod, of(alert.RunFailure, "f"))
+	subscribe(t, second, prod, alert.Subscription{Channel: alert.Email, To: []string{"ops@example.com"}})
+	tell(t, second, prod, of(alert.RunFailure, "f"))
 	until(t, "the other subscription is served", func() bool { return len(w.mail.subjects()) == 1 })
 	stopFirst()
 	if n := w.hook.calls(); n != 1 || len(arrived) != 0 {
 		t.Errorf("%d webhooks, and %d on their way", n, len(arrived))
 	}
-	close(freeSecond)
+	freeSecond()
 	w.idle(t, second)
-	cancel()
-	wg.Wait()
 	if diff := cmp.Diff([]string{"0", "0", "1", "2", "f"}, ids(w.hook.all(t))); diff != "" {
 		t.Error(diff)
 	}
