@@ -17,9 +17,9 @@ func TestAlertFlags(t *testing.T) {
 	t.Parallel()
 	f := alertFlags{
 		SMTP: "smtps://user:s3cret@Mail.Example.org", SMTPFrom: "alerts@example.org",
-		AlertHosts: []string{"hooks.example.com", "hooks.example.com:8443", "http://localhost:9000"}, PrivateNetworks: []string{"10.0.0.0/8"},
+		AlertHosts: []string{"hooks.example.com", "hooks.example.com:8443", "http://localhost:9000"},
 	}
-	ways, all, err := f.ways()
+	ways, all, err := f.ways(&guard.Outbound{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,9 +60,8 @@ func TestAlertFlagsRefused(t *testing.T) {
 		{alertFlags{SMTPFrom: "a@b.c"}, "go together"},
 		{alertFlags{SMTP: "smtp://u:s3cret@", SMTPFrom: "a@b.c"}, "the URL of the mail server"},
 		{alertFlags{AlertHosts: []string{"https://"}}, "--alert-hosts"},
-		{alertFlags{PrivateNetworks: []string{"10.0.0.1/8"}}, "--private-networks"},
 	} {
-		if _, _, err := tt.flags.ways(); err == nil || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "s3cret") {
+		if _, _, err := tt.flags.ways(&guard.Outbound{}); err == nil || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%v: %v", tt.says, err)
 		}
 	}

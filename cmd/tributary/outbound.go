@@ -14,7 +14,8 @@ import (
 
 // outboundFlags are about what serve connects to by itself.
 type outboundFlags struct {
-	Egress []string `sep:"," name:"egress-addresses" env:"TRIBUTARY_EGRESS_ADDRESSES" placeholder:"IP,…" help:"Addresses that others see this server's calls come from, told to those who bind Stripe keys to addresses."`
+	Egress  []string `sep:"," name:"egress-addresses" env:"TRIBUTARY_EGRESS_ADDRESSES" placeholder:"IP,…" help:"Addresses that others see this server's calls come from, told to those who bind Stripe keys to addresses."`
+	Private []string `sep:"," name:"private-networks" env:"TRIBUTARY_PRIVATE_NETWORKS" placeholder:"CIDR,…" help:"Networks that are not public and that the names of Stripe, issuer, collector of traces, mail server and hosts of alerts may resolve into (default: none; an address in their URL counts as it is)."`
 }
 
 // keyed says whether a Stripe key was given, and thus whether there is a copy
@@ -49,7 +50,7 @@ func (c *serveCmd) destinations() (urls, purposes []string) {
 func (c *serveCmd) outbound() (*guard.Outbound, error) {
 	o := &guard.Outbound{Proxy: http.ProxyFromEnvironment}
 	var err error
-	if o.Private, err = prefixes("--private-networks", c.PrivateNetworks); err != nil {
+	if o.Private, err = prefixes("--private-networks", c.Private); err != nil {
 		return nil, err
 	}
 	urls, purposes := c.destinations()

@@ -65,7 +65,7 @@ func (h *host) named(t *testing.T, name string) string {
 func reader(t *testing.T, stripeURL string, private ...string) (*stripe.Client, *http.Transport) {
 	t.Helper()
 	c := serveCmd{}
-	c.StripeURL, c.PrivateNetworks = stripeURL, private
+	c.StripeURL, c.Private = stripeURL, private
 	out, err := c.outbound()
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,18 +55,14 @@ type issuerFlags struct {
 
 // alertFlags say how alerts leave the application.
 type alertFlags struct {
-	SMTP            string   `name:"smtp-url" env:"TRIBUTARY_SMTP_URL" placeholder:"URL" help:"Mail server of alerts, smtp://user:password@host:587 (STARTTLS) or smtps://; better in the environment, because of the password."`
-	SMTPFrom        string   `name:"smtp-from" env:"TRIBUTARY_SMTP_FROM" placeholder:"ADDRESS" help:"Whom that mail comes from."`
-	AlertHosts      []string `sep:"," name:"alert-hosts" env:"TRIBUTARY_ALERT_HOSTS" placeholder:"HOST,…" help:"Hosts that webhooks of alerts may go to: hooks.example.com, hooks.example.com:8443, http://localhost:9000."`
-	PrivateNetworks []string `sep:"," name:"private-networks" env:"TRIBUTARY_PRIVATE_NETWORKS" placeholder:"CIDR,…" help:"Networks of your own into which the names of Stripe, issuer, collector of traces, mail server and hosts of alerts may lead (default: none, but what is named by its address)."`
+	SMTP       string   `name:"smtp-url" env:"TRIBUTARY_SMTP_URL" placeholder:"URL" help:"Mail server of alerts, smtp://user:password@host:587 (STARTTLS) or smtps://; better in the environment, because of the password."`
+	SMTPFrom   string   `name:"smtp-from" env:"TRIBUTARY_SMTP_FROM" placeholder:"ADDRESS" help:"Whom that mail comes from."`
+	AlertHosts []string `sep:"," name:"alert-hosts" env:"TRIBUTARY_ALERT_HOSTS" placeholder:"HOST,…" help:"Hosts that webhooks of alerts may go to: hooks.example.com, hooks.example.com:8443, http://localhost:9000."`
 }
 
-// ways returns the ways of alerts, and the destinations that they have.
-func (f *alertFlags) ways() (a control.Alerts, all []guard.Destination, err error) {
-	private, err := prefixes("--private-networks", f.PrivateNetworks)
-	if err != nil {
-		return a, nil, err
-	}
+// ways returns the ways of alerts, and the destinations that they have. They go
+// out as all else does, but each to its own destinations alone.
+func (f *alertFlags) ways(out *guard.Outbound) (a control.Alerts, all []guard.Destination, err error) {
 	if (f.SMTP == "") != (f.SMTPFrom == "") {
 		return a, nil, problem.Errorf(problem.Invalid, "--smtp-url and --smtp-from go together")
 	}
@@ -75,7 +72,7 @@ func (f *alertFlags) ways() (a control.Alerts, all []guard.Destination, err erro
 			return a, nil, err
 		}
 		d := guard.Destination{Host: mail.Host, Port: mail.Port, Purpose: "mail of alerts"}
-		mail.Dial = (&guard.Outbound{Destinations: []guard.Destination{d}, Private: private}).DialContext
+		mail.Dial = (&guard.Outbound{Destinations: []guard.Destination{d}, Private: out.Private}).DialContext
 		a.Mail, all = mail, append(all, d)
 	}
 	var hooks []guard.Destination
@@ -90,8 +87,8 @@ func (f *alertFlags) ways() (a control.Alerts, all []guard.Destination, err erro
 		hooks = append(hooks, d)
 	}
 	if len(hooks) > 0 {
-		out := &guard.Outbound{Destinations: hooks, Private: private}
-		a.Client, a.Allowed = &http.Client{Transport: out.Transport()}, out.Names
+		to := &guard.Outbound{Destinations: hooks, Private: out.Private, Proxy: out.Proxy}
+		a.Client, a.Allowed = &http.Client{Transport: to.Transport()}, to.Names
 	}
 	return a, append(all, hooks...), nil
 }
@@ -182,11 +179,11 @@ func (c *serveCmd) options(ctx context.Context, log *slog.Logger, out *guard.Out
 	if o.Metrics, err = prefixes("--metrics-from", c.MetricsFrom); err != nil {
 		return o, nil, err
 	}
-	ways, hosts, err := c.ways()
+	ways, hosts, err := c.ways(out)
 	if err != nil {
 		return o, nil, err
 	}
-	o.Alerts, o.Egress.Destinations = ways, append(o.Egress.Destinations, hosts...)
+	o.Alerts, o.Egress.Destinations = ways, slices.Concat(o.Egress.Destinations, hosts)
 	client := &http.Client{Transport: out.Transport(), Timeout: 30 * time.Second}
 	if tracesURL() != "" {
 		if o.Spans, err = telemetry.Exporter(ctx, client); err != nil {

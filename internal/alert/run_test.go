@@ -158,6 +158,58 @@ func TestTakenOver(t *testing.T) {
 	})
 }
 
+// A process that was stalled for longer than its lease leaves what it had in
+// hand to the one that has it by now.
+func TestStalled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	arrived := make(chan int, 10)
+	stalls := func(n int) (*alert.Service, func()) {
+		s, free := w.service(), make(chan struct{})
+		slow := *s.Client
+		slow.Transport = roundTrip(func(r *request) (*response, error) {
+			arrived <- n
+			<-free
+			return w.hook.server.Client().Transport.RoundTrip(r)
+		})
+		s.Client = &slow
+		return s, sync.OnceFunc(func() { close(free) })
+	}
+	first, freeFirst := stalls(1)
+	defer freeFirst()
+	stood := w.clock.now()
+	first.Now = func() time.Time { return stood } // so that it does not take over from itself
+	second, freeSecond := stalls(2)
+	defer freeSecond()
+	subscribe(t, first, prod, hook(w))
+	tell(t, first, prod, runs(3)...)
+	stopFirst := run(t, first)
+	if n := <-arrived; n != 1 {
+		t.Fatal(n)
+	}
+	w.clock.forward(2 * time.Minute)
+	run(t, second)
+	if n := <-arrived; n != 2 {
+		t.Fatal(n)
+	}
+	freeFirst()
+	until(t, "the first one is through", func() bool { return w.hook.calls() == 1 })
+	// It looks for what else there is, and finds that nothing is its own.
+	subscribe(t, second, prod, alert.Subscription{Channel: alert.Email, To: []string{"ops@example.com"}})
+	tell(t, second, prod, of(alert.RunFailure, "f"))
+	until(t, "the other subscription is served", func() bool { return len(w.mail.subjects()) == 1 })
+	stopFirst()
+	if n := w.hook.calls(); n != 1 || len(arrived) != 0 {
+		t.Errorf("%d webhooks, and %d on their way", n, len(arrived))
+	}
+	freeSecond()
+	w.idle(t, second)
+	if diff := cmp.Diff([]string{"0", "0", "1", "2", "f"}, ids(w.hook.all(t))); diff != "" {
+		t.Error(diff)
+	}
+	nothingLeft(t, second)
+}
+
 // A Run that is told to end gives back what it had in hand, and the next one
 // goes on at once.
 func TestGoesOn(t *testing.T) {
@@ -256,7 +308,7 @@ func TestGivenUp(t *testing.T) {
 			if got := ids(w.hook.all(t)); status == 422 && !slices.Equal(got, []string{"0", "2", "3", "4"}) {
 				t.Error(got)
 			}
-			for range 20 {
+			for range 13 { // three days and six hours
 				w.clock.forward(6 * time.Hour)
 				w.idle(t, s)
 			}
@@ -298,6 +350,8 @@ func TestAddresses(t *testing.T) {
 	w.clock.forward(time.Minute)
 	w.idle(t, s)
 	var got []string
+	w.mail.mu.Lock()
+	defer w.mail.mu.Unlock()
 	for _, m := range w.mail.got {
 		got = append(got, m.To)
 	}

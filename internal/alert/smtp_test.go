@@ -17,6 +17,7 @@ import (
 	"mime/quotedprintable"
 	"net"
 	netmail "net/mail"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -69,6 +70,12 @@ func certificate(t testing.TB) (*tls.Config, *x509.CertPool) {
 	pool := x509.NewCertPool()
 	pool.AddCert(cert)
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}, pool
+}
+
+func (p *post) letters() []posted {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.got)
 }
 
 // start serves until the test ends, and returns where.
@@ -234,7 +241,7 @@ func TestSMTP(t *testing.T) {
 			if err := s.Send(t.Context(), letter); err != nil {
 				t.Fatal(err)
 			}
-			got := p.got[0]
+			got := p.letters()[0]
 			if got.secure != tt.secure || got.user != tt.user || got.user != "" && got.password != password {
 				t.Errorf("%+v", got)
 			}
@@ -314,8 +321,8 @@ func TestSMTPRefuses(t *testing.T) {
 				t.Error(err)
 			}
 			notTold(t, "s3cret/p&ss", fmt.Sprint(err))
-			if len(p.got) != 0 {
-				t.Error(p.got)
+			if got := p.letters(); len(got) != 0 {
+				t.Error(got)
 			}
 		})
 	}
@@ -330,6 +337,8 @@ func TestSMTPStranger(t *testing.T) {
 	if err := s.Send(t.Context(), letter); problem.KindOf(err) != problem.Unavailable {
 		t.Error(err)
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, l := range p.said {
 		if strings.HasPrefix(l, "AUTH") {
 			t.Error(l)

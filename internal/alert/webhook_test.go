@@ -102,7 +102,7 @@ func TestDestinations(t *testing.T) {
 	}{
 		{name: "an address that was named", url: w.hook.server.URL, outbound: guard.Outbound{Destinations: named(w.hook.server.URL)}},
 		{name: "a name inside", url: inside, outbound: guard.Outbound{Destinations: named(inside), Private: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}},
-		{name: "a name that leads inside", url: inside, outbound: guard.Outbound{Destinations: named(inside)}, error: "it can't be reached: hooks.internal resolves to 127.0.0.1, which is not a public address"},
+		{name: "a name that leads inside", url: inside, outbound: guard.Outbound{Destinations: named(inside)}, error: "it can't be reached: hooks.internal resolves to 127.0.0.1, which is not a public address. If it should, name its network with --private-networks"},
 		{name: "not named", url: "https://evil.example.com/x", outbound: guard.Outbound{Destinations: named(inside)}, refused: "evil.example.com is none of the hosts"},
 		{name: "another port", url: "http://hooks.internal:1/", outbound: guard.Outbound{Destinations: named(inside)}, refused: "none of the hosts"},
 		{name: "metadata of a cloud", url: "http://169.254.169.254/latest", outbound: guard.Outbound{Destinations: named(inside)}, refused: "none of the hosts"},
