@@ -237,11 +237,6 @@ func (s *shop) exact(t *testing.T) {
 	}
 }
 
-// once is a schedule of one run, now.
-func once() map[string]any {
-	return map[string]any{"startTime": fmt.Sprint(time.Now().Unix()), "frequency": "once"}
-}
-
 // daily is a schedule whose first slot is now.
 func daily() map[string]any {
 	return map[string]any{"startTime": fmt.Sprint(time.Now().Unix()), "frequency": "day", "interval": "1"}
