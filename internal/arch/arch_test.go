@@ -66,7 +66,7 @@ var rules = rulebook{
 		},
 		"internal/flow": {
 			"internal/access", "internal/catalog", "internal/dataprep", "internal/docstore", "internal/gateway", "internal/jsondoc", "internal/problem",
-			"internal/secret", "internal/stripe", "internal/xdm",
+			"internal/rawjson", "internal/secret", "internal/stripe", "internal/xdm",
 		},
 		"internal/source": {"internal/flow", "internal/problem", "internal/stripe"},
 		// Where dataflows and the data plane meet.

@@ -55,7 +55,7 @@ func openShop(t *testing.T, database string) *shop {
 	s := &shop{sim: sim, database: database, how: how, flows: map[string]string{}, datasets: map[string]string{}}
 	s.serve(t, t.TempDir())
 	s.connection = s.must(201, "POST", flowservice+"/connections", map[string]any{
-		"name": "Stripe base connection", "connectionSpec": map[string]any{"id": "cc2c31d6-7b8c-4581-b49f-5c8698aa3ab3", "version": "1.0"},
+		"name": "Stripe base connection", "connectionSpec": map[string]any{"id": stripeSpec, "version": "1.0"},
 		"auth": map[string]any{"specName": "OAuth2 Refresh Code", "params": map[string]any{"accessToken": sim.Key()}},
 	}).json(t)["id"].(string)
 	return s
@@ -78,30 +78,40 @@ func (s *shop) again(t *testing.T) {
 func (s *shop) flow(t *testing.T, resource string, schedule map[string]any, more ...func(body map[string]any)) (id string) {
 	t.Helper()
 	source := s.must(201, "POST", flowservice+"/sourceConnections", map[string]any{
-		"name": resource, "baseConnectionId": s.connection, "connectionSpec": map[string]any{"id": "cc2c31d6-7b8c-4581-b49f-5c8698aa3ab3", "version": "1.0"},
+		"name": resource, "baseConnectionId": s.connection, "connectionSpec": map[string]any{"id": stripeSpec, "version": "1.0"},
 		"data": map[string]any{"format": "json"}, "params": map[string]any{"resourcePath": resource},
 	}).json(t)["id"]
 	schema := s.schema(resources[resource])
 	s.datasets[resource] = s.dataset("flow of "+resource, schema)
 	target := s.must(201, "POST", flowservice+"/targetConnections", map[string]any{
-		"name": resource, "connectionSpec": map[string]any{"id": "c604ff05-7f1a-43c0-8e18-33bf874cb11c", "version": "1.0"},
+		"name": resource, "connectionSpec": map[string]any{"id": dataLakeSpec, "version": "1.0"},
 		"data":   map[string]any{"format": "parquet_xdm", "schema": map[string]any{"id": schema, "version": "application/vnd.adobe.xed-full+json;version=1.0"}},
 		"params": map[string]any{"dataSetId": s.datasets[resource]},
 	}).json(t)["id"]
-	set := s.must(200, "GET", "/data/foundation/conversion/mappingSetTemplates/"+resource+"?schema="+url.QueryEscape(schema), nil)
-	mapping := s.must(200, "POST", "/data/foundation/conversion/mappingSets", string(set.body)).json(t)["id"]
-	body := map[string]any{
-		"name": "flow of " + resource, "flowSpec": map[string]any{"id": "6499120c-0b15-42dc-936e-847ea3c24d72", "version": "1.0"},
-		"sourceConnectionIds": []any{source}, "targetConnectionIds": []any{target},
-		"transformations": []any{map[string]any{"name": "Mapping", "params": map[string]any{"mappingId": mapping, "mappingVersion": 0}}},
-		"scheduleParams":  schedule,
-	}
+	body := flowBody("flow of "+resource, source, target, s.mapping(resource, schema), schedule)
 	for _, change := range more {
 		change(body)
 	}
 	id = s.must(201, "POST", flowservice+"/flows", body).json(t)["id"].(string)
 	s.flows[resource] = id
 	return id
+}
+
+// mapping makes a mapping set of the release's template for a resource.
+func (c client) mapping(resource, schema string) any {
+	c.t.Helper()
+	set := c.must(200, "GET", "/data/foundation/conversion/mappingSetTemplates/"+resource+"?schema="+url.QueryEscape(schema), nil)
+	return c.must(200, "POST", "/data/foundation/conversion/mappingSets", string(set.body)).json(c.t)["id"]
+}
+
+// flowBody describes a dataflow.
+func flowBody(name string, source, target, mapping any, schedule map[string]any) map[string]any {
+	return map[string]any{
+		"name": name, "flowSpec": map[string]any{"id": flowSpec, "version": "1.0"},
+		"sourceConnectionIds": []any{source}, "targetConnectionIds": []any{target},
+		"transformations": []any{map[string]any{"name": "Mapping", "params": map[string]any{"mappingId": mapping, "mappingVersion": 0}}},
+		"scheduleParams":  schedule,
+	}
 }
 
 // runs returns the runs of a flow, newest first.
@@ -237,14 +247,14 @@ func (s *shop) exact(t *testing.T) {
 	}
 }
 
-// once is a schedule of one run, now.
-func once() map[string]any {
-	return map[string]any{"startTime": fmt.Sprint(time.Now().Unix()), "frequency": "once"}
-}
-
 // daily is a schedule whose first slot is now.
 func daily() map[string]any {
 	return map[string]any{"startTime": fmt.Sprint(time.Now().Unix()), "frequency": "day", "interval": "1"}
+}
+
+// tomorrow is a daily schedule that does not begin while a test runs.
+func tomorrow() map[string]any {
+	return map[string]any{"startTime": fmt.Sprint(time.Now().AddDate(0, 0, 1).Unix()), "frequency": "day", "interval": "1"}
 }
 
 // Six flows of one account land all of it, reading it once, and follow it.

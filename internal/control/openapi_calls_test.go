@@ -44,6 +44,21 @@ func (ch *checker) roles() {
 	ch.call(204, "DELETE", all+id, nil)
 }
 
+func (ch *checker) policies() {
+	const products, policies = "/foundation/access-control/administration/products", "/foundation/access-control/administration/policies"
+	ch.call(200, "GET", products, nil)
+	for _, part := range []string{"categories", "permission-sets"} {
+		ch.call(200, "GET", products+"/tributary/"+part, nil)
+		ch.call(404, "GET", products+"/"+unknownID+"/"+part, nil)
+	}
+	ch.call(200, "GET", policies, nil)
+	ch.call(400, "GET", policies+"?limit=0", nil)
+	ch.call(400, "POST", policies, `{"name":"None"}`)
+	for _, method := range []string{"GET", "PUT", "PATCH", "DELETE"} {
+		ch.call(404, method, policies+"/"+unknownID, nil)
+	}
+}
+
 // types are the collections of the Schema Registry with a body for each, in
 // which %[1]s is a class and %[2]s the collection.
 var types = [][2]string{

@@ -3,21 +3,32 @@ package control_test
 // Reasons for which an answer of a call is not held against its file.
 const (
 	nothingThere    = "there is nothing that could be asked for"
+	notForClients   = "nobody's call of it succeeds here: what it would change is the release's, or there are no such things"
 	nothingToRefuse = "the call has no parameter that could be wrong"
 )
 
 // spared are the calls of which a success, or a refusal, can't be had.
 var spared = map[string]string{
-	"GET /data/foundation/schemaregistry/global/fieldgroups/{id}": nothingThere,
-	"GET /data/foundation/schemaregistry/global/mixins/{id}":      nothingThere,
-	"GET /data/foundation/schemaregistry/global/datatypes/{id}":   nothingThere,
-	"GET /data/foundation/schemaregistry/global/schemas/{id}":     nothingThere,
-	"GET /data/foundation/access-control/acl/reference":           nothingToRefuse,
-	"GET /data/foundation/sandbox-management/sandboxTypes":        nothingToRefuse,
-	"GET /data/foundation/catalog":                                nothingToRefuse,
-	"GET /data/foundation/conversion/languages/el/functions":      nothingToRefuse,
-	"GET /data/foundation/conversion/languages/el/operators":      nothingToRefuse,
-	"GET /data/foundation/schemaregistry/stats":                   nothingToRefuse,
+	"GET /data/foundation/schemaregistry/global/fieldgroups/{id}":         nothingThere,
+	"GET /data/foundation/schemaregistry/global/mixins/{id}":              nothingThere,
+	"GET /data/foundation/schemaregistry/global/datatypes/{id}":           nothingThere,
+	"GET /data/foundation/schemaregistry/global/schemas/{id}":             nothingThere,
+	"POST /data/foundation/access-control/administration/policies":        notForClients,
+	"GET /data/foundation/access-control/administration/policies/{id}":    notForClients,
+	"PUT /data/foundation/access-control/administration/policies/{id}":    notForClients,
+	"PATCH /data/foundation/access-control/administration/policies/{id}":  notForClients,
+	"DELETE /data/foundation/access-control/administration/policies/{id}": notForClients,
+	"POST /data/foundation/flowservice/connectionSpecs":                   notForClients,
+	"PUT /data/foundation/flowservice/connectionSpecs/{id}":               notForClients,
+	"POST /data/foundation/flowservice/flowSpecs":                         notForClients,
+	"PUT /data/foundation/flowservice/flowSpecs/{id}":                     notForClients,
+	"PUT /data/foundation/flowservice/runs/{id}":                          notForClients,
+	"GET /data/foundation/access-control/acl/reference":                   nothingToRefuse,
+	"GET /data/foundation/sandbox-management/sandboxTypes":                nothingToRefuse,
+	"GET /data/foundation/catalog":                                        nothingToRefuse,
+	"GET /data/foundation/conversion/languages/el/functions":              nothingToRefuse,
+	"GET /data/foundation/conversion/languages/el/operators":              nothingToRefuse,
+	"GET /data/foundation/schemaregistry/stats":                           nothingToRefuse,
 }
 
 // deviations are what we answer other than a file says, on purpose: with
@@ -27,8 +38,14 @@ var deviations = []struct {
 	status int
 	says   string // what the fault's words hold
 	why    string
-	ops    []string
+	ops    []string // nil for all of the file
 }{
+	{"access-control", 200, "value must be an object", "the file's own samples have lists", []string{
+		"GET /administration/products/{PRODUCT_ID}/categories", "GET /administration/products/{PRODUCT_ID}/permission-sets",
+	}},
+	{"access-control", 400, "no such status", "the file has no word for a refusal of the service", nil},
+	{"access-control", 404, "no such status", "as above", nil},
+
 	{"sandbox", 200, "date-time", "the guides show 2019-09-04 20:13:46", []string{
 		"GET /sandbox-management/", "GET /sandbox-management/sandboxes", "GET /sandbox-management/sandboxes/{sandboxName}", "PATCH /sandbox-management/sandboxes/{sandboxName}",
 	}},
@@ -81,4 +98,15 @@ var deviations = []struct {
 	{"data-prep", 200, "/: value must be an object", "a set has many mappings; the file shows one in the place of the list", []string{"GET /mappingSets/{MAPPING_SET_ID}/mappings"}},
 	{"data-prep", 200, "/: value must be a boolean", "the guide answers validationStatus and error", []string{"POST /languages/el/validate"}},
 	{"data-prep", 200, "Value is not nullable", "what there is none of is null, as in the file's own sample", []string{"POST /mappingSets/validate", "POST /mappingSets/preview"}},
+
+	{"flow-service", 400, "no such status", "the guides list the refusals with their codes; the file has a few of them", nil},
+	{"flow-service", 404, "no such status", "as above", nil},
+	{"flow-service", 403, "no such status", "as above; the call is for providers of sources alone", []string{"PUT /runs/{RUN_ID}"}},
+	{"flow-service", 200, "/uiAttributes/", "the guide's sample has objects", []string{"GET /connectionSpecs", "GET /connectionSpecs/{CONNECTION_SPEC_ID}"}},
+	{"flow-service", 200, "/transformationSpecs: value must be an object", "the guides have a list", []string{"GET /flowSpecs", "GET /flowSpecs/{FLOW_SPEC_ID}", "POST /flowSpecs/search"}},
+	{"flow-service", 200, "/scheduleParams/", "the guides' times and switches of a flow are texts", []string{"GET /flows", "GET /flows/{FLOW_ID}"}},
+	{"flow-service", 200, "/: value must be an array", "the guide's is an object with format, schema and data; the rest are items, as everywhere", []string{
+		"GET /connections/{BASE_CONNECTION_ID}/explore", "GET /connections/{BASE_CONNECTION_ID}/configs",
+		"GET /connectionSpecs/{CONNECTION_SPEC_ID}/explore", "GET /connectionSpecs/{CONNECTION_SPEC_ID}/configs",
+	}},
 }

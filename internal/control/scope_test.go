@@ -90,6 +90,7 @@ var makers = map[string]func(c client, name string) thing{
 const (
 	stripeSpec   = "cc2c31d6-7b8c-4581-b49f-5c8698aa3ab3"
 	dataLakeSpec = "c604ff05-7f1a-43c0-8e18-33bf874cb11c"
+	flowSpec     = "6499120c-0b15-42dc-936e-847ea3c24d72"
 )
 
 // connection makes a base connection with a key of Stripe's.

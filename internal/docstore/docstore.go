@@ -158,6 +158,20 @@ func (t *Tx) List(s Scope, kind string, p Page) ([]Doc, error) {
 	return docs, err
 }
 
+// Count returns how many documents of a kind there are, of a parent's alone
+// unless it is empty.
+func (t *Tx) Count(s Scope, kind, parent string) (n int, err error) {
+	if !Storable(parent) {
+		return 0, nil
+	}
+	query, args := "select count(*) from doc where org = ? and sandbox = ? and kind = ?", []any{s.Org, s.Sandbox, kind}
+	if parent != "" {
+		query, args = query+" and parent = ?", append(args, parent)
+	}
+	err = t.row(query, args...).Scan(&n)
+	return n, err
+}
+
 // Put writes a document. With revision 0 it must be new, created now unless
 // the caller says when. With another revision it replaces that state, and
 // Updated becomes now. It returns the document as it is now stored, ErrTaken,

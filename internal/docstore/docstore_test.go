@@ -175,6 +175,13 @@ func TestScopes(t *testing.T) {
 					if diff := gocmp.Diff(expected, got, cmpopts.EquateEmpty()); diff != "" {
 						rt.Fatalf("%v %+v: %s", s, p, diff)
 					}
+					var n int
+					if err := db.Do(t.Context(), func(tx *docstore.Tx) (err error) {
+						n, err = tx.Count(s, "k", p.Parent)
+						return err
+					}); err != nil || n != len(expected) {
+						rt.Fatalf("%v %+v: %d counted of %d: %v", s, p, n, len(expected), err)
+					}
 				}
 			}
 		})

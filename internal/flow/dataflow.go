@@ -127,6 +127,7 @@ var flows = &kind[Flow]{
 	fields: append([]string{
 		"flowSpec", "sourceConnectionIds", "targetConnectionIds", "transformations", "scheduleParams", "options", "inheritedAttributes", "runs", "lastOperation", "lastRunDetails",
 	}, common...),
+	stored: []string{"flowSpec", "sourceConnectionIds", "targetConnectionIds", "transformations", "scheduleParams", "options", "lastOperation", "lastRunDetails"},
 	parent: func(f *Flow) string {
 		if len(f.Labels) > 0 {
 			return labelled

@@ -37,6 +37,9 @@ func BenchmarkReads(b *testing.B) {
 		{"runs-since", "/runs?property=metrics.durationSummary.startedAtUTC%3E" + since},
 		{"runs-of-flow-failed", "/runs?property=flowId==" + flow + "&property=metrics.statusSummary.status==failed"},
 		{"runs-count", "/runs?count=true"},
+		{"runs-count-failed", "/runs?count=true&property=metrics.statusSummary.status==failed"},
+		{"runs-none", "/runs?property=metrics.recordSummary.inputRecordCount%3E1000"},
+		{"runs-by-start", "/runs?orderby=providerRefId"},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			var took []time.Duration

@@ -108,6 +108,9 @@ type kind[T any] struct {
 	one        string // of them
 	// fields may be asked for by filters, orders and projections.
 	fields []string
+	// stored are those of them, beside the common ones, that a document has as
+	// clients see them.
+	stored []string
 	parent func(*T) string // nil for none
 	view   func(*T) any    // what clients see
 	item   func(*T) *Item

@@ -1,9 +1,9 @@
 package flow
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
@@ -14,14 +14,16 @@ import (
 	"github.com/tributary-data/tributary/internal/gateway"
 )
 
-// pageSize is how many documents are read at once.
+// pageSize is how many documents are read at once, at most, where it is not
+// known how many are wanted.
 const pageSize = 500
 
-// A row is an item of a list: as JSON, and decoded for filters and orders.
+// A row is an item of a list.
 type row struct {
-	text json.RawMessage
-	doc  map[string]any
-	mark mark
+	stored docstore.Doc
+	text   json.RawMessage // as clients see it
+	doc    map[string]any  // what orders or projections look at, decoded
+	mark   mark
 }
 
 // envelope is how the service answers with items.
@@ -39,9 +41,18 @@ func etagHeader(i *Item) map[string][]string { return map[string][]string{"Etag"
 
 // list answers with the items that a query asks for.
 func list[T any](ctx context.Context, s *Service, k *kind[T], c access.Caller, path string, q *query) (*gateway.Answer, error) {
+	if q.count {
+		n, err := k.count(ctx, s, c, q)
+		return gateway.OK(map[string]int{"count": n}), err
+	}
 	rows, more, err := k.rows(ctx, s, c, q)
 	if err != nil {
 		return nil, err
+	}
+	for i := range rows {
+		if err := k.show(&rows[i], q); err != nil {
+			return nil, err
+		}
 	}
 	return q.answer(path, rows, more)
 }
@@ -75,61 +86,135 @@ func (q *query) answer(path string, rows []row, more bool) (*gateway.Answer, err
 	return gateway.OK(answer), nil
 }
 
-// rows returns the rows of a page, of all pages where they are to be counted,
-// and whether there are more behind them.
+// rows returns the rows of a page, and whether there are more behind them.
 func (k *kind[T]) rows(ctx context.Context, s *Service, c access.Caller, q *query) (rows []row, more bool, err error) {
-	if !q.byCreation() {
-		return k.sorted(ctx, s, c, q)
+	add := func(d docstore.Doc, doc map[string]any) {
+		rows = append(rows, row{stored: d, doc: doc, mark: mark{Created: d.Mark().Created, ID: d.ID}})
 	}
-	page := docstore.Page{Newest: true, Parent: q.flowID(), Limit: pageSize}
-	if k.parent == nil {
-		page.Parent = ""
+	if !q.byCreation() { // all that match are read
+		err = k.each(ctx, s, c, q, docstore.Page{Limit: pageSize}, func(d docstore.Doc, doc map[string]any) bool {
+			add(d, doc)
+			return true
+		})
+		rows, more = q.page(rows)
+		return rows, more, err
 	}
-	if q.after != nil && !q.count {
+	page := docstore.Page{Limit: q.limit + 1}
+	if q.after != nil {
 		page.After = docstore.Mark{Created: q.after.Created, ID: q.after.ID}
 	}
+	err = k.each(ctx, s, c, q, page, func(d docstore.Doc, doc map[string]any) bool {
+		if more = len(rows) == q.limit; !more {
+			add(d, doc)
+		}
+		return !more
+	})
+	return rows, more, err
+}
+
+// count returns how many match, whatever the page.
+func (k *kind[T]) count(ctx context.Context, s *Service, c access.Caller, q *query) (n int, err error) {
+	if parent, filters := q.ofFlow(); len(filters) == 0 {
+		err = s.DB.Do(ctx, func(t *docstore.Tx) (err error) {
+			n, err = t.Count(scope(c), k.name, parent)
+			return err
+		})
+		return n, err
+	}
+	unordered := *q
+	unordered.orders = nil
+	err = k.each(ctx, s, c, &unordered, docstore.Page{Limit: pageSize}, func(docstore.Doc, map[string]any) bool {
+		n++
+		return true
+	})
+	return n, err
+}
+
+// each calls fn for the documents that match, newest first, with what of them
+// the query looks at, until fn says that it wants no more. page is the first
+// one; later ones are larger, as what was found so far is rare.
+func (k *kind[T]) each(ctx context.Context, s *Service, c access.Caller, q *query, page docstore.Page, fn func(d docstore.Doc, doc map[string]any) bool) error {
+	rest := *q
+	page.Newest = true
+	page.Parent, rest.filters = q.ofFlow()
+	names := rest.names()
 	for {
-		docs, err := k.page(ctx, s, c, page)
+		var docs []docstore.Doc
+		err := s.DB.Do(ctx, func(t *docstore.Tx) (err error) {
+			docs, err = t.List(scope(c), k.name, page)
+			return err
+		})
 		if err != nil {
-			return nil, false, err
+			return err
 		}
 		for _, d := range docs {
-			r, err := k.row(d, q)
+			doc, err := k.look(d, names)
 			if err != nil {
-				return nil, false, err
+				return err
 			}
-			if !q.match(r.doc) {
-				continue
+			if rest.match(doc) && !fn(d, doc) {
+				return nil
 			}
-			if !q.count && len(rows) == q.limit {
-				return rows, true, nil
-			}
-			rows = append(rows, r)
 		}
-		if len(docs) < pageSize {
-			return rows, false, nil
+		if len(docs) < page.Limit {
+			return nil
 		}
-		page.After = docs[len(docs)-1].Mark()
+		page.After, page.Limit = docs[len(docs)-1].Mark(), min(4*page.Limit, pageSize)
 	}
 }
 
-func (k *kind[T]) page(ctx context.Context, s *Service, c access.Caller, page docstore.Page) (docs []docstore.Doc, err error) {
-	err = s.DB.Do(ctx, func(t *docstore.Tx) (err error) {
-		docs, err = t.List(scope(c), k.name, page)
+// names are the fields that the query's filters and its order look at.
+func (q *query) names() []string {
+	var all []string
+	for _, p := range q.filters {
+		all = append(all, strings.TrimSuffix(p.Path[0], "[]"))
+	}
+	if !q.byCreation() {
+		for _, o := range q.orders {
+			all = append(all, o.field)
+		}
+	}
+	return all
+}
+
+// look decodes the named fields of a document as clients see them. Those that
+// are stored as they are shown are taken from the text: nothing else is decoded.
+func (k *kind[T]) look(d docstore.Doc, names []string) (map[string]any, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	for _, name := range names {
+		if !slices.Contains(common, name) && !slices.Contains(k.stored, name) {
+			text, err := k.text(d)
+			if err != nil {
+				return nil, err
+			}
+			return pick(text, names)
+		}
+	}
+	doc, err := pick(d.Body, names)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", k.one, d.ID, err)
+	}
+	return doc, nil
+}
+
+// text writes a document as clients see it.
+func (k *kind[T]) text(d docstore.Doc) ([]byte, error) {
+	v, err := k.read(d)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(k.view(v))
+}
+
+// show fills in what clients see of a row.
+func (k *kind[T]) show(r *row, q *query) (err error) {
+	if r.text, err = k.text(r.stored); err != nil || len(q.only) == 0 {
 		return err
-	})
-	return docs, err
-}
-
-// sorted returns a page in an order of the caller's: all that match are read.
-func (k *kind[T]) sorted(ctx context.Context, s *Service, c access.Caller, q *query) (rows []row, more bool, err error) {
-	all := *q
-	all.orders, all.after, all.count = nil, nil, true
-	if rows, _, err = k.rows(ctx, s, c, &all); err != nil {
-		return nil, false, err
 	}
-	rows, more = q.page(rows)
-	return rows, more, nil
+	r.doc, err = pick(r.text, append([]string{"id"}, q.only...))
+	return err
 }
 
 // page puts rows in the caller's order and returns those of the page that was
@@ -175,24 +260,6 @@ func (q *query) before(a, b *mark) int {
 	return strings.Compare(a.ID, b.ID)
 }
 
-// row shows a document; it is decoded only where a query looks into it.
-func (k *kind[T]) row(d docstore.Doc, q *query) (row, error) {
-	v, err := k.read(d)
-	if err != nil {
-		return row{}, err
-	}
-	r := row{mark: mark{Created: d.Mark().Created, ID: d.Mark().ID}}
-	if r.text, err = json.Marshal(k.view(v)); err != nil {
-		return row{}, err
-	}
-	if len(q.filters) == 0 && len(q.only) == 0 && q.values.Get("orderby") == "" {
-		return r, nil
-	}
-	dec := json.NewDecoder(bytes.NewReader(r.text))
-	dec.UseNumber()
-	return r, dec.Decode(&r.doc)
-}
-
 // project returns the row, or those of its fields that are wanted, the id among
 // them.
 func (r *row) project(only []string) any {
@@ -206,49 +273,4 @@ func (r *row) project(only []string) any {
 		}
 	}
 	return out
-}
-
-// search reads the body of a search, which says what a list's parameters say.
-func search(call *gateway.Call, fields []string) (*query, error) {
-	var b struct {
-		Query string          `json:"queryString"`
-		Limit json.RawMessage `json:"limit"`
-		Order string          `json:"orderby"`
-		Count json.RawMessage `json:"count"`
-		Only  string          `json:"projectionFields"`
-		Token string          `json:"continuationToken"`
-	}
-	if err := readBody(call, &b); err != nil {
-		return nil, err
-	}
-	if b.Token == "" {
-		b.Token = call.HTTP.URL.Query().Get("continuationToken") // as in _links.next
-	}
-	values := url.Values{}
-	for part := range strings.SplitSeq(b.Query, "&") {
-		if part = strings.TrimPrefix(part, "property="); part != "" {
-			values.Add("property", part)
-		}
-	}
-	if b.Only != "" {
-		values.Add("property", b.Only)
-	}
-	set := func(name, text string) {
-		if text = strings.Trim(text, `" `); text != "" && text != "null" {
-			values.Set(name, text)
-		}
-	}
-	set("limit", string(b.Limit))
-	set("count", string(b.Count))
-	set("orderby", b.Order)
-	set("continuationToken", b.Token)
-	if values.Get("count") == "false" {
-		values.Del("count")
-	}
-	q, err := parseQuery(values, fields, maxSearch)
-	if err != nil {
-		return nil, err
-	}
-	q.body = true
-	return q, nil
 }

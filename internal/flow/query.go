@@ -199,14 +199,15 @@ func (q *query) byCreation() bool {
 	return len(q.orders) == 0 || len(q.orders) == 1 && q.orders[0] == order{"createdAt", true}
 }
 
-// flowID returns the one flow that the runs of the list must be of, "" for any.
-func (q *query) flowID() string {
-	for _, p := range q.filters {
-		if len(p.Path) == 1 && p.Path[0] == "flowId" && p.Op == "==" && len(p.Values) == 1 {
-			return p.Values[0]
+// ofFlow returns the one flow that the runs of the list must be of, "" for any,
+// and the filters that are left.
+func (q *query) ofFlow() (flow string, rest []gateway.Property) {
+	for i, p := range q.filters {
+		if len(p.Path) == 1 && p.Path[0] == "flowId" && p.Op == "==" && len(p.Values) == 1 && p.Values[0] != "" {
+			return p.Values[0], slices.Delete(slices.Clone(q.filters), i, i+1)
 		}
 	}
-	return ""
+	return "", q.filters
 }
 
 func (q *query) match(row any) bool {

@@ -137,6 +137,7 @@ type Party struct {
 var runs = &kind[Run]{
 	name: kindRun, collection: "runs", one: "run",
 	fields: append([]string{"flowId", "flowSpec", "providerRefId", "metrics", "activities"}, common...),
+	stored: []string{"flowId", "flowSpec", "providerRefId", "metrics", "activities"},
 	parent: func(r *Run) string { return r.FlowID },
 	view:   func(r *Run) any { return r.View() },
 	item:   func(r *Run) *Item { return &r.Item },

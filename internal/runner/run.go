@@ -123,11 +123,8 @@ func (j *job) final(err error) bool {
 	if _, ok := errors.AsType[*gateway.Failure](err); ok {
 		return true
 	}
-	switch problem.KindOf(err) {
-	case problem.Conflict, problem.Invalid, problem.NotFound:
-		return true
-	}
-	return false
+	kind := problem.KindOf(err)
+	return kind == problem.Conflict || kind == problem.Invalid || kind == problem.NotFound
 }
 
 // lost makes of a lost lease what ends the work.
@@ -216,6 +213,7 @@ func (j *job) refused(err error) error {
 		return j.later(err)
 	case problem.Conflict, problem.Invalid, problem.NotFound:
 		return &failure{code: codeCopy, err: err}
+	case problem.Internal, problem.Stale:
 	}
 	return err
 }
