@@ -406,3 +406,51 @@ func emails(rows map[string]any) (found []any) {
 	}
 	return found
 }
+
+// A run with a window takes what was created in it, again too; a flow that shall
+// not backfill takes what is created after its start.
+func TestWindows(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, "")
+	var times []int64
+	for _, o := range s.truth(t, "charges") {
+		times = append(times, int64(o.(map[string]any)["created"].(float64)))
+	}
+	slices.Sort(times)
+	from, to := times[len(times)/4], times[len(times)/2]
+	id := s.flow(t, "charges", map[string]any{"startTime": fmt.Sprint(time.Now().Add(time.Hour).Unix()), "frequency": "once"})
+	window := func() map[string]any {
+		n := len(s.runs(t, id)) + 1
+		s.must(201, "POST", flowservice+"/runs", map[string]any{
+			"flowId": id, "params": map[string]any{"startTime": "1663735590", "windowStartTime": fmt.Sprint(from), "windowEndTime": fmt.Sprint(to)},
+		})
+		return s.ended(t, id, n)
+	}
+	want := s.truth(t, "charges")
+	maps.DeleteFunc(want, func(_ string, o any) bool {
+		created := int64(o.(map[string]any)["created"].(float64))
+		return created < from || created >= to
+	})
+	for range 2 {
+		if run := window(); status(run) != "success" || count(run, "output") != len(want) {
+			t.Fatalf("%d charges in the window: %v", len(want), run)
+		}
+		if diff := cmp.Diff(want, s.rows(t, "charges")); diff != "" {
+			t.Error(diff)
+		}
+	}
+
+	late := s.flow(t, "refunds", map[string]any{"startTime": fmt.Sprint(s.sim.Now().Unix()), "frequency": "day", "interval": 1, "backfill": "false"})
+	if run := s.ended(t, late, 1); status(run) != "success" || count(run, "output") != 0 || len(s.rows(t, "refunds")) != 0 {
+		t.Errorf("what was there before: %v", run)
+	}
+	s.sim.Advance(time.Minute)
+	for range 3 {
+		if err := s.sim.Do(stripesim.Step{Do: "insert", Resource: stripesim.Refunds}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if run := s.ask(t, late); status(run) != "success" || count(run, "output") != 3 || len(s.rows(t, "refunds")) != 3 {
+		t.Errorf("what came after: %v", run)
+	}
+}
