@@ -5,6 +5,7 @@
 //	go run ./bench -only backfill  the backfill under Stripe's limits, against the floor
 //	go run ./bench -only cpu       CPU and memory per object, without limits
 //	go run ./bench -only webhook   from a webhook to the row in `query`
+//	go run ./bench -only api       reads of 1,000 dataflows and 10,000 runs over HTTP, under load
 //	go run ./bench -only long      lives of accounts, copied through faults and kills, compared at the end
 //
 // The floor is what the limits allow: the larger of all requests over the global
@@ -34,7 +35,7 @@ import (
 )
 
 func main() {
-	only := flag.String("only", "", "backfill, cpu, webhook or long; empty for the first three")
+	only := flag.String("only", "", "backfill, cpu, webhook, api or long; empty for all but long")
 	latency := flag.Duration("latency", 150*time.Millisecond, "of the simulated Stripe, in the backfill")
 	sizes := flag.String("charges", "100000,1000000", "numbers of charges for cpu")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of the last cpu run to this file")
@@ -81,6 +82,11 @@ func run(ctx context.Context, only string, latency time.Duration, sizes, profile
 	}
 	if only == "" || only == "webhook" {
 		if err := b.webhook(ctx, latency, changes); err != nil {
+			return err
+		}
+	}
+	if only == "" || only == "api" {
+		if err := b.api(ctx); err != nil {
 			return err
 		}
 	}

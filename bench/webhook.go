@@ -46,7 +46,7 @@ func (b *bench) webhook(ctx context.Context, latency time.Duration, changes int)
 	if err := b.tributary(ctx, webhookSecret, nil, "webhook", "add", "--dir", dir, "--secret-file", "-"); err != nil {
 		return err
 	}
-	at, end, err := b.serve(ctx, dir, url)
+	at, end, err := b.serve(ctx, "kind=schedule", dir, "--stripe-url", url, "--rate-limit", "25/25")
 	if err != nil {
 		return err
 	}
@@ -83,9 +83,9 @@ func (b *bench) tributary(ctx context.Context, stdin string, out io.Writer, args
 	return nil
 }
 
-// serve starts `serve` and returns its URL.
-func (b *bench) serve(ctx context.Context, dir, stripe string) (url string, stop func(), err error) {
-	cmd := exec.CommandContext(ctx, b.bin, "serve", "--dir", dir, "--stripe-url", stripe, "--listen", "127.0.0.1:0", "--rate-limit", "25/25")
+// serve starts `serve` and returns its URL once it has said until.
+func (b *bench) serve(ctx context.Context, until, dir string, more ...string) (url string, stop func(), err error) {
+	cmd := exec.CommandContext(ctx, b.bin, append([]string{"serve", "--dir", dir, "--listen", "127.0.0.1:0"}, more...)...)
 	cmd.Env = append(os.Environ(), "STRIPE_API_KEY="+webhookKey)
 	log, err := cmd.StderrPipe()
 	if err != nil {
@@ -103,7 +103,7 @@ func (b *bench) serve(ctx context.Context, dir, stripe string) (url string, stop
 		if m := serving.FindStringSubmatch(lines.Text()); m != nil {
 			url = m[1]
 		}
-		if url != "" && strings.Contains(lines.Text(), "kind=schedule") {
+		if url != "" && strings.Contains(lines.Text(), until) {
 			go func() {
 				for lines.Scan() {
 				}

@@ -103,7 +103,7 @@ var rules = rulebook{
 			"internal/stripesim",
 		},
 		"bench": {
-			"internal/app", "internal/duck", "internal/money", "internal/problem", "internal/stripe", "internal/stripesim",
+			"internal/access", "internal/app", "internal/docstore", "internal/duck", "internal/flow", "internal/money", "internal/problem", "internal/stripe", "internal/stripesim",
 		},
 		"internal/arch": {},
 	},
