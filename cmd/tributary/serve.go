@@ -145,7 +145,7 @@ type holder interface {
 // for the services alone.
 func (c *serveCmd) hold(ctx context.Context, log *slog.Logger, transport http.RoundTripper) (*app.Keeper, holder, error) {
 	if !c.keyed() {
-		log.InfoContext(ctx, "no Stripe key was given: the API is served, and no account is copied")
+		log.InfoContext(ctx, "no Stripe key was given: accounts are copied by dataflows alone")
 		held, err := app.Hold(ctx, c.Dir)
 		return nil, held, err
 	}

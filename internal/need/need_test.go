@@ -54,6 +54,9 @@ func TestNeed(t *testing.T) {
 		{"missing", Binary, "", missing, "fatal: " + variable + "=" + missing + ": stat " + missing + ": no such file or directory"},
 		{"document as binary", Binary, "", document, "fatal: " + variable + "=" + document + ": not an executable file"},
 		{"folder as binary", Binary, "", dir, "fatal: " + variable + "=" + dir + ": not an executable file"},
+		{"program", func(t testing.TB, _ string) string { return Program(t, program) }, "1", "", program},
+		{"program missing", func(t testing.TB, _ string) string { return Program(t, missing) }, "", "", "skip: " + missing + " is not installed"},
+		{"program missing under scripts/test", func(t testing.TB, _ string) string { return Program(t, missing) }, "1", "", "fatal: " + missing + " is not installed"},
 		{"document as folder", Dir, "", document, "fatal: " + variable + "=" + document + ": not a folder"},
 	}
 	for _, tt := range tests {
