@@ -191,8 +191,8 @@ func tutorialLeaves(t *testing.T, dir string) {
 		}
 		output += r.Metrics.Record.OutputRecordCount
 	}
-	wantBatches := map[string]int{"charges": 2, "subscriptions": 1, "refunds": 1, "balance_transactions": 1, "customers": 1, "prices": 1}
-	if diff := cmp.Diff(wantBatches, made); diff != "" || len(batches) != 7 || len(runs.Items) != 7 || output != written {
+	wantBatches := map[string]int{"charges": 3, "subscriptions": 1, "refunds": 1, "balance_transactions": 1, "customers": 1, "prices": 1}
+	if diff := cmp.Diff(wantBatches, made); diff != "" || len(batches) != 8 || len(runs.Items) != 8 || output != written {
 		t.Errorf("%d runs wrote %d rows of %d, %d batches: %s", len(runs.Items), output, written, len(batches), diff)
 	}
 }
