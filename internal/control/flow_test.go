@@ -171,8 +171,20 @@ func (s *shop) ask(t *testing.T, flow string) map[string]any {
 	return s.ended(t, flow, n)
 }
 
-// rows returns the records of a resource's dataset by the ids of their objects.
+// rows returns what is compared of the records of a resource's dataset, by the
+// ids of their objects.
 func (s *shop) rows(t *testing.T, resource string) map[string]any {
+	t.Helper()
+	out := map[string]any{}
+	for id, object := range s.records(t, resource) {
+		out[id] = shown(object)
+	}
+	return out
+}
+
+// records returns the records of a resource's dataset, without the name of the
+// resource around them, by the ids of their objects.
+func (s *shop) records(t *testing.T, resource string) map[string]map[string]any {
 	t.Helper()
 	l, err := lake.OpenReadOnly(t.Context(), s.plane.dir)
 	if err != nil {
@@ -187,7 +199,7 @@ func (s *shop) rows(t *testing.T, resource string) map[string]any {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := map[string]any{}
+	out := map[string]map[string]any{}
 	for _, r := range records {
 		var v map[string]any
 		if err := json.Unmarshal(r, &v); err != nil {
@@ -198,7 +210,7 @@ func (s *shop) rows(t *testing.T, resource string) map[string]any {
 		if out[id] != nil {
 			t.Errorf("%s has two rows", id)
 		}
-		out[id] = shown(object)
+		out[id] = object
 	}
 	return out
 }
@@ -272,8 +284,8 @@ func TestFlows(t *testing.T) {
 				t.Fatalf("%s: %d objects, run %v\n%s", resource, n, run, s.said())
 			}
 			batches := s.must(200, "GET", "/data/foundation/catalog/batches?dataSet="+s.datasets[resource], nil).json(t)
-			if len(batches) != 1 {
-				t.Errorf("%s: batches %v", resource, batches)
+			if runs := s.runs(t, id); len(runs) != 1 || len(batches) != 1 {
+				t.Errorf("%s: %d runs, batches %v", resource, len(runs), batches)
 			}
 			for id, b := range batches {
 				if at(b, "status") != "success" || at(b, "metrics", "outputRecordCount") != float64(n) || !strings.Contains(fmt.Sprint(run["activities"]), id) {

@@ -8,7 +8,7 @@
 //	                  object's own where the names differ
 //	xdm.charges       the dataset as stored
 //	lake.charges      the history as stored
-//	ds_…              the records of a dataset that clients push into, as stored;
+//	ds_…              the records of a dataset of a dataflow, or that clients push into, as stored;
 //	                  also xdm.ds_…
 //	quarantine        objects that could not be ingested
 //	drift             what was seen that the schemas do not know
