@@ -84,6 +84,26 @@ var makers = map[string]func(c client, name string) thing{
 		path := flowservice + "/targetConnections/" + id
 		return thing{id: id, paths: []string{path}, write: [][2]string{{"DELETE", path}, {"PATCH", path}, {"POST", path + "/action?op=publish"}}}
 	},
+	"dataflow": func(c client, name string) thing {
+		id := c.refunds(name)
+		path := flowservice + "/flows/" + id
+		return thing{id: id, paths: []string{path, path + "/runs"}, write: [][2]string{
+			{"DELETE", path}, {"PATCH", path}, {"POST", path + "/action?op=disable"}, {"POST", path + "/action?op=enable"},
+		}}
+	},
+	"run": func(c client, name string) thing {
+		id := c.must(201, "POST", flowservice+"/runs", map[string]any{"flowId": c.refunds("of " + name)}).json(c.t)["id"].(string)
+		path := flowservice + "/runs/" + id
+		return thing{id: id, paths: []string{path}, write: [][2]string{{"POST", path + "/action?op=re-trigger"}, {"PUT", path}}}
+	},
+}
+
+// refunds makes a dataflow of refunds with all that it needs, and returns its id.
+func (c client) refunds(name string) string {
+	c.t.Helper()
+	schema := c.schema("Stripe Refunds")
+	source, target := c.source(name, c.connection(name, "sk_test_"+strings.ReplaceAll(name, " ", "")+"abcdef")), c.target(name, c.dataset("of "+name, schema))
+	return c.must(201, "POST", flowservice+"/flows", flowBody(name, source, target, c.mapping("refunds", schema), tomorrow())).json(c.t)["id"].(string)
 }
 
 // Ids of the specs that connections are of.
@@ -128,6 +148,7 @@ var lists = []string{
 	"/data/core/idnamespace/identities", "/data/foundation/catalog/dataSets?limit=100", "/data/foundation/catalog/batches?limit=100", "/data/foundation/conversion/mappingSets?limit=100",
 	"/data/infrastructure/observability/alerts/subscriptions",
 	flowservice + "/connections?limit=100", flowservice + "/sourceConnections?limit=100", flowservice + "/targetConnections?limit=100",
+	flowservice + "/flows?limit=100", flowservice + "/runs?limit=100", flowservice + "/runs?property=metrics.statusSummary.status!=none",
 }
 
 // Whatever is made where, nobody sees or changes anything of another sandbox

@@ -316,8 +316,8 @@ func TestDue(t *testing.T) {
 		if ok, err := w.Take(t.Context(), job.Ref, job.Generation, "a"); err != nil || !ok {
 			t.Fatal(ok, err)
 		}
-		for range 3 * 60 * 2 {
-			w.sleep(30 * time.Second)
+		for range 3 * 80 {
+			w.sleep(45 * time.Second)
 			if ok, err := w.Renew(t.Context(), job.Ref, "a"); err != nil || !ok {
 				t.Fatal(ok, err)
 			}

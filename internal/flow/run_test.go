@@ -249,7 +249,7 @@ func TestListsAgreeWithModel(t *testing.T) {
 	w := newWorld(t)
 	flowCount, runCount, pages := 1000, 10_000, 100
 	if testing.Short() {
-		flowCount, runCount, pages = 30, 300, 7
+		flowCount, runCount, pages = 20, 150, 7
 	}
 	all, made := w.many(flowCount, runCount)
 	newest := func(i, j Item) int {

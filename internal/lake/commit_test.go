@@ -198,7 +198,10 @@ func TestManyCommits(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	tbl := openOrders(t, openLake(t, dir))
-	const commits = 200
+	commits := 200
+	if testing.Short() {
+		commits = 3 * snapshotsMax
+	}
 	for i := range commits {
 		c := Commit{
 			Files:      write(t, tbl, order(fmt.Sprint("or_", i%60), int64(i), i)),

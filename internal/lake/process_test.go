@@ -47,7 +47,7 @@ func TestHelperProcess(t *testing.T) {
 // child starts this test binary anew as the named child.
 func child(t *testing.T, name, dir string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestHelperProcess$")
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestHelperProcess$", fmt.Sprint("-test.short=", testing.Short()))
 	cmd.Env = append(os.Environ(), "LAKE_TEST_CHILD="+name, "LAKE_TEST_DIR="+dir)
 	return cmd
 }
@@ -108,8 +108,11 @@ func TestKill(t *testing.T) {
 	if err := openLake(t, dir).Close(); err != nil {
 		t.Fatal(err)
 	}
-	last := int64(0)
-	for range 20 {
+	last, kills := int64(0), 20
+	if testing.Short() {
+		kills = 6
+	}
+	for range kills {
 		cmd := child(t, "busy", dir)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
