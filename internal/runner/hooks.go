@@ -99,6 +99,8 @@ func (h *Hooks) wake(k *hooked, sandbox, dir string) {
 		return
 	}
 	h.runner.Nudge(ctx, flow.Ref{})
+	// Flows that ran a moment ago are due a little later.
+	time.AfterFunc(flow.HastenEvery, func() { h.runner.Nudge(ctx, flow.Ref{}) })
 }
 
 // Close closes the inboxes.
