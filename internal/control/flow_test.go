@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tributary-data/tributary/internal/app"
+	"github.com/tributary-data/tributary/internal/control"
 	"github.com/tributary-data/tributary/internal/lake"
 	"github.com/tributary-data/tributary/internal/stripe"
 	"github.com/tributary-data/tributary/internal/stripesim"
@@ -34,13 +35,15 @@ type shop struct {
 	sim        *stripesim.Sim
 	database   string
 	how        app.Sync
+	workers    int // of the plane; below 0 for none
+	now        func() time.Time
 	connection string
 	flows      map[string]string // by resource
 	datasets   map[string]string // by resource
 }
 
 // openShop serves an account and a plane with a base connection to it.
-func openShop(t *testing.T, database string) *shop {
+func openShop(t *testing.T, database string, change ...func(*shop)) *shop {
 	t.Helper()
 	sim, err := stripesim.New(stripesim.Config{
 		Seed: 7, Now: time.Date(2026, 5, 6, 12, 0, 0, 0, time.UTC), Expand: []string{"tiers", "currency_options", "currency_options.tiers"},
@@ -52,7 +55,10 @@ func openShop(t *testing.T, database string) *shop {
 	server := httptest.NewServer(sim)
 	t.Cleanup(server.Close)
 	how := app.Sync{URL: server.URL, Share: 1, Limits: &stripe.Limits{}, Retry: stripe.Retry{Base: time.Millisecond, Cap: 4 * time.Millisecond}, Hooks: app.Hooks{Untidy: true}}
-	s := &shop{sim: sim, database: database, how: how, flows: map[string]string{}, datasets: map[string]string{}}
+	s := &shop{sim: sim, database: database, how: how, flows: map[string]string{}, datasets: map[string]string{}, now: time.Now}
+	for _, c := range change {
+		c(s)
+	}
 	s.serve(t, t.TempDir())
 	s.connection = s.must(201, "POST", flowservice+"/connections", map[string]any{
 		"name": "Stripe base connection", "connectionSpec": map[string]any{"id": stripeSpec, "version": "1.0"},
@@ -63,7 +69,7 @@ func openShop(t *testing.T, database string) *shop {
 
 func (s *shop) serve(t *testing.T, dir string) {
 	t.Helper()
-	s.client = startWith(t, dir, s.database, s.how).admin(t)
+	s.client = startBy(t, dir, s.database, control.Options{Stripe: s.how, Workers: s.workers}, s.now).admin(t)
 }
 
 // again ends the plane and begins anew.

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,11 +32,10 @@ type lease struct {
 	Stop bool `json:"stop,omitempty"`
 }
 
-// Times of leases.
-const (
-	LeaseFor   = 60 * time.Second
-	RenewEvery = 15 * time.Second
-)
+// LeaseFor is how long a lease is good that is not renewed.
+const LeaseFor = 60 * time.Second
+
+func (s *Service) leaseFor() int64 { return cmp.Or(s.LeaseFor, LeaseFor).Milliseconds() }
 
 // flowKey is the key of the lease of a flow's unfinished run.
 func flowKey(flow string) string { return "flow:" + flow }
@@ -110,7 +110,7 @@ func (s *Service) Take(ctx context.Context, r Ref, generation int, holder string
 			return err
 		}
 		taken = true
-		l.Holder, l.Until = holder, now+LeaseFor.Milliseconds()
+		l.Holder, l.Until = holder, now+s.leaseFor()
 		return putJSON(t, docstore.Scope{}, d, l)
 	})
 	if errors.Is(err, docstore.ErrNotFound) {
@@ -127,7 +127,7 @@ func (s *Service) Renew(ctx context.Context, r Ref, holder string) (bool, error)
 		if kept = l.is(holder, now) && !l.Stop; !kept {
 			return nil
 		}
-		l.Until = now + LeaseFor.Milliseconds()
+		l.Until = now + s.leaseFor()
 		return putJSON(t, docstore.Scope{}, d, l)
 	})
 	if errors.Is(err, docstore.ErrNotFound) {
@@ -147,6 +147,23 @@ func (s *Service) Release(ctx context.Context, r Ref, holder string) error {
 			return deleteLease(t, r.Run)
 		}
 		l.Holder, l.Until = "", 0
+		return putJSON(t, docstore.Scope{}, d, l)
+	})
+	if errors.Is(err, docstore.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// Renumber puts a run that nobody works on into its next generation, because the
+// job of this one will not be handed out any more. Nothing happens where the run
+// has gone on meanwhile.
+func (s *Service) Renumber(ctx context.Context, r Ref, generation int) error {
+	err := s.withLease(ctx, r, func(t *docstore.Tx, l *lease, d docstore.Doc, _ int64) error {
+		if l.Holder != "" || l.Generation != generation {
+			return nil
+		}
+		l.free()
 		return putJSON(t, docstore.Scope{}, d, l)
 	})
 	if errors.Is(err, docstore.ErrNotFound) {
