@@ -47,6 +47,7 @@ func openShop(t *testing.T, database string, change ...func(*shop)) *shop {
 	t.Helper()
 	sim, err := stripesim.New(stripesim.Config{
 		Seed: 7, Now: time.Date(2026, 5, 6, 12, 0, 0, 0, time.UTC), Expand: []string{"tiers", "currency_options", "currency_options.tiers"},
+		Keys:   map[string]stripesim.Key{"sk_test_0123456789abcdef": {}},
 		Counts: stripesim.Counts{Charges: 150, Customers: 50, Subscriptions: 15, Prices: 8},
 	})
 	if err != nil {

@@ -177,7 +177,8 @@ func (r *Runner) tick(ctx context.Context) error {
 		return err
 	}
 	for _, j := range jobs {
-		s, err := r.Queue.Add(ctx, queue.Job{Org: j.Org, Sandbox: j.Sandbox, Run: j.Run, Generation: j.Generation}, j.At, 1)
+		// It is due by the clock of the flows, whatever the queue's says.
+		s, err := r.Queue.Add(ctx, queue.Job{Org: j.Org, Sandbox: j.Sandbox, Run: j.Run, Generation: j.Generation}, time.Time{}, 1)
 		if err == nil && r.spent(s) {
 			err = r.Flows.Renumber(ctx, j.Ref, j.Generation) // the next look puts it in
 		}
