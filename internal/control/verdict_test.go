@@ -178,11 +178,29 @@ func TestGoneUnderARun(t *testing.T) {
 	t.Run("flow of a worker that was killed", func(t *testing.T) {
 		t.Parallel()
 		s := openShop(t, "", without)
-		id := s.flow(t, "charges", daily())
-		s.process(t, &life{Die: runner.AtCommitted}).killed(t)
-		s.delete(t, id)
-		s.workers = 0
-		s.again(t)
+		for point, want := range map[runner.Point]string{runner.AtRows: "failed", runner.AtCommitted: "success"} {
+			id := s.flow(t, "charges", daily())
+			s.process(t, &life{Die: point}).killed(t)
+			s.delete(t, id)
+			heir := s.process(t, &life{})
+			batch := func() map[string]any {
+				for _, b := range s.must(200, "GET", "/data/foundation/catalog/batches?dataSet="+s.datasets["charges"], nil).json(t) {
+					return b.(map[string]any)
+				}
+				return nil
+			}
+			for range 3000 {
+				if at(batch(), "status") != "active" {
+					break
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+			if b := batch(); at(b, "status") != want {
+				t.Errorf("%s: %v", point, b)
+			}
+			heir.end(t)
+		}
+		s.process(t, &life{})
 		s.ended(t, s.flow(t, "charges", daily()), 1)
 		s.exact(t)
 	})

@@ -58,7 +58,8 @@ type Verdict struct {
 func (r Ref) scope() docstore.Scope { return docstore.Scope{Org: r.Org, Sandbox: r.Sandbox} }
 
 // Plan returns what a run needs. ErrGone where the run or its flow is not there
-// any more; problem.NotFound where what the flow names is not, its connection,
+// any more: the plan then names flow, batch and dataset, as far as there may be
+// a batch; problem.NotFound where what the flow names is not, its connection,
 // dataset or mapping set, or where the sandbox is closed: the plan has what was
 // found until then.
 func (s *Service) Plan(ctx context.Context, r Ref) (Plan, error) {
@@ -93,6 +94,9 @@ func (s *Service) Plan(ctx context.Context, r Ref) (Plan, error) {
 		p.Wanted, err = wanted(t, r.scope(), f, c, found)
 		return err
 	})
+	if errors.Is(err, ErrGone) {
+		return s.remains(ctx, r, caller)
+	}
 	if err == nil {
 		err = closed
 	}
@@ -121,6 +125,28 @@ func (s *Service) Plan(ctx context.Context, r Ref) (Plan, error) {
 		p.Since = time.UnixMilli(pace.start).UTC()
 	}
 	return p, nil
+}
+
+// remains returns what is known of a run whose flow is gone, with ErrGone.
+func (s *Service) remains(ctx context.Context, r Ref, caller access.Caller) (Plan, error) {
+	p := Plan{Caller: caller}
+	err := s.withLease(ctx, r, func(_ *docstore.Tx, l *lease, _ docstore.Doc, _ int64) error {
+		p.Flow.ID, p.Run.BatchID, p.Dataset.ID = l.Flow, l.Batch, l.Dataset
+		return nil
+	})
+	if errors.Is(err, docstore.ErrNotFound) || err == nil && p.Run.BatchID == "" {
+		return Plan{}, ErrGone
+	}
+	if err == nil {
+		p.Dataset, err = s.Datasets.Dataset(ctx, caller, p.Dataset.ID)
+	}
+	if problem.KindOf(err) == problem.NotFound {
+		return Plan{}, ErrGone
+	}
+	if err != nil {
+		return Plan{}, err
+	}
+	return p, ErrGone
 }
 
 // readRun and readFlow read what a run is about; ErrGone.

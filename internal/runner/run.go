@@ -57,10 +57,11 @@ type job struct {
 // run does a run from where it stands. An error leaves it unfinished.
 func (r *Runner) run(ctx context.Context, ref flow.Ref, holder string) error {
 	plan, err := r.Flows.Plan(ctx, ref)
-	if errors.Is(err, flow.ErrGone) {
-		return errLost
-	}
 	j := &job{Runner: r, Plan: plan, ref: ref, holder: holder, began: r.Now()}
+	if errors.Is(err, flow.ErrGone) {
+		j.settle(context.WithoutCancel(ctx))
+		return errors.Join(errLost, r.Flows.Release(context.WithoutCancel(ctx), ref, holder))
+	}
 	if started := plan.Run.Metrics.Duration.Started; started > 0 {
 		j.began = time.UnixMilli(started)
 	}
@@ -71,13 +72,13 @@ func (r *Runner) run(ctx context.Context, ref flow.Ref, holder string) error {
 		return err
 	}
 	if err := lost(r.Flows.Progress(ctx, ref, holder, j.start)); err != nil {
-		j.settle(context.WithoutCancel(ctx))
+		j.settleIfGone(context.WithoutCancel(ctx))
 		return err
 	}
 	j.tellStart(ctx)
 	err = j.guarded(ctx)
 	if ctx.Err() != nil {
-		j.settle(context.WithoutCancel(ctx))
+		j.settleIfGone(context.WithoutCancel(ctx))
 		return context.Cause(ctx)
 	}
 	f, failed := errors.AsType[*failure](err)
@@ -103,11 +104,19 @@ func (j *job) guarded(ctx context.Context) (err error) {
 	return j.do(ctx)
 }
 
-// settle lets the batch of a run whose dataflow was deleted meanwhile say what
-// became of its rows.
+// settleIfGone settles a run whose dataflow was deleted meanwhile. The batch of
+// any other is that of whoever goes on with it.
+func (j *job) settleIfGone(ctx context.Context) {
+	if _, err := j.Flows.Plan(ctx, j.ref); errors.Is(err, flow.ErrGone) {
+		j.settle(ctx)
+	}
+}
+
+// settle lets the batch of a run whose dataflow was deleted say what became of
+// its rows.
 func (j *job) settle(ctx context.Context) {
-	if _, err := j.Flows.Plan(ctx, j.ref); !errors.Is(err, flow.ErrGone) {
-		return // whoever goes on with the run does that
+	if j.Run.BatchID == "" {
+		return
 	}
 	in, err := j.committed(ctx)
 	switch {
