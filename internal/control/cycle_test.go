@@ -21,7 +21,7 @@ func TestIdleCycle(t *testing.T) {
 		})
 		// Once the clock is set right, a slot passed two minutes ago.
 		quarterly := map[string]any{"startTime": fmt.Sprint(s.now().Add(-7 * time.Minute).Unix()), "frequency": "minute", "interval": "15"}
-		for resource := range resources {
+		for _, resource := range inOrder() {
 			s.flow(t, resource, quarterly)
 		}
 		for resource, id := range s.flows {

@@ -29,6 +29,14 @@ var resources = map[string]string{
 	"balance_transactions": "Stripe Balance Transactions", "customers": "Stripe Customers", "prices": "Stripe Prices",
 }
 
+// inOrder returns the resources, prices behind subscriptions: those that these alone
+// name are read with them.
+func inOrder() []string {
+	names := slices.Sorted(maps.Keys(resources))
+	slices.Reverse(names)
+	return names
+}
+
 // A shop is a simulated account and the plane that reads it.
 type shop struct {
 	client
@@ -269,7 +277,7 @@ func TestFlows(t *testing.T) {
 	t.Parallel()
 	on(t, func(t *testing.T, database string) {
 		s := openShop(t, database)
-		for resource := range resources {
+		for _, resource := range inOrder() {
 			s.flow(t, resource, daily())
 		}
 		for resource, id := range s.flows {

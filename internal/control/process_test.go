@@ -268,7 +268,7 @@ func TestWorkersKilled(t *testing.T) {
 		}
 		s := openShop(t, database, without)
 		s.plane.Flow.LeaseFor, s.plane.Runner.LeaseFor = leaseFor, leaseFor
-		for resource := range resources {
+		for _, resource := range inOrder() {
 			s.flow(t, resource, daily())
 		}
 		marks := t.TempDir()
