@@ -23,6 +23,7 @@ type cli struct {
 	Demo        demoCmd        `cmd:"" help:"Show it all in a minute, against a simulated Stripe account."`
 	Sync        syncCmd        `cmd:"" help:"Copy what is missing and what is new from a Stripe account."`
 	Serve       serveCmd       `cmd:"" help:"Keep the copy up to date: passes on a schedule, and webhooks."`
+	Worker      workerCmd      `cmd:"" help:"Do the runs of dataflows beside serve, on this machine or another one."`
 	Webhook     webhookCmd     `cmd:"" help:"Manage the endpoint in Stripe that sends changes to serve."`
 	Query       queryCmd       `cmd:"" help:"Run one SQL query over the copy."`
 	Budget      budgetCmd      `cmd:"" help:"Show what of Stripe's read allocation is used, and foresee it for a schedule."`

@@ -12,10 +12,15 @@ import (
 	"github.com/tributary-data/tributary/internal/stripe"
 )
 
+// privateFlag names networks of one's own that what is connected to may be in.
+type privateFlag struct {
+	Private []string `sep:"," name:"private-networks" env:"TRIBUTARY_PRIVATE_NETWORKS" placeholder:"CIDR,…" help:"Networks that are not public and that the names of Stripe, issuer, collector of traces, mail server and hosts of alerts may resolve into (default: none; an address in their URL counts as it is)."`
+}
+
 // outboundFlags are about what serve connects to by itself.
 type outboundFlags struct {
-	Egress  []string `sep:"," name:"egress-addresses" env:"TRIBUTARY_EGRESS_ADDRESSES" placeholder:"IP,…" help:"Addresses that others see this server's calls come from, told to those who bind Stripe keys to addresses."`
-	Private []string `sep:"," name:"private-networks" env:"TRIBUTARY_PRIVATE_NETWORKS" placeholder:"CIDR,…" help:"Networks that are not public and that the names of Stripe, issuer, collector of traces, mail server and hosts of alerts may resolve into (default: none; an address in their URL counts as it is)."`
+	privateFlag
+	Egress []string `sep:"," name:"egress-addresses" env:"TRIBUTARY_EGRESS_ADDRESSES" placeholder:"IP,…" help:"Addresses that others see this server's calls come from, told to those who bind Stripe keys to addresses."`
 }
 
 // keyed says whether a Stripe key was given, and thus whether there is a copy
@@ -48,12 +53,17 @@ func (c *serveCmd) destinations() (urls, purposes []string) {
 // outbound returns the way out: to what was named and is used, and to nothing
 // else.
 func (c *serveCmd) outbound() (*guard.Outbound, error) {
+	urls, purposes := c.destinations()
+	return c.to(urls, purposes)
+}
+
+// to returns the way out to URLs, which the purposes are told of.
+func (c *privateFlag) to(urls, purposes []string) (*guard.Outbound, error) {
 	o := &guard.Outbound{Proxy: http.ProxyFromEnvironment}
 	var err error
 	if o.Private, err = prefixes("--private-networks", c.Private); err != nil {
 		return nil, err
 	}
-	urls, purposes := c.destinations()
 	for i := range urls {
 		d, err := guard.ParseDestination(urls[i], purposes[i])
 		if err != nil {

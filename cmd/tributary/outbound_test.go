@@ -219,12 +219,20 @@ func TestDefaultRates(t *testing.T) {
 // alone starts `serve` without a Stripe key.
 func alone(t *testing.T, dir string, args ...string) *served {
 	t.Helper()
+	v := lasting(t, append([]string{"serve", "--dir", dir, "--listen", "127.0.0.1:0"}, args...)...)
+	v.url = v.says(t, `msg=listening url=(\S+)`)
+	return v
+}
+
+// lasting starts a command that goes on until the end of the test.
+func lasting(t *testing.T, args ...string) *served {
+	t.Helper()
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	cmd := command{args: append([]string{"serve", "--dir", dir, "--listen", "127.0.0.1:0"}, args...)}.prepare(context.WithoutCancel(t.Context())) // Cleanup ends it
+	cmd := command{args: args}.prepare(context.WithoutCancel(t.Context())) // Cleanup ends it
 	cmd.Stderr = log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -235,7 +243,6 @@ func alone(t *testing.T, dir string, args ...string) *served {
 			t.Errorf("stop: %v: %s", err, v.text(t))
 		}
 	})
-	v.url = v.says(t, `msg=listening url=(\S+)`)
 	return v
 }
 

@@ -32,6 +32,7 @@ type serveCmd struct {
 	alertFlags
 	outboundFlags
 	rateFlags
+	logFlags
 	Listen         string        `default:"127.0.0.1:8080" env:"TRIBUTARY_LISTEN" help:"Where the API is served, and webhooks are awaited at /webhooks/stripe; port 0 takes a free one."`
 	Public         bool          `help:"Allow --listen to name an address that others can reach. Without --tls-cert, a proxy that speaks TLS must stand in front."`
 	TLSCert        string        `name:"tls-cert" env:"TRIBUTARY_TLS_CERT" placeholder:"FILE" help:"Certificate with its chain, PEM: serve TLS. It is read again when it changes."`
@@ -41,8 +42,13 @@ type serveCmd struct {
 	MetricsFrom    []string      `sep:"," default:"127.0.0.0/8,::1/128" env:"TRIBUTARY_METRICS_FROM" placeholder:"CIDR,…" help:"Networks that may read /metrics (default: this machine)."`
 	AnyAccept      bool          `help:"Let the Schema Registry answer reads whose Accept header names none of its media types, as curl's does not: lists with ids, lookups with the raw resource."`
 	Every          time.Duration `default:"15m" env:"TRIBUTARY_EVERY" help:"How often to ask Stripe what changed, 1m or more."`
-	LogFormat      string        `enum:"text,json" default:"text" help:"Form of the log on standard error: ${enum}."`
-	Verbose        bool          `short:"v" help:"Log every request that is tried again, too."`
+	Workers        int           `default:"8" env:"TRIBUTARY_WORKERS" help:"How many runs of dataflows to do at once; 0 leaves them to processes of the command worker."`
+}
+
+// logFlags say what the log on standard error looks like.
+type logFlags struct {
+	LogFormat string `enum:"text,json" default:"text" help:"Form of the log on standard error: ${enum}."`
+	Verbose   bool   `short:"v" help:"Log every request that is tried again, too."`
 }
 
 // issuerFlags name an issuer of tokens beside ourselves.
@@ -161,8 +167,14 @@ func (c *serveCmd) hold(ctx context.Context, log *slog.Logger, transport http.Ro
 // options says how the services are served, and whose tokens they take beside
 // their own.
 func (c *serveCmd) options(ctx context.Context, log *slog.Logger, out *guard.Outbound) (o control.Options, issuer *access.OIDC, err error) {
-	o = control.Options{Version: version(), Log: log, AnyAccept: c.AnyAccept}
-	if o.Stripe, err = c.how(); err != nil {
+	o = control.Options{Version: version(), Log: log, AnyAccept: c.AnyAccept, Workers: c.Workers}
+	switch {
+	case c.Workers < 0:
+		return o, nil, problem.Errorf(problem.Invalid, "--workers %d is below 0", c.Workers)
+	case c.Workers == 0:
+		o.Workers = -1
+	}
+	if o.Stripe, err = c.how(c.StripeURL); err != nil {
 		return o, nil, err
 	}
 	o.Stripe.Transport = out.Over(stripe.NewTransport())
@@ -209,7 +221,7 @@ func prefixes(flag string, texts []string) ([]netip.Prefix, error) {
 	return all, nil
 }
 
-func (c *serveCmd) log() *slog.Logger {
+func (c *logFlags) log() *slog.Logger {
 	options := &slog.HandlerOptions{Level: slog.LevelInfo}
 	if c.Verbose {
 		options.Level = slog.LevelDebug

@@ -21,23 +21,33 @@ import (
 
 // stripeFlags say which account is meant.
 type stripeFlags struct {
-	KeyFile   string `placeholder:"FILE" help:"File that holds the Stripe key, - for standard input (default: the environment's STRIPE_API_KEY)."`
+	urlFlag
+	KeyFile string `placeholder:"FILE" help:"File that holds the Stripe key, - for standard input (default: the environment's STRIPE_API_KEY)."`
+	Account string `env:"TRIBUTARY_ACCOUNT" placeholder:"acct_…" help:"Connected account to read with a platform's key."`
+}
+
+// urlFlag is where Stripe is.
+type urlFlag struct {
 	StripeURL string `env:"TRIBUTARY_STRIPE_URL" placeholder:"URL" help:"Where Stripe's API is."`
-	Account   string `env:"TRIBUTARY_ACCOUNT" placeholder:"acct_…" help:"Connected account to read with a platform's key."`
+}
+
+// readFlags say how accounts are read, whosever they are.
+type readFlags struct {
+	RateShare      float64       `default:"0.6" env:"TRIBUTARY_RATE_SHARE" help:"Share of the account's rate limits to use, above 0 and at most 1."`
+	RateLimit      string        `env:"TRIBUTARY_RATE_LIMIT" placeholder:"G/E" help:"The account's limits in requests per second, all together / for each endpoint, or none (default: Stripe's own for the key's mode)."`
+	ReconcileEvery time.Duration `placeholder:"DURATION" env:"TRIBUTARY_RECONCILE_EVERY" help:"Reconcile by itself when the last time was longer ago than this, for example 168h (default: never)."`
+	BudgetWarn     float64       `default:"0.8" env:"TRIBUTARY_BUDGET_WARN" help:"Warn when this share of the reads that Stripe allows in 30 days is used or foreseen; 0 for never."`
+	BudgetStop     string        `env:"TRIBUTARY_BUDGET_STOP" placeholder:"N|SHARE" help:"Stop before more reads than this are made in 30 days: a number (9000), or a share of what Stripe allows (0.9)."`
 }
 
 // passFlags say what a pass reads, and from where.
 type passFlags struct {
 	dirFlag
 	stripeFlags
-	Resources      []string      `sep:"," placeholder:"A,B" help:"Resources to read (default: all six)."`
-	Since          string        `placeholder:"DATE" help:"Leave out what was created before this day (2026-01-31, UTC)."`
-	RateShare      float64       `default:"0.6" env:"TRIBUTARY_RATE_SHARE" help:"Share of the account's rate limits to use, above 0 and at most 1."`
-	RateLimit      string        `env:"TRIBUTARY_RATE_LIMIT" placeholder:"G/E" help:"The account's limits in requests per second, all together / for each endpoint, or none (default: Stripe's own for the key's mode)."`
-	NoHistory      bool          `help:"Keep the latest state only: no history, no raw JSON. Decided by the first pass of a directory."`
-	ReconcileEvery time.Duration `placeholder:"DURATION" env:"TRIBUTARY_RECONCILE_EVERY" help:"Reconcile by itself when the last time was longer ago than this, for example 168h (default: never)."`
-	BudgetWarn     float64       `default:"0.8" env:"TRIBUTARY_BUDGET_WARN" help:"Warn when this share of the reads that Stripe allows in 30 days is used or foreseen; 0 for never."`
-	BudgetStop     string        `env:"TRIBUTARY_BUDGET_STOP" placeholder:"N|SHARE" help:"Stop before more reads than this are made in 30 days: a number (9000), or a share of what Stripe allows (0.9)."`
+	readFlags
+	Resources []string `sep:"," placeholder:"A,B" help:"Resources to read (default: all six)."`
+	Since     string   `placeholder:"DATE" help:"Leave out what was created before this day (2026-01-31, UTC)."`
+	NoHistory bool     `help:"Keep the latest state only: no history, no raw JSON. Decided by the first pass of a directory."`
 }
 
 type syncCmd struct {
@@ -94,7 +104,7 @@ func (c *syncCmd) Run(ctx context.Context) error {
 
 // pass returns the pass that the flags ask for.
 func (c *passFlags) pass() (app.Sync, error) {
-	s, err := c.how()
+	s, err := c.how(c.StripeURL)
 	if err != nil {
 		return s, err
 	}
@@ -110,9 +120,9 @@ func (c *passFlags) pass() (app.Sync, error) {
 	return s, nil
 }
 
-// how says how accounts are read, whosever they are.
-func (c *passFlags) how() (app.Sync, error) {
-	s := app.Sync{URL: c.StripeURL, Share: c.RateShare, ReconcileEvery: c.ReconcileEvery, Warn: c.BudgetWarn}
+// how says how accounts are read from a Stripe at that URL.
+func (c *readFlags) how(url string) (app.Sync, error) {
+	s := app.Sync{URL: url, Share: c.RateShare, ReconcileEvery: c.ReconcileEvery, Warn: c.BudgetWarn}
 	var err error
 	if s.Limits, err = parseLimits(c.RateLimit); err != nil {
 		return s, err

@@ -111,7 +111,7 @@ var rules = rulebook{
 		"internal/dataprep":  {"internal/gateway/gatewaytest", "internal/openapitest", "internal/stripesim"},
 		"internal/flow":      {"internal/gateway/gatewaytest", "internal/openapitest", "internal/source", "internal/stripesim"},
 		"internal/source":    {"internal/stripesim"},
-		"internal/control":   {"internal/jsondoc", "internal/lake", "internal/stripe", "internal/stripesim"},
+		"internal/control":   {"internal/extract", "internal/jsondoc", "internal/lake", "internal/stripe", "internal/stripesim"},
 		"internal/tables":    {"internal/chdbtest", "internal/duck", "internal/need", "internal/parquettest"},
 		"internal/intake":    {"internal/gateway/gatewaytest"},
 		"internal/gateway":   {"internal/gateway/gatewaytest"},

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tributary-data/tributary/internal/app"
+	"github.com/tributary-data/tributary/internal/control"
 	"github.com/tributary-data/tributary/internal/lake"
 	"github.com/tributary-data/tributary/internal/stripe"
 	"github.com/tributary-data/tributary/internal/stripesim"
@@ -28,22 +29,33 @@ var resources = map[string]string{
 	"balance_transactions": "Stripe Balance Transactions", "customers": "Stripe Customers", "prices": "Stripe Prices",
 }
 
+// inOrder returns the resources, prices behind subscriptions: those that these alone
+// name are read with them.
+func inOrder() []string {
+	names := slices.Sorted(maps.Keys(resources))
+	slices.Reverse(names)
+	return names
+}
+
 // A shop is a simulated account and the plane that reads it.
 type shop struct {
 	client
 	sim        *stripesim.Sim
 	database   string
 	how        app.Sync
+	workers    int // of the plane; below 0 for none
+	now        func() time.Time
 	connection string
 	flows      map[string]string // by resource
 	datasets   map[string]string // by resource
 }
 
 // openShop serves an account and a plane with a base connection to it.
-func openShop(t *testing.T, database string) *shop {
+func openShop(t *testing.T, database string, change ...func(*shop)) *shop {
 	t.Helper()
 	sim, err := stripesim.New(stripesim.Config{
 		Seed: 7, Now: time.Date(2026, 5, 6, 12, 0, 0, 0, time.UTC), Expand: []string{"tiers", "currency_options", "currency_options.tiers"},
+		Keys:   map[string]stripesim.Key{"sk_test_0123456789abcdef": {}},
 		Counts: stripesim.Counts{Charges: 150, Customers: 50, Subscriptions: 15, Prices: 8},
 	})
 	if err != nil {
@@ -52,7 +64,10 @@ func openShop(t *testing.T, database string) *shop {
 	server := httptest.NewServer(sim)
 	t.Cleanup(server.Close)
 	how := app.Sync{URL: server.URL, Share: 1, Limits: &stripe.Limits{}, Retry: stripe.Retry{Base: time.Millisecond, Cap: 4 * time.Millisecond}, Hooks: app.Hooks{Untidy: true}}
-	s := &shop{sim: sim, database: database, how: how, flows: map[string]string{}, datasets: map[string]string{}}
+	s := &shop{sim: sim, database: database, how: how, flows: map[string]string{}, datasets: map[string]string{}, now: time.Now}
+	for _, c := range change {
+		c(s)
+	}
 	s.serve(t, t.TempDir())
 	s.connection = s.must(201, "POST", flowservice+"/connections", map[string]any{
 		"name": "Stripe base connection", "connectionSpec": map[string]any{"id": stripeSpec, "version": "1.0"},
@@ -63,7 +78,7 @@ func openShop(t *testing.T, database string) *shop {
 
 func (s *shop) serve(t *testing.T, dir string) {
 	t.Helper()
-	s.client = startWith(t, dir, s.database, s.how).admin(t)
+	s.client = startBy(t, dir, s.database, control.Options{Stripe: s.how, Workers: s.workers}, s.now).admin(t)
 }
 
 // again ends the plane and begins anew.
@@ -274,7 +289,7 @@ func TestFlows(t *testing.T) {
 	t.Parallel()
 	on(t, func(t *testing.T, database string) {
 		s := openShop(t, database)
-		for resource := range resources {
+		for _, resource := range inOrder() {
 			s.flow(t, resource, daily())
 		}
 		for resource, id := range s.flows {

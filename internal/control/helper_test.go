@@ -16,7 +16,6 @@ import (
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/app"
 	"github.com/tributary-data/tributary/internal/control"
-	"github.com/tributary-data/tributary/internal/guard"
 	"github.com/tributary-data/tributary/internal/logtest"
 	"github.com/tributary-data/tributary/internal/secret"
 	"github.com/tributary-data/tributary/internal/stripesim"
@@ -76,7 +75,13 @@ func start(t testing.TB, dir, database string) *plane {
 // startWith says how accounts are read, too.
 func startWith(t testing.TB, dir, database string, stripe app.Sync) *plane {
 	t.Helper()
-	c, err := control.Open(t.Context(), control.Config{Dir: dir, Database: database, Seal: secret.Place{Dir: dir}, Now: time.Now})
+	return startBy(t, dir, database, control.Options{Stripe: stripe}, time.Now)
+}
+
+// startBy says whatever can be said.
+func startBy(t testing.TB, dir, database string, o control.Options, now func() time.Time) *plane {
+	t.Helper()
+	c, err := control.Open(t.Context(), control.Config{Dir: dir, Database: database, Seal: secret.Place{Dir: dir}, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,9 +90,8 @@ func startWith(t testing.TB, dir, database string, stripe app.Sync) *plane {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := c.Serve(t.Context(), control.Options{
-		Version: "test", Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})), Egress: guard.Egress{}, Stripe: stripe, Spans: spans,
-	})
+	o.Version, o.Log, o.Spans = "test", slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})), spans
+	p, err := c.Serve(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

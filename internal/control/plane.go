@@ -55,7 +55,8 @@ type Options struct {
 	// Stripe is how accounts are read for dataflows: all of it but whose, what and
 	// where to.
 	Stripe app.Sync
-	// Workers is how many runs are done at once; 0 for runner.DefaultWorkers.
+	// Workers is how many runs are done at once: 0 for runner.DefaultWorkers, below
+	// 0 for none, which leaves them to other processes (Control.Worker).
 	Workers int
 	Alerts  Alerts
 }
@@ -151,22 +152,40 @@ func (p *Plane) upgrade(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// build ties the services together. None knows another but by what it is
-// given here.
-func (p *Plane) build(ctx context.Context) error {
-	rows := tables.New(p.lake)
+// Worker makes what does runs and nothing else, beside the process that has the
+// directory and other workers. Call Work and Close of it.
+func (c *Control) Worker(ctx context.Context, o Options) (_ *Plane, err error) {
+	p := &Plane{Control: c, options: o}
+	if p.lake, err = lake.Open(ctx, c.dir); err != nil {
+		return nil, fmt.Errorf("open the lake: %w", err)
+	}
+	if err := p.core(ctx, tables.New(p.lake)); err != nil {
+		return nil, errors.Join(err, p.Close(ctx))
+	}
+	return p, nil
+}
+
+// core ties together what runs of dataflows need.
+func (p *Plane) core(ctx context.Context, rows *tables.Tables) error {
 	p.Registry = &registry.Service{DB: p.DB, Now: p.now, AnyAccept: p.options.AnyAccept}
 	p.Catalog = &catalog.Service{DB: p.DB, Schemas: p.Registry, Tables: rows, Now: p.now, InUnion: p.Registry.InUnion}
 	p.Catalog.GrowCopy = p.growCopy
 	p.Registry.Users, p.Registry.Grown = p.Catalog.DatasetsOf, p.Catalog.Grow
 	p.Prep = &dataprep.Service{DB: p.DB, Schemas: p.Registry, Now: p.now}
-	p.Intake = &intake.Service{DB: p.DB, Catalog: p.Catalog, Schemas: p.Registry, Tables: rows, Dir: p.dir, Now: p.now, Log: p.options.Log}
 	p.Alert = &alert.Service{
 		DB: p.DB, Keys: p.Keys, Mail: p.options.Alerts.Mail, Client: p.options.Alerts.Client, Allowed: p.options.Alerts.Allowed, Now: p.now, Log: p.options.Log,
 	}
-	if err := p.dataflows(ctx, rows); err != nil {
+	return p.dataflows(ctx, rows)
+}
+
+// build ties the services together. None knows another but by what it is
+// given here.
+func (p *Plane) build(ctx context.Context) error {
+	rows := tables.New(p.lake)
+	if err := p.core(ctx, rows); err != nil {
 		return err
 	}
+	p.Intake = &intake.Service{DB: p.DB, Catalog: p.Catalog, Schemas: p.Registry, Tables: rows, Dir: p.dir, Now: p.now, Log: p.options.Log}
 	p.Access.Hooks = append(p.Access.Hooks, access.SandboxHook{Delete: p.forget, After: p.readopt})
 	p.Network = &guard.Service{DB: p.DB, Proxies: p.options.Proxies, Now: p.now, Log: p.options.Log, Egress: p.options.Egress}
 	p.Audit = &audit.Log{DB: p.DB, File: p.file, Now: p.now, Log: p.options.Log, Address: p.address}
@@ -262,8 +281,19 @@ func (p *Plane) near(next http.Handler) http.Handler {
 // delivers alerts, until ctx ends or one of these does.
 func (p *Plane) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	for _, part := range []func(context.Context) error{p.Intake.Run, p.Alert.Run, p.Runner.Tick, p.Runner.Work} {
+	for _, part := range []func(context.Context) error{p.Intake.Run, p.Alert.Run, p.Work} {
 		g.Go(func() error { return part(ctx) })
+	}
+	return g.Wait()
+}
+
+// Work does the runs of dataflows until ctx ends, or, with no workers, says alone
+// which ones are due.
+func (p *Plane) Work(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return p.Runner.Tick(ctx) })
+	if p.options.Workers >= 0 {
+		g.Go(func() error { return p.Runner.Work(ctx) })
 	}
 	return g.Wait()
 }

@@ -71,7 +71,7 @@ func (s *Service) Due(ctx context.Context) ([]Job, error) {
 	var jobs []Job
 	for _, e := range open {
 		job := &Job{Ref: e.v.ref(e.id), Generation: e.v.Generation, At: time.UnixMilli(e.v.At).UTC()}
-		if e.v.Holder != "" || e.v.Stop {
+		if e.v.Holder != "" {
 			if job, err = s.reclaim(ctx, e.v.ref(e.id)); err != nil {
 				errs = append(errs, fmt.Errorf("run %s: %w", e.id, err))
 				continue
@@ -146,9 +146,6 @@ func (s *Service) reclaim(ctx context.Context, r Ref) (*Job, error) {
 		job = nil
 		if l.held(now) {
 			return nil
-		}
-		if l.Stop {
-			return deleteLease(t, r.Run)
 		}
 		if l.Holder != "" {
 			l.free()

@@ -58,12 +58,15 @@ type Verdict struct {
 func (r Ref) scope() docstore.Scope { return docstore.Scope{Org: r.Org, Sandbox: r.Sandbox} }
 
 // Plan returns what a run needs. ErrGone where the run or its flow is not there
-// any more; problem.NotFound where what the flow names is not, its connection,
-// dataset or mapping set, or where the sandbox is closed.
+// any more: the plan then names flow, batch and dataset, as far as there may be
+// a batch; problem.NotFound where what the flow names is not, its connection,
+// dataset or mapping set, or where the sandbox is closed: the plan has what was
+// found until then.
 func (s *Service) Plan(ctx context.Context, r Ref) (Plan, error) {
 	var p Plan
+	caller, closed := s.Operator(ctx, r.Org, r.Sandbox)
 	err := s.DB.Do(ctx, func(t *docstore.Tx) error {
-		p = Plan{}
+		p = Plan{Caller: caller}
 		run, _, err := readRun(t, r)
 		if err != nil {
 			return err
@@ -91,34 +94,59 @@ func (s *Service) Plan(ctx context.Context, r Ref) (Plan, error) {
 		p.Wanted, err = wanted(t, r.scope(), f, c, found)
 		return err
 	})
-	if err != nil {
-		return Plan{}, err
+	if errors.Is(err, ErrGone) {
+		return s.remains(ctx, r, caller)
 	}
-	if p.Caller, err = s.Operator(ctx, r.Org, r.Sandbox); err != nil {
-		return Plan{}, err
+	if err == nil {
+		err = closed
+	}
+	if err != nil {
+		return p, err
 	}
 	if p.Credentials, err = s.Credentials(&p.Connection); err != nil {
-		return Plan{}, fmt.Errorf("base connection %s: %w", p.Connection.ID, err)
+		return p, fmt.Errorf("base connection %s: %w", p.Connection.ID, err)
 	}
 	if p.Dataset, err = s.Datasets.Dataset(ctx, p.Caller, p.Flow.Route.DatasetID); err != nil {
-		return Plan{}, err
+		return p, err
 	}
 	mapping := p.Flow.Transformations[0].Params
 	version, err := strconv.Atoi(mapping.MappingVersion)
 	if err != nil {
-		return Plan{}, err
+		return p, err
 	}
 	if p.Set, err = s.Mappings.Set(ctx, p.Caller, mapping.MappingID, version); err != nil {
-		return Plan{}, err
+		return p, err
 	}
 	if p.Flow.Schedule.Backfill == "false" && p.Run.Ask.To == 0 {
 		pace, err := p.Flow.Schedule.pace()
 		if err != nil {
-			return Plan{}, err
+			return p, err
 		}
 		p.Since = time.UnixMilli(pace.start).UTC()
 	}
 	return p, nil
+}
+
+// remains returns what is known of a run whose flow is gone, with ErrGone.
+func (s *Service) remains(ctx context.Context, r Ref, caller access.Caller) (Plan, error) {
+	p := Plan{Caller: caller}
+	err := s.withLease(ctx, r, func(_ *docstore.Tx, l *lease, _ docstore.Doc, _ int64) error {
+		p.Flow.ID, p.Run.BatchID, p.Dataset.ID = l.Flow, l.Batch, l.Dataset
+		return nil
+	})
+	if errors.Is(err, docstore.ErrNotFound) || err == nil && p.Run.BatchID == "" {
+		return Plan{}, ErrGone
+	}
+	if err == nil {
+		p.Dataset, err = s.Datasets.Dataset(ctx, caller, p.Dataset.ID)
+	}
+	if problem.KindOf(err) == problem.NotFound {
+		return Plan{}, ErrGone
+	}
+	if err != nil {
+		return Plan{}, err
+	}
+	return p, ErrGone
 }
 
 // readRun and readFlow read what a run is about; ErrGone.

@@ -59,9 +59,11 @@ type Service struct {
 	// refuses those that Stripe refuses.
 	VerifyOnCreate bool
 	// Wait is how long a caller waits for Stripe; 0 for 30 s.
-	Wait   time.Duration
-	Now    func() time.Time
-	Random io.Reader // for ids and etags; nil for crypto/rand
+	Wait time.Duration
+	Now  func() time.Time
+	// LeaseFor is how long a lease is good; 0 for LeaseFor.
+	LeaseFor time.Duration
+	Random   io.Reader // for ids and etags; nil for crypto/rand
 	// Queued, if set, is told after a run was put down that wants to be done, and,
 	// with the zero Ref, after a flow was written that may be due: Due knows.
 	Queued func(ctx context.Context, r Ref)

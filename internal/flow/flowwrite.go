@@ -506,7 +506,7 @@ func (s *Service) deleteFlow(ctx context.Context, call *gateway.Call) (*gateway.
 		if err != nil {
 			return err
 		}
-		ref, err := stopLease(t, d)
+		ref, err := stopLease(t, d, f)
 		stopped = append(stopped, ref)
 		return err
 	})

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,15 +28,17 @@ type lease struct {
 	Generation int    `json:"generation"`
 	Holder     string `json:"holder,omitempty"` // empty: nobody works on it
 	Until      int64  `json:"until,omitempty"`  // epoch ms: whoever is silent till then has lost it
-	// Stop says that the run shall end: its flow is gone.
-	Stop bool `json:"stop,omitempty"`
+	// Stop says that the run shall end: its flow is gone. Batch and Dataset are what
+	// its batch is known by then, which is left to say how it ended.
+	Stop    bool   `json:"stop,omitempty"`
+	Batch   string `json:"batch,omitempty"`
+	Dataset string `json:"dataset,omitempty"`
 }
 
-// Times of leases.
-const (
-	LeaseFor   = 60 * time.Second
-	RenewEvery = 15 * time.Second
-)
+// LeaseFor is how long a lease is good that is not renewed.
+const LeaseFor = 60 * time.Second
+
+func (s *Service) leaseFor() int64 { return cmp.Or(s.LeaseFor, LeaseFor).Milliseconds() }
 
 // flowKey is the key of the lease of a flow's unfinished run.
 func flowKey(flow string) string { return "flow:" + flow }
@@ -62,16 +65,24 @@ func deleteLease(t *docstore.Tx, run string) error {
 	return t.Delete(docstore.Scope{}, kindLease, run)
 }
 
-// stopLease ends a run whose flow is going.
-func stopLease(t *docstore.Tx, d docstore.Doc) (Ref, error) {
+// stopLease ends a run whose flow is going. One that began leaves its lease to
+// its worker, or to another one if that is silent.
+func stopLease(t *docstore.Tx, d docstore.Doc, f *Flow) (Ref, error) {
 	var l lease
 	if err := json.Unmarshal(d.Body, &l); err != nil {
 		return Ref{}, err
 	}
-	if l.Holder == "" {
+	run, _, err := readRun(t, l.ref(d.ID))
+	if err != nil && !errors.Is(err, ErrGone) {
+		return Ref{}, err
+	}
+	if l.Holder == "" && (run == nil || run.Metrics.Duration.Started == 0) {
 		return l.ref(d.ID), deleteLease(t, d.ID)
 	}
 	l.Stop = true
+	if run != nil {
+		l.Batch, l.Dataset = run.BatchID, f.Route.DatasetID
+	}
 	return l.ref(d.ID), putJSON(t, docstore.Scope{}, d, l)
 }
 
@@ -90,7 +101,7 @@ func (s *Service) withLease(ctx context.Context, r Ref, fn func(t *docstore.Tx, 
 	})
 }
 
-// Take takes the lease of a run. The holder names this try: no other, of this
+// Take takes the lease of a run, also of one whose flow is gone: Plan says so. The holder names this try: no other, of this
 // process or another, has the same name. False where somebody else works on it,
 // where the run has to wait, is finished or gone, or where the generation is an
 // old one.
@@ -101,16 +112,16 @@ func (s *Service) Take(ctx context.Context, r Ref, generation int, holder string
 	taken := false
 	err := s.withLease(ctx, r, func(t *docstore.Tx, l *lease, d docstore.Doc, now int64) error {
 		taken = false
-		if l.Stop || l.Generation != generation || l.held(now) || now < l.At {
+		if l.Generation != generation || l.held(now) || now < l.At {
 			return nil
 		}
-		if _, _, err := readRun(t, r); errors.Is(err, ErrGone) {
+		if _, _, err := readRun(t, r); errors.Is(err, ErrGone) && !l.Stop {
 			return deleteLease(t, r.Run) // its sandbox was emptied
-		} else if err != nil {
+		} else if err != nil && !l.Stop {
 			return err
 		}
 		taken = true
-		l.Holder, l.Until = holder, now+LeaseFor.Milliseconds()
+		l.Holder, l.Until = holder, now+s.leaseFor()
 		return putJSON(t, docstore.Scope{}, d, l)
 	})
 	if errors.Is(err, docstore.ErrNotFound) {
@@ -127,7 +138,7 @@ func (s *Service) Renew(ctx context.Context, r Ref, holder string) (bool, error)
 		if kept = l.is(holder, now) && !l.Stop; !kept {
 			return nil
 		}
-		l.Until = now + LeaseFor.Milliseconds()
+		l.Until = now + s.leaseFor()
 		return putJSON(t, docstore.Scope{}, d, l)
 	})
 	if errors.Is(err, docstore.ErrNotFound) {
@@ -147,6 +158,23 @@ func (s *Service) Release(ctx context.Context, r Ref, holder string) error {
 			return deleteLease(t, r.Run)
 		}
 		l.Holder, l.Until = "", 0
+		return putJSON(t, docstore.Scope{}, d, l)
+	})
+	if errors.Is(err, docstore.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// Renumber puts a run that nobody works on into its next generation, because the
+// job of this one will not be handed out any more. Nothing happens where the run
+// has gone on meanwhile.
+func (s *Service) Renumber(ctx context.Context, r Ref, generation int) error {
+	err := s.withLease(ctx, r, func(t *docstore.Tx, l *lease, d docstore.Doc, _ int64) error {
+		if l.Holder != "" || l.Generation != generation {
+			return nil
+		}
+		l.free()
 		return putJSON(t, docstore.Scope{}, d, l)
 	})
 	if errors.Is(err, docstore.ErrNotFound) {

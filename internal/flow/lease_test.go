@@ -110,6 +110,39 @@ func TestLease(t *testing.T) {
 	})
 }
 
+// A run whose job nobody will get goes into its next generation, unless somebody
+// works on it or was faster.
+func TestRenumber(t *testing.T) {
+	t.Parallel()
+	eachWorld(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		w.flow(`{}`)
+		r := w.due()[0].Ref
+		renumber := func(generation, want int) {
+			t.Helper()
+			if err := w.Renumber(ctx, r, generation); err != nil {
+				t.Error(err)
+			}
+			if jobs := w.due(); want > 0 && (len(jobs) != 1 || jobs[0].Generation != want) || want == 0 && len(jobs) > 0 {
+				t.Errorf("jobs %+v, not of generation %d", jobs, want)
+			}
+		}
+		renumber(1, 2)
+		renumber(1, 2)
+		if ok, err := w.Take(ctx, r, 2, "a"); err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		renumber(2, 0)
+		if ok, err := w.Renew(ctx, r, "a"); err != nil || !ok {
+			t.Error(ok, err)
+		}
+		if err := w.Finish(ctx, r, "a", Verdict{}, func(r *Run) { r.Metrics.Status.Status = Success }); err != nil {
+			t.Error(err)
+		}
+		renumber(2, 0)
+	})
+}
+
 // However many processes take, renew, release and fall silent: no run has two
 // holders at once, and each ends once.
 func TestLeasesAtOnce(t *testing.T) {

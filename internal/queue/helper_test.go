@@ -54,7 +54,7 @@ func job(run string) Job { return Job{Org: "org@AdobeOrg", Sandbox: "prod", Run:
 func add(t *testing.T, q *Queue, jobs ...Job) {
 	t.Helper()
 	for _, j := range jobs {
-		if err := q.Add(t.Context(), j, time.Time{}, 1); err != nil {
+		if _, err := q.Add(t.Context(), j, time.Time{}, 1); err != nil {
 			t.Fatal(err)
 		}
 	}

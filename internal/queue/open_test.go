@@ -152,7 +152,10 @@ func TestConnectionsLost(t *testing.T) {
 		t.Fatalf("%d connections ended: %v", n, err)
 	}
 	began <- j
-	for q.Add(t.Context(), job("after it"), time.Time{}, 1) != nil {
+	for {
+		if _, err := q.Add(t.Context(), job("after it"), time.Time{}, 1); err == nil {
+			break
+		}
 		time.Sleep(10 * time.Millisecond)
 	}
 	<-done

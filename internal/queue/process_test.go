@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
@@ -214,5 +215,42 @@ func TestCrowd(t *testing.T) {
 				t.Errorf("run %s is %s", j.Run, state)
 			}
 		}
+	})
+}
+
+// Who adds a job again learns what became of it.
+func TestStanding(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, p place) {
+		q := p.open(t)
+		standing := func(run string) (waits, taken, ended bool) {
+			t.Helper()
+			s, err := q.Add(t.Context(), job(run), time.Time{}, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return !s.Ended && s.Taken.IsZero(), !s.Taken.IsZero() && time.Since(s.Taken) < time.Hour, s.Ended
+		}
+		check := func(run string, want ...bool) {
+			t.Helper()
+			waits, taken, ended := standing(run)
+			if diff := cmp.Diff(want, []bool{waits, taken, ended}); diff != "" {
+				t.Errorf("%s: waits, is taken, has ended: %s", run, diff)
+			}
+		}
+		check("a", true, false, false)
+		check("a", true, false, false)
+		child := p.start(t, "hold")
+		if said := child.next(); said != "a 0" {
+			t.Fatalf("it said %q", said)
+		}
+		check("a", false, true, false)
+		child.kill(t)
+		check("a", false, true, false)
+		check("b", true, false, false)
+		stop := work(t, q, 1, func(context.Context, Job) Outcome { return Done{} })
+		until(t, q, job("b"), rivertype.JobStateCompleted)
+		stop()
+		check("b", false, false, true)
 	})
 }

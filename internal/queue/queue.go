@@ -70,14 +70,14 @@ func (args) Kind() string { return "run" }
 // 1 to 4, comes first, then the oldest.
 //
 // A job that is in the queue already stays as it is, whatever its state, also
-// for an hour (keep) after it ended. Older generations of the run are cancelled:
-// should their worker be alive after all, it is told, and if it is not, that
-// lets go of what it left.
-func (q *Queue) Add(ctx context.Context, j Job, at time.Time, priority int) error {
+// for an hour (keep) after it ended: the standing tells. Older generations of
+// the run are cancelled: should their worker be alive after all, it is told, and
+// if it is not, that lets go of what it left.
+func (q *Queue) Add(ctx context.Context, j Job, at time.Time, priority int) (Standing, error) {
 	if time.Until(at) <= 0 { //nolint:forbidigo // River goes by the machine's clock, and lets what has any time wait for its next look
 		at = time.Time{}
 	}
-	_, err := q.client.Insert(ctx, args(j), &river.InsertOpts{
+	made, err := q.client.Insert(ctx, args(j), &river.InsertOpts{
 		MaxAttempts: q.tries,
 		Priority:    priority,
 		ScheduledAt: at,
@@ -89,9 +89,32 @@ func (q *Queue) Add(ctx context.Context, j Job, at time.Time, priority int) erro
 		})
 	}
 	if err != nil {
-		return fmt.Errorf("put run %s into the queue: %w", j.Run, err)
+		return Standing{}, fmt.Errorf("put run %s into the queue: %w", j.Run, err)
 	}
-	return nil
+	return standing(made.Job), nil
+}
+
+// A Standing is what a job has come to.
+type Standing struct {
+	// Ended says that it was done, cancelled or given up: it is never handed out
+	// again.
+	Ended bool
+	// Taken is when a worker was handed it, who has not given it back; zero for a
+	// job that waits, or has ended.
+	Taken time.Time
+}
+
+func standing(row *rivertype.JobRow) (s Standing) {
+	switch row.State {
+	case rivertype.JobStateCancelled, rivertype.JobStateCompleted, rivertype.JobStateDiscarded:
+		s.Ended = true
+	case rivertype.JobStateRunning:
+		if row.AttemptedAt != nil {
+			s.Taken = *row.AttemptedAt
+		}
+	case rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable, rivertype.JobStateScheduled:
+	}
+	return s
 }
 
 // Cancel ends all jobs of a run. What waits is never done; of what is being

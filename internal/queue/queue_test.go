@@ -66,14 +66,14 @@ func TestOrder(t *testing.T) {
 			{"first", time.Time{}, 1},
 			{"due since an hour", soon.Add(-time.Hour), 1},
 		} {
-			if err := q.Add(t.Context(), job(one.run), one.at, one.priority); err != nil {
+			if _, err := q.Add(t.Context(), job(one.run), one.at, one.priority); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if state := states(t, q)[job("due since an hour")]; state != rivertype.JobStateAvailable {
 			t.Errorf("what is due is %s", state)
 		}
-		if err := q.Add(t.Context(), job("lowest"), time.Time{}, 5); err == nil {
+		if _, err := q.Add(t.Context(), job("lowest"), time.Time{}, 5); err == nil {
 			t.Error("priority 5 was taken")
 		}
 		done := make(chan string, 10)
@@ -182,7 +182,7 @@ func TestCancel(t *testing.T) {
 	each(t, func(t *testing.T, p place) {
 		q, other := p.open(t), p.open(t)
 		waiting, other1 := job("waiting"), job("other")
-		if err := q.Add(t.Context(), waiting, time.Now().Add(time.Hour), 1); err != nil {
+		if _, err := q.Add(t.Context(), waiting, time.Now().Add(time.Hour), 1); err != nil {
 			t.Fatal(err)
 		}
 		running, stubborn := job("running"), job("ends well")
@@ -306,7 +306,8 @@ func TestOpenTogether(t *testing.T) {
 			go func() {
 				q, err := Open(t.Context(), p.dir, p.database, quietLog)
 				if err == nil {
-					err = errors.Join(q.Add(t.Context(), job(fmt.Sprint(i)), time.Time{}, 1), q.Close())
+					_, err = q.Add(t.Context(), job(fmt.Sprint(i)), time.Time{}, 1)
+					err = errors.Join(err, q.Close())
 				}
 				opened <- err
 			}()

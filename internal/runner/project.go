@@ -25,6 +25,15 @@ const maxSamples = 100
 // commit that says how far it went.
 func (j *job) project(ctx context.Context, keeper *app.Keeper) error {
 	table := j.Dataset.Table
+	switch in, err := j.committed(ctx); {
+	case err != nil:
+		return j.processed(err)
+	case in:
+		return j.closeBatch(ctx) // the commit went through, and the worker did not
+	}
+	if err := j.refusedBefore(ctx); err != nil {
+		return err
+	}
 	text, err := j.Rows.Mark(ctx, table, markName(j.Flow.ID))
 	if err != nil {
 		return j.processed(err)
@@ -32,10 +41,6 @@ func (j *job) project(ctx context.Context, keeper *app.Keeper) error {
 	m, err := parseMark(text)
 	if err != nil {
 		return err
-	}
-	if m.Last.Batch == j.Run.BatchID {
-		j.outcome = m.Last // the commit went through, and the worker did not
-		return j.closeBatch(ctx)
 	}
 	window := j.Run.Ask.To > 0
 	after := m.Seq
@@ -68,6 +73,43 @@ func (j *job) project(ctx context.Context, keeper *app.Keeper) error {
 	j.outcome.Bytes, j.outcome.Files, j.outcome.Snapshot = done.Bytes, done.Files, done.SnapshotID
 	j.at(AtCommitted)
 	return j.closeBatch(ctx)
+}
+
+// committed says whether the rows of the run are in, and then takes its outcome
+// from there.
+func (j *job) committed(ctx context.Context) (bool, error) {
+	text, err := j.Rows.Mark(ctx, j.Dataset.Table, markName(j.Flow.ID))
+	if err != nil {
+		return false, err
+	}
+	m, err := parseMark(text)
+	if err != nil || m.Last.Batch != j.Run.BatchID {
+		return false, err
+	}
+	done, err := j.Rows.Upsert(ctx, j.Dataset.Table, j.Run.BatchID, tables.Mark{Name: markName(j.Flow.ID), Value: text}, nil)
+	j.outcome = m.Last
+	j.outcome.Bytes, j.outcome.Files, j.outcome.Snapshot = done.Bytes, done.Files, done.SnapshotID
+	return true, err
+}
+
+// refusedBefore fails a run whose batch says that it failed: its worker died
+// before the run said so, too.
+func (j *job) refusedBefore(ctx context.Context) error {
+	b, err := j.Catalog.Batch(ctx, j.Caller, j.Run.BatchID)
+	if problem.KindOf(err) == problem.NotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if b.Status != catalog.Failed || len(b.Errors) == 0 {
+		return nil
+	}
+	j.outcome.Batch = b.ID
+	if m := b.Metrics; m != nil {
+		j.outcome.Input, j.outcome.Failed, j.outcome.Read = m.InputRecordCount, m.FailedRecordCount, m.InputByteSize
+	}
+	return &failure{code: b.Errors[0].Code, err: errors.New(b.Errors[0].Description)}
 }
 
 // processed words what went wrong between the copy and the dataset.
@@ -284,11 +326,15 @@ func (j *job) failBatch(ctx context.Context, f *failure) error {
 		o.Batch = b.ID
 	}
 	_, err := j.Catalog.ChangeBatch(ctx, j.Caller, o.Batch, func(b *catalog.Batch) error {
+		if b.Done() {
+			return nil
+		}
 		b.Status, b.Completed = catalog.Failed, j.Now().UnixMilli()
 		b.Metrics = &catalog.Metrics{InputByteSize: o.Read, InputRecordCount: o.Input, FailedRecordCount: o.Failed}
 		b.Errors = append([]catalog.BatchError{{Code: f.code, Description: f.Error(), Rows: []string{}}}, batchErrors(o)...)
 		return nil
 	})
+	j.at(AtBatchDone)
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/tributary-data/tributary/internal/app"
@@ -56,25 +57,28 @@ type job struct {
 // run does a run from where it stands. An error leaves it unfinished.
 func (r *Runner) run(ctx context.Context, ref flow.Ref, holder string) error {
 	plan, err := r.Flows.Plan(ctx, ref)
-	if errors.Is(err, flow.ErrGone) {
-		return errLost
-	}
 	j := &job{Runner: r, Plan: plan, ref: ref, holder: holder, began: r.Now()}
+	if errors.Is(err, flow.ErrGone) {
+		j.settle(context.WithoutCancel(ctx))
+		return errors.Join(errLost, r.Flows.Release(context.WithoutCancel(ctx), ref, holder))
+	}
+	if started := plan.Run.Metrics.Duration.Started; started > 0 {
+		j.began = time.UnixMilli(started)
+	}
 	if err != nil {
 		if j.final(err) {
 			return r.finish(ctx, j, &failure{code: codeProcess, err: err, stop: true})
 		}
 		return err
 	}
-	if started := plan.Run.Metrics.Duration.Started; started > 0 {
-		j.began = time.UnixMilli(started)
-	}
 	if err := lost(r.Flows.Progress(ctx, ref, holder, j.start)); err != nil {
+		j.settleIfGone(context.WithoutCancel(ctx))
 		return err
 	}
 	j.tellStart(ctx)
-	err = j.do(ctx)
+	err = j.guarded(ctx)
 	if ctx.Err() != nil {
+		j.settleIfGone(context.WithoutCancel(ctx))
 		return context.Cause(ctx)
 	}
 	f, failed := errors.AsType[*failure](err)
@@ -87,6 +91,45 @@ func (r *Runner) run(ctx context.Context, ref flow.Ref, holder string) error {
 		f = &failure{code: codeProcess, err: err}
 	}
 	return r.finish(ctx, j, f)
+}
+
+// guarded does the run; what panics fails it, or it would be tried for ever.
+func (j *job) guarded(ctx context.Context) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			j.Log.ErrorContext(ctx, "a run panicked", "run", j.ref.Run, "panic", p, "stack", string(debug.Stack()))
+			err = &failure{code: codeProcess, err: errors.New("an internal error, which the log of the server describes; please report it")}
+		}
+	}()
+	return j.do(ctx)
+}
+
+// settleIfGone settles a run whose dataflow was deleted meanwhile. The batch of
+// any other is that of whoever goes on with it.
+func (j *job) settleIfGone(ctx context.Context) {
+	if _, err := j.Flows.Plan(ctx, j.ref); errors.Is(err, flow.ErrGone) {
+		j.settle(ctx)
+	}
+}
+
+// settle lets the batch of a run whose dataflow was deleted say what became of
+// its rows.
+func (j *job) settle(ctx context.Context) {
+	if j.Run.BatchID == "" {
+		return
+	}
+	in, err := j.committed(ctx)
+	switch {
+	case err != nil:
+	case in:
+		err = j.closeBatch(ctx)
+	default:
+		j.outcome.Batch = ""
+		err = j.failBatch(ctx, &failure{code: codeProcess, err: errors.New("the dataflow was deleted")})
+	}
+	if err != nil && problem.KindOf(err) != problem.NotFound {
+		j.Log.ErrorContext(ctx, "the batch of a deleted dataflow does not say how it ended", "batch", j.Run.BatchID, "error", err)
+	}
 }
 
 // finish ends a run; f is nil for one that went well.

@@ -4,6 +4,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -33,6 +34,7 @@ type Flows interface {
 	Take(ctx context.Context, r flow.Ref, generation int, holder string) (bool, error)
 	Renew(ctx context.Context, r flow.Ref, holder string) (bool, error)
 	Release(ctx context.Context, r flow.Ref, holder string) error
+	Renumber(ctx context.Context, r flow.Ref, generation int) error
 	Plan(ctx context.Context, r flow.Ref) (flow.Plan, error)
 	Progress(ctx context.Context, r flow.Ref, holder string, fn func(*flow.Run)) error
 	Finish(ctx context.Context, r flow.Ref, holder string, v flow.Verdict, fn func(*flow.Run)) error
@@ -88,8 +90,12 @@ type Runner struct {
 	Log   *slog.Logger
 	// Workers is how many runs are done at once; 0 for DefaultWorkers.
 	Workers int
+	// LeaseFor is how long a worker may be silent before its run is another's, and
+	// the flows' Service has the same; 0 for flow.LeaseFor. A lease is renewed four
+	// times as often, and schedules are looked at six times as often.
+	LeaseFor time.Duration
 	// At, if set, is told how far a run is: tests stop there.
-	At func(Point)
+	At func(p Point, run string)
 
 	copies pool
 	nudged chan struct{}
@@ -105,6 +111,7 @@ type Point string
 
 // The points, in their order.
 const (
+	AtHanded    Point = "the queue handed out the run"
 	AtTaken     Point = "the run is this process's"
 	AtAdvanced  Point = "the copy is up to date"
 	AtBatch     Point = "the batch is there"
@@ -112,16 +119,18 @@ const (
 	AtCommitted Point = "the rows are in"
 	AtBatchDone Point = "the batch says how it ended"
 	AtFinished  Point = "the run says how it ended"
+	AtLeft      Point = "the run is not this process's any more"
 )
 
-func (r *Runner) at(p Point) {
+func (r *Runner) at(p Point, run string) {
 	if r.At != nil {
-		r.At(p)
+		r.At(p, run)
 	}
 }
 
-// TickEvery is how often schedules are looked at.
-const TickEvery = 10 * time.Second
+func (j *job) at(p Point) { j.Runner.at(p, j.ref.Run) }
+
+func (r *Runner) leaseFor() time.Duration { return cmp.Or(r.LeaseFor, flow.LeaseFor) }
 
 func (r *Runner) nudge() chan struct{} {
 	r.once.Do(func() { r.nudged = make(chan struct{}, 1) })
@@ -147,7 +156,7 @@ func (r *Runner) Drop(ctx context.Context, ref flow.Ref) {
 // Tick puts the runs that are due into the queue, now and every so often, until
 // ctx ends. Any number of processes may do it.
 func (r *Runner) Tick(ctx context.Context) error {
-	t := time.NewTicker(TickEvery)
+	t := time.NewTicker(r.leaseFor() / 6)
 	defer t.Stop()
 	for {
 		if err := r.tick(ctx); err != nil && ctx.Err() == nil {
@@ -168,11 +177,23 @@ func (r *Runner) tick(ctx context.Context) error {
 		return err
 	}
 	for _, j := range jobs {
-		if err := r.Queue.Add(ctx, queue.Job{Org: j.Org, Sandbox: j.Sandbox, Run: j.Run, Generation: j.Generation}, j.At, 1); err != nil {
+		// It is due by the clock of the flows, whatever the queue's says.
+		s, err := r.Queue.Add(ctx, queue.Job{Org: j.Org, Sandbox: j.Sandbox, Run: j.Run, Generation: j.Generation}, time.Time{}, 1)
+		if err == nil && r.spent(s) {
+			err = r.Flows.Renumber(ctx, j.Ref, j.Generation) // the next look puts it in
+		}
+		if err != nil {
 			return fmt.Errorf("run %s: %w", j.Run, err)
 		}
 	}
 	return nil
+}
+
+// spent says whether the job of a run that nobody works on will not be handed
+// out any more: its worker died before it took the run or after it let go of it,
+// or found, by its own clock, that the run has to wait.
+func (r *Runner) spent(s queue.Standing) bool {
+	return s.Ended || !s.Taken.IsZero() && r.Now().Sub(s.Taken) > r.leaseFor()
 }
 
 // Work does runs until ctx ends; what is in hand then is left to whoever comes
@@ -202,6 +223,7 @@ const (
 func (r *Runner) Do(ctx context.Context, j queue.Job) queue.Outcome {
 	ref := flow.Ref{Org: j.Org, Sandbox: j.Sandbox, Run: j.Run}
 	holder := holder()
+	r.at(AtHanded, j.Run)
 	ok, err := r.Flows.Take(ctx, ref, j.Generation, holder)
 	if err != nil {
 		r.Log.ErrorContext(ctx, "a run could not be taken; it will be tried again", "run", j.Run, "error", err)
@@ -210,7 +232,8 @@ func (r *Runner) Do(ctx context.Context, j queue.Job) queue.Outcome {
 	if !ok {
 		return queue.Done{}
 	}
-	r.at(AtTaken)
+	r.at(AtTaken, j.Run)
+	defer r.at(AtLeft, j.Run)
 	working, cancel := context.WithCancelCause(ctx)
 	renewed := make(chan struct{})
 	go func() {
@@ -225,7 +248,7 @@ func (r *Runner) Do(ctx context.Context, j queue.Job) queue.Outcome {
 	after := context.WithoutCancel(ctx)
 	switch {
 	case err == nil:
-		r.at(AtFinished)
+		r.at(AtFinished, j.Run)
 		return queue.Done{}
 	case errors.Is(context.Cause(working), errLost) || errors.Is(err, errLost):
 		return queue.Done{}
@@ -259,7 +282,8 @@ func (w *waiting) Unwrap() error { return w.err }
 
 // renew keeps the lease of a run until ctx ends; when it is lost, it ends ctx.
 func (r *Runner) renew(ctx context.Context, cancel context.CancelCauseFunc, ref flow.Ref, holder string) {
-	t := time.NewTicker(flow.RenewEvery)
+	every := r.leaseFor() / 4
+	t := time.NewTicker(every)
 	defer t.Stop()
 	last := r.Now()
 	for {
@@ -272,7 +296,7 @@ func (r *Runner) renew(ctx context.Context, cancel context.CancelCauseFunc, ref 
 		switch {
 		case err == nil && ok:
 			last = r.Now()
-		case err == nil, r.Now().Sub(last) > flow.LeaseFor-flow.RenewEvery:
+		case err == nil, r.Now().Sub(last) > r.leaseFor()-every:
 			cancel(errLost)
 			return
 		}
