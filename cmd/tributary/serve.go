@@ -42,7 +42,7 @@ type serveCmd struct {
 	MetricsFrom    []string      `sep:"," default:"127.0.0.0/8,::1/128" env:"TRIBUTARY_METRICS_FROM" placeholder:"CIDR,…" help:"Networks that may read /metrics (default: this machine)."`
 	AnyAccept      bool          `help:"Let the Schema Registry answer reads whose Accept header names none of its media types, as curl's does not: lists with ids, lookups with the raw resource."`
 	Every          time.Duration `default:"15m" env:"TRIBUTARY_EVERY" help:"How often to ask Stripe what changed, 1m or more."`
-	Workers        int           `default:"8" env:"TRIBUTARY_WORKERS" help:"How many runs of dataflows to do at once; 0 leaves them to processes of the command worker."`
+	Workers        int           `default:"16" env:"TRIBUTARY_WORKERS" help:"How many runs of dataflows to do at once; 0 leaves them to processes of the command worker."`
 }
 
 // logFlags say what the log on standard error looks like.

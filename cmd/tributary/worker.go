@@ -19,7 +19,7 @@ type workerCmd struct {
 	databaseFlag
 	privateFlag
 	logFlags
-	Workers int `default:"8" env:"TRIBUTARY_WORKERS" help:"How many runs to do at once."`
+	Workers int `default:"16" env:"TRIBUTARY_WORKERS" help:"How many runs to do at once."`
 }
 
 // Run does the runs of dataflows until ctx is done. What is in hand then goes
