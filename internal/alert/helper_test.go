@@ -1,7 +1,6 @@
 package alert_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -18,6 +17,7 @@ import (
 	"github.com/tributary-data/tributary/internal/alert"
 	"github.com/tributary-data/tributary/internal/docstore"
 	"github.com/tributary-data/tributary/internal/gateway/gatewaytest"
+	"github.com/tributary-data/tributary/internal/logtest"
 	"github.com/tributary-data/tributary/internal/secret"
 )
 
@@ -39,31 +39,14 @@ type world struct {
 	clock *clock
 	name  string // of the database
 	dir   string // of the keys
-	log   *safe
+	log   *logtest.Buffer
 	hook  *receiver
 	mail  *box
 }
 
-type safe struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safe) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safe) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
 func newWorld(t testing.TB, name string) *world {
 	t.Helper()
-	w := &world{t: t, clock: newClock(), name: name, dir: t.TempDir(), log: &safe{}, hook: newReceiver(t), mail: &box{}}
+	w := &world{t: t, clock: newClock(), name: name, dir: t.TempDir(), log: &logtest.Buffer{}, hook: newReceiver(t), mail: &box{}}
 	if name == "" {
 		w.name = filepath.Join(w.dir, "control.db")
 	}

@@ -263,18 +263,7 @@ func (s *Service) Account(ctx context.Context, c access.Caller, id string) (Acco
 func (s *Service) connectionRoutes() []gateway.Route {
 	return append(
 		reads(s, connections),
-		gateway.Route{Method: "POST", Path: "/connections", Handle: func(ctx context.Context, call *gateway.Call) (*gateway.Answer, error) {
-			var in ConnectionInput
-			draft, err := readNew(call, &in)
-			if err != nil {
-				return nil, err
-			}
-			v, err := s.CreateConnection(ctx, call.Caller, in, draft)
-			if err != nil {
-				return nil, err
-			}
-			return createdAnswer(connections.collection, &v.Item), nil
-		}},
+		posts(connections, s.CreateConnection),
 		gateway.Route{Method: "PATCH", Path: "/connections/{id}", Handle: s.patchConnection},
 		publishes(s, connections, s.publishConnection),
 		deletes(s, connections, "FLOW-1418-400", func(f *Flow, id string) bool { return f.Route.ConnectionID == id }),

@@ -132,11 +132,23 @@ func readNew(call *gateway.Call, v any) (draft bool, err error) {
 	return mode != "", gateway.DecodeJSON(text, v)
 }
 
-// createdAnswer says where a new object is.
-func createdAnswer(collection string, i *Item) *gateway.Answer {
-	a := gateway.Created(base+"/"+collection+"/"+i.ID, i.written())
-	a.Header.Set("ETag", i.Etag)
-	return a
+// posts is the call that makes an object of what a client wrote.
+func posts[In, T any](k *kind[T], create func(context.Context, access.Caller, In, bool) (*T, error)) gateway.Route {
+	return gateway.Route{Method: "POST", Path: "/" + k.collection, Handle: func(ctx context.Context, call *gateway.Call) (*gateway.Answer, error) {
+		var in In
+		draft, err := readNew(call, &in)
+		if err != nil {
+			return nil, err
+		}
+		v, err := create(ctx, call.Caller, in, draft)
+		if err != nil {
+			return nil, err
+		}
+		i := k.item(v)
+		a := gateway.Created(base+"/"+k.collection+"/"+i.ID, i.written())
+		a.Header.Set("ETag", i.Etag)
+		return a, nil
+	}}
 }
 
 // actionOf returns what …/action?op= asks of an object. What the original knows

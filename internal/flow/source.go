@@ -196,18 +196,7 @@ func (s *Service) CreateSource(ctx context.Context, c access.Caller, in SourceIn
 func (s *Service) sourceRoutes() []gateway.Route {
 	return append(
 		reads(s, sources),
-		gateway.Route{Method: "POST", Path: "/sourceConnections", Handle: func(ctx context.Context, call *gateway.Call) (*gateway.Answer, error) {
-			var in SourceInput
-			draft, err := readNew(call, &in)
-			if err != nil {
-				return nil, err
-			}
-			v, err := s.CreateSource(ctx, call.Caller, in, draft)
-			if err != nil {
-				return nil, err
-			}
-			return createdAnswer(sources.collection, &v.Item), nil
-		}},
+		posts(sources, s.CreateSource),
 		gateway.Route{Method: "PATCH", Path: "/sourceConnections/{id}", Handle: s.patchSource},
 		publishes(s, sources, func(ctx context.Context, c access.Caller, v *Source) error {
 			in := v.input()

@@ -150,18 +150,7 @@ func (s *Service) CreateTarget(ctx context.Context, c access.Caller, in TargetIn
 func (s *Service) targetRoutes() []gateway.Route {
 	return append(
 		reads(s, targets),
-		gateway.Route{Method: "POST", Path: "/targetConnections", Handle: func(ctx context.Context, call *gateway.Call) (*gateway.Answer, error) {
-			var in TargetInput
-			draft, err := readNew(call, &in)
-			if err != nil {
-				return nil, err
-			}
-			v, err := s.CreateTarget(ctx, call.Caller, in, draft)
-			if err != nil {
-				return nil, err
-			}
-			return createdAnswer(targets.collection, &v.Item), nil
-		}},
+		posts(targets, s.CreateTarget),
 		gateway.Route{Method: "PATCH", Path: "/targetConnections/{id}", Handle: s.patchTarget},
 		publishes(s, targets, func(ctx context.Context, c access.Caller, v *Target) error {
 			if err := v.input().settle(false); err != nil {
