@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -90,10 +91,28 @@ func rigOn(t testing.TB, sim *stripesim.Sim, h http.Handler) *rig {
 	return rigAt(t, sim, at.URL)
 }
 
+// moving is the time, of which no two askers get the same millisecond: what they
+// make has an order.
+func moving() func() time.Time {
+	var mu sync.Mutex
+	var last time.Time
+	return func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		now := time.Now()
+		if least := last.Add(time.Millisecond); now.Before(least) {
+			now = least
+		}
+		last = now
+		return now
+	}
+}
+
 func rigAt(t testing.TB, sim *stripesim.Sim, url string) *rig {
 	t.Helper()
 	dir := t.TempDir()
-	db, err := docstore.Open(t.Context(), filepath.Join(dir, "control.db"), time.Now)
+	now := moving()
+	db, err := docstore.Open(t.Context(), filepath.Join(dir, "control.db"), now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +124,7 @@ func rigAt(t testing.TB, sim *stripesim.Sim, url string) *rig {
 	client := &http.Client{Transport: stripe.NewTransport()}
 	t.Cleanup(client.CloseIdleConnections)
 	svc := &flow.Service{
-		DB: db, Keys: keys, VerifyOnCreate: true, Now: time.Now, Wait: 20 * time.Second,
+		DB: db, Keys: keys, VerifyOnCreate: true, Now: now, Wait: 20 * time.Second,
 		Datasets: datasets{mine: {ID: mine}, mirror: {ID: mirror, Mirror: true}},
 		Stripe: &source.Stripe{
 			URL: url, HTTP: client, Now: time.Now, Limits: &stripe.Limits{},
