@@ -29,8 +29,8 @@ var resources = map[string]string{
 	"balance_transactions": "Stripe Balance Transactions", "customers": "Stripe Customers", "prices": "Stripe Prices",
 }
 
-// inOrder returns the resources, prices behind subscriptions: those that these alone
-// name are read with them.
+// inOrder returns the resources in an order that is always the same, prices behind
+// subscriptions.
 func inOrder() []string {
 	names := slices.Sorted(maps.Keys(resources))
 	slices.Reverse(names)
@@ -480,4 +480,20 @@ func TestWindows(t *testing.T) {
 	if run := s.ask(t, late); status(run) != "success" || count(run, "output") != 3 || len(s.rows(t, "refunds")) != 3 {
 		t.Errorf("what came after: %v", run)
 	}
+}
+
+// A dataflow of prices has those that no list shows, without one of
+// subscriptions.
+func TestPricesAlone(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, "")
+	if run := s.ended(t, s.flow(t, "prices", once()), 1); status(run) != "success" {
+		t.Fatal(run)
+	}
+	s.exact(t)
+}
+
+// once is a schedule of one run, now.
+func once() map[string]any {
+	return map[string]any{"startTime": fmt.Sprint(time.Now().Unix()), "frequency": "once"}
 }

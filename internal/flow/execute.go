@@ -199,6 +199,9 @@ func wanted(t *docstore.Tx, sc docstore.Scope, of *Flow, account *Connection, fo
 			resources = append(resources, f.Route.Resource)
 		}
 	}
+	if slices.Contains(resources, "prices") {
+		resources = append(resources, "subscriptions") // some prices are in no list: their items alone tell of them
+	}
 	slices.Sort(resources)
 	return slices.Compact(resources), nil
 }
