@@ -374,13 +374,8 @@ func (j *job) finish(run *flow.Run, f *failure) {
 	}
 	if o.Batch != "" {
 		promotion.Target[0].Reference.IDs = []string{o.Batch}
-		meta := "/data/foundation/export/batches/" + o.Batch + "/meta?path="
-		promotion.Files.Extensions = map[string]any{"manifest": map[string]string{"fileInfo": meta + "input_files"}}
 		if o.Failed > 0 {
-			promotion.Status.Extensions = map[string]any{
-				"manifest": map[string]string{"failedRecords": meta + "row_errors", "sampleErrors": meta + "row_error_samples.json"},
-				"errors":   o.errors(),
-			}
+			promotion.Status.Extensions = map[string]any{"errors": o.errors()}
 		}
 	}
 	m.Files.Activities = append(m.Files.Activities, promotion.ID)
