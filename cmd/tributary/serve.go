@@ -167,7 +167,7 @@ func (c *serveCmd) hold(ctx context.Context, log *slog.Logger, transport http.Ro
 // options says how the services are served, and whose tokens they take beside
 // their own.
 func (c *serveCmd) options(ctx context.Context, log *slog.Logger, out *guard.Outbound) (o control.Options, issuer *access.OIDC, err error) {
-	o = control.Options{Version: version(), Log: log, AnyAccept: c.AnyAccept, Workers: c.Workers}
+	o = control.Options{Version: version(), Log: log, TLS: c.Public || c.TLSCert != "", AnyAccept: c.AnyAccept, Workers: c.Workers}
 	switch {
 	case c.Workers < 0:
 		return o, nil, problem.Errorf(problem.Invalid, "--workers %d is below 0", c.Workers)
@@ -239,7 +239,11 @@ func (c *serveCmd) serve(ctx context.Context, k *app.Keeper, plane *control.Plan
 	srv.Ready = []server.Check{{Name: "database", Ready: plane.DB.Ping}}
 	hooks := http.NewServeMux()
 	hooks.Handle("/webhooks/stripe/{sandbox}/{copy}", plane.Hooks)
-	srv.Handler = webhooks(hooks, plane.Handler())
+	services, err := plane.Handler()
+	if err != nil {
+		return err
+	}
+	srv.Handler = webhooks(hooks, services)
 	if k != nil {
 		srv.Ready = append(srv.Ready, server.Check{Name: "copy", Ready: k.Ready})
 		hooks.Handle("/webhooks/", k.Handler())
@@ -263,7 +267,6 @@ func (c *serveCmd) serve(ctx context.Context, k *app.Keeper, plane *control.Plan
 			ended <- run(ctx)
 		}()
 	}
-	var err error
 	for range parts {
 		if e := <-ended; !errors.Is(e, context.Canceled) {
 			err = errors.Join(err, e)

@@ -85,6 +85,9 @@ var rules = rulebook{
 		// The server, and what an operator sees of it.
 		"internal/telemetry": {"internal/gateway", "internal/stripe"},
 		"internal/server":    {"internal/problem"},
+		// The pages: a client of the services' API, in the same process.
+		"internal/webui":        {"internal/access", "internal/docstore", "internal/gateway", "internal/money", "internal/problem", "internal/secret", "internal/webui/assets"},
+		"internal/webui/assets": {},
 		// What ties it together, and the edges.
 		"internal/app": {
 			"internal/atomicfile", "internal/dataset", "internal/duck", "internal/extract", "internal/hook", "internal/idindex", "internal/ingest",
@@ -95,7 +98,7 @@ var rules = rulebook{
 		"internal/control": {
 			"internal/access", "internal/accessapi", "internal/alert", "internal/app", "internal/audit", "internal/catalog", "internal/dataaccess", "internal/dataprep",
 			"internal/docstore", "internal/flow", "internal/gateway", "internal/guard", "internal/insights", "internal/intake", "internal/lake", "internal/problem", "internal/registry",
-			"internal/queue", "internal/runner", "internal/secret", "internal/source", "internal/tables", "internal/telemetry", "internal/xdm",
+			"internal/queue", "internal/runner", "internal/secret", "internal/source", "internal/tables", "internal/telemetry", "internal/webui", "internal/xdm",
 		},
 		"cmd/tributary": {
 			"internal/access", "internal/alert", "internal/guard", "internal/telemetry",
@@ -109,6 +112,7 @@ var rules = rulebook{
 	},
 	tests: map[string][]string{
 		"internal/dataprep":  {"internal/gateway/gatewaytest", "internal/openapitest", "internal/stripesim"},
+		"internal/webui":     {"internal/app", "internal/control", "internal/stripe", "internal/stripesim"},
 		"internal/flow":      {"internal/gateway/gatewaytest", "internal/openapitest", "internal/source", "internal/stripesim"},
 		"internal/source":    {"internal/stripesim"},
 		"internal/control":   {"internal/extract", "internal/jsondoc", "internal/lake", "internal/stripe", "internal/stripesim"},
@@ -157,6 +161,7 @@ var rules = rulebook{
 		"github.com/alecthomas/kong":    {"cmd/tributary"},
 		"golang.org/x/term":             {"cmd/tributary"},
 		"github.com/klauspost/compress": {"internal/stripe"},
+		"golang.org/x/text":             {"internal/webui"},
 		"golang.org/x/time":             {"internal/audit", "internal/guard", "internal/stripe"},
 		"github.com/tink-crypto":        {"internal/secret"},
 		"github.com/prometheus":         {"internal/telemetry"},

@@ -96,7 +96,11 @@ func startBy(t testing.TB, dir, database string, o control.Options, now func() t
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	srv := httptest.NewServer(p.Handler())
+	h, err := p.Handler()
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(h)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if err := p.Run(ctx); err != nil && ctx.Err() == nil {

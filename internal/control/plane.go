@@ -35,6 +35,7 @@ import (
 	"github.com/tributary-data/tributary/internal/source"
 	"github.com/tributary-data/tributary/internal/tables"
 	"github.com/tributary-data/tributary/internal/telemetry"
+	"github.com/tributary-data/tributary/internal/webui"
 	"github.com/tributary-data/tributary/internal/xdm"
 )
 
@@ -49,6 +50,8 @@ type Options struct {
 	Metrics []netip.Prefix
 	// Copies grow with their schemas; nil for a plane that none belongs to.
 	Copies Copies
+	// TLS says that browsers come by TLS, here or at a proxy in front.
+	TLS bool
 	// AnyAccept lets the Schema Registry answer who names no format.
 	AnyAccept bool
 	Spans     telemetry.Spans // nil for no traces
@@ -235,7 +238,7 @@ func (p *Plane) address(r *http.Request) string {
 }
 
 // Handler serves the platform's paths (/data/…), tokens (/ims/…) and /metrics.
-func (p *Plane) Handler() http.Handler {
+func (p *Plane) Handler() (http.Handler, error) {
 	door := &gateway.Gateway{
 		Doors: p.Access, Services: p.services, Log: p.options.Log,
 		Check: func(r *http.Request, c *access.Caller) error {
@@ -250,6 +253,12 @@ func (p *Plane) Handler() http.Handler {
 		},
 	}
 	data := door.Handler()
+	ui := &webui.UI{API: data, Access: p.Access, DB: p.DB, Keys: p.Keys, Log: p.options.Log, Now: p.now, Secure: p.options.TLS}
+	shown, err := ui.Handler()
+	if err != nil {
+		return nil, fmt.Errorf("the pages: %w", err)
+	}
+	pages := telemetry.Name("webui", "/ui/", shown)
 	ims := telemetry.Name("ims", "/ims/", accessapi.IMS(p.Access, p.options.Log))
 	metrics := telemetry.Name("metrics", "/metrics", p.near(p.telemetry.Metrics()))
 	// Not a ServeMux: it would send callers on to other paths, with a page.
@@ -259,10 +268,12 @@ func (p *Plane) Handler() http.Handler {
 			metrics.ServeHTTP(w, r)
 		case strings.HasPrefix(path, "/ims/"):
 			ims.ServeHTTP(w, r)
+		case path == "/" || path == webui.Base || strings.HasPrefix(path, webui.Base+"/"):
+			pages.ServeHTTP(w, r)
 		default:
 			data.ServeHTTP(w, r)
 		}
-	})))
+	}))), nil
 }
 
 // near hides a handler from all but the networks that may read metrics.

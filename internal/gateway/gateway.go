@@ -357,6 +357,9 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 }
 
 func (g *Gateway) observe(ctx context.Context, o Observation) {
+	if into, ok := ctx.Value(heardKey{}).(**Failure); ok && o.Failure != nil {
+		*into = o.Failure
+	}
 	if g.Observe != nil {
 		g.Observe(ctx, o)
 	}

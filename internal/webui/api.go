@@ -1,0 +1,141 @@
+package webui
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/tributary-data/tributary/internal/gateway"
+)
+
+// Bases of the services that pages call.
+const (
+	flowAPI     = "/data/foundation/flowservice"
+	catalogAPI  = "/data/foundation/catalog"
+	registryAPI = "/data/foundation/schemaregistry"
+	prepAPI     = "/data/foundation/conversion"
+)
+
+// A call is one of the API.
+type call struct {
+	Method string // empty for GET
+	Path   string // with its service's base, escaped
+	Query  url.Values
+	Header http.Header // beside those that say who calls
+	Body   any         // sent as JSON; a []byte as it is; nil for none
+}
+
+// A reply is what a call came to, other than a failure.
+type reply struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// get asks the API, and decodes the answer into out unless that is nil.
+func (r *request) get(path string, query url.Values, out any) error {
+	_, err := r.call(call{Path: path, Query: query}, out)
+	return err
+}
+
+// send changes something by the API.
+func (r *request) send(method, path string, body, out any) error {
+	_, err := r.call(call{Method: method, Path: path, Body: body}, out)
+	return err
+}
+
+// call calls the API as whoever is signed in. What the API refuses is a
+// *gateway.Failure.
+func (r *request) call(c call, out any) (reply, error) {
+	req, err := r.prepare(c)
+	if err != nil {
+		return reply{}, err
+	}
+	var failure *gateway.Failure
+	w := &kept{header: http.Header{}}
+	r.ui.API.ServeHTTP(w, req.WithContext(gateway.Heard(req.Context(), &failure)))
+	w.WriteHeader(http.StatusOK) // where nothing was written
+	got := reply{Status: w.status, Header: w.header, Body: w.body.Bytes()}
+	switch {
+	case failure != nil:
+		return got, failure
+	case got.Status >= http.StatusBadRequest:
+		return got, gateway.Fail(got.Status, "", http.StatusText(got.Status), "%s", bytes.TrimSpace(got.Body))
+	case out == nil || len(got.Body) == 0:
+		return got, nil
+	}
+	d := json.NewDecoder(bytes.NewReader(got.Body))
+	d.UseNumber()
+	if err := d.Decode(out); err != nil {
+		return got, fmt.Errorf("the answer to %s: %w", c.Path, err)
+	}
+	return got, nil
+}
+
+func (r *request) prepare(c call) (*http.Request, error) {
+	var body []byte
+	switch v := c.Body.(type) {
+	case nil:
+	case []byte:
+		body = v
+	default:
+		var err error
+		if body, err = json.Marshal(v); err != nil {
+			return nil, err
+		}
+	}
+	target := c.Path
+	if len(c.Query) > 0 {
+		target += "?" + c.Query.Encode()
+	}
+	if c.Method == "" {
+		c.Method = http.MethodGet
+	}
+	req, err := http.NewRequestWithContext(r.Context(), c.Method, target, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	// Where the browser is counts for lists of addresses and for the audit log.
+	req.Host, req.RemoteAddr, req.TLS, req.RequestURI = r.http.Host, r.http.RemoteAddr, r.http.TLS, target
+	for _, name := range []string{"Forwarded", "X-Forwarded-For"} {
+		req.Header[name] = r.http.Header[name]
+	}
+	h := req.Header
+	h.Set("Authorization", "Bearer "+r.token)
+	h.Set("X-Api-Key", r.Caller.Client)
+	h.Set("X-Gw-Ims-Org-Id", r.Caller.Org)
+	h.Set("X-Sandbox-Name", r.Caller.Sandbox.Name)
+	h.Set("Accept", "application/json")
+	if body != nil {
+		h.Set("Content-Type", "application/json")
+	}
+	for name, values := range c.Header {
+		h[http.CanonicalHeaderKey(name)] = values
+	}
+	return req, nil
+}
+
+// A kept answer stays in memory.
+type kept struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+// Header returns the header, which is the caller's to fill.
+func (k *kept) Header() http.Header { return k.header }
+
+// WriteHeader keeps the first status.
+func (k *kept) WriteHeader(status int) {
+	if k.status == 0 {
+		k.status = status
+	}
+}
+
+// Write keeps the body.
+func (k *kept) Write(b []byte) (int, error) {
+	k.WriteHeader(http.StatusOK)
+	return k.body.Write(b)
+}

@@ -1,0 +1,52 @@
+package webui
+
+import (
+	"net/http"
+	"strings"
+)
+
+// A navItem is an entry of the navigation, for those who may see what it
+// leads to.
+type navItem struct {
+	Path    string // below Base
+	Title   string
+	Current bool
+
+	need []string // slugs, one of which is enough
+}
+
+var navigation = []navItem{
+	{Path: "/sources", Title: "Sources", need: []string{"view-sources"}},
+	{Path: "/monitoring", Title: "Monitoring", need: []string{"view-monitoring-dashboard", "view-sources"}},
+	{Path: "/datasets", Title: "Datasets", need: []string{"view-datasets"}},
+	{Path: "/schemas", Title: "Schemas", need: []string{"view-schemas"}},
+	{Path: "/sql", Title: "Queries", need: []string{"view-datasets"}},
+	{Path: "/alerts", Title: "Alerts", need: []string{"view-alerts"}},
+	{Path: "/access", Title: "Access", need: []string{"view-sources", "view-user-activity-log"}},
+}
+
+// Nav returns the entries of the navigation.
+func (v view) Nav() ([]navItem, error) {
+	var shown []navItem
+	for _, item := range navigation {
+		may, err := v.May(item.need...)
+		if err != nil {
+			return nil, err
+		}
+		if !may {
+			continue
+		}
+		item.Current = v.Path() == item.Path || strings.HasPrefix(v.Path(), item.Path+"/")
+		shown = append(shown, item)
+	}
+	return shown, nil
+}
+
+// Here is the page's path and query, below Base; of what a form was sent to,
+// where it stands.
+func (v view) Here() string {
+	if v.h.Method != http.MethodGet {
+		return destination(v.h.PostFormValue("to"))
+	}
+	return strings.TrimPrefix(v.h.URL.RequestURI(), Base)
+}

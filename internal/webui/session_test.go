@@ -1,0 +1,89 @@
+package webui_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/tributary-data/tributary/internal/access"
+)
+
+func TestSignIn(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	v := w.visitor()
+	if status, h, _ := v.get("/"); status != http.StatusSeeOther || h.Get("Location") != "/ui/" {
+		t.Errorf("the root answers %d %v", status, h)
+	}
+	status, h, _ := v.get("/ui/monitoring?x=1")
+	if status != http.StatusSeeOther || h.Get("Location") != "/ui/signin?to=%2Fmonitoring%3Fx%3D1" {
+		t.Fatalf("a page without a session: %d %v", status, h)
+	}
+	if status, _, body := v.get("/ui/signin"); status != http.StatusOK || !strings.Contains(body, "Client secret") {
+		t.Errorf("the page to sign in: %d %s", status, body)
+	}
+	for name, form := range map[string]url.Values{
+		"wrong secret": {"client_id": {w.id}, "client_secret": {"s8-wrong"}},
+		"nothing":      {},
+		"wrong token":  {"token": {"eyJ.wrong"}},
+	} {
+		if status, h, body := v.post("/ui/signin", form); status != http.StatusUnauthorized || !strings.Contains(body, `role="alert"`) || h.Get("Set-Cookie") != "" {
+			t.Errorf("%s: %d %v %s", name, status, h, body)
+		}
+	}
+	status, h, _ = v.post("/ui/signin", url.Values{"client_id": {w.id}, "client_secret": {w.secret}, "to": {"/monitoring?x=1"}})
+	if status != http.StatusSeeOther || h.Get("Location") != "/ui/monitoring?x=1" {
+		t.Fatalf("signing in: %d %v", status, h)
+	}
+	if c := h.Get("Set-Cookie"); !strings.Contains(c, "HttpOnly") || !strings.Contains(c, "SameSite=Lax") {
+		t.Errorf("the cookie is %s", c)
+	}
+	if status, _, _ := v.get("/ui/nowhere"); status != http.StatusNotFound {
+		t.Errorf("a page that is not there: %d", status)
+	}
+	if status, _, _ := v.post("/ui/signout", nil, "Sec-Fetch-Site", "cross-site"); status != http.StatusForbidden {
+		t.Errorf("signing out from another site: %d", status)
+	}
+	if status, _, _ := v.post("/ui/signout", nil, "Origin", "https://elsewhere.example"); status != http.StatusForbidden {
+		t.Errorf("signing out from another origin: %d", status)
+	}
+	if status, h, _ := v.post("/ui/signout", nil); status != http.StatusSeeOther || h.Get("Location") != "/ui/signin" {
+		t.Errorf("signing out: %d %v", status, h)
+	}
+	if status, h, _ := v.get("/ui/"); status != http.StatusSeeOther || !strings.HasPrefix(h.Get("Location"), "/ui/signin") {
+		t.Errorf("after signing out: %d %v", status, h)
+	}
+}
+
+// A session ends with the right of who has it.
+func TestSignedInNoMore(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	id, secret := w.integration(access.ViewSources)
+	v := w.signedIn(id, secret)
+	if status, _, _ := v.get("/ui/nowhere"); status != http.StatusNotFound {
+		t.Fatalf("signed in: %d", status)
+	}
+	admin, err := w.Access.Operator(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Access.DeleteIntegration(t.Context(), admin, id); err != nil {
+		t.Fatal(err)
+	}
+	if status, h, _ := v.get("/ui/nowhere"); status != http.StatusSeeOther || !strings.HasPrefix(h.Get("Location"), "/ui/signin") {
+		t.Errorf("the integration is gone: %d %v", status, h)
+	}
+}
+
+func TestGoesToNoOtherHost(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	for _, to := range []string{"//evil.example/", "https://evil.example/", `/\evil.example`, "evil", "/\t/evil.example"} {
+		_, h, _ := w.visitor().post("/ui/signin", url.Values{"client_id": {w.id}, "client_secret": {w.secret}, "to": {to}})
+		if got := h.Get("Location"); got != "/ui/" {
+			t.Errorf("after signing in with to=%q one is sent to %q", to, got)
+		}
+	}
+}

@@ -1,0 +1,117 @@
+// Package webui is Tributary in a browser: pages made on the server, over the
+// services' own HTTP API. It asks and changes everything by calls of that API in
+// the same process, with the token of whoever signed in: so permissions, lists of
+// addresses, rates and the audit log hold for a page as they do for a program,
+// and what a page can do, a program can.
+package webui
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"golang.org/x/text/message/catalog"
+
+	"github.com/tributary-data/tributary/internal/access"
+	"github.com/tributary-data/tributary/internal/docstore"
+	"github.com/tributary-data/tributary/internal/secret"
+)
+
+// Base is the path below which all pages are.
+const Base = "/ui"
+
+// An Access knows who has a token and where they may go; access.Service is
+// one.
+type Access interface {
+	Principal(ctx context.Context, token string) (*access.Principal, error)
+	Sandbox(ctx context.Context, org, name, id string) (access.Sandbox, error)
+	Available(ctx context.Context, c access.Caller) ([]access.Sandbox, error)
+	Token(ctx context.Context, client, secret string) (access.Token, error)
+}
+
+// A UI serves the pages.
+type UI struct {
+	API    http.Handler // the services, behind their gateway
+	Access Access
+	DB     *docstore.DB // for sessions, and for what is being filled in
+	Keys   *secret.Keys
+	Log    *slog.Logger
+	Now    func() time.Time
+	// Secure says that browsers come by TLS; their cookies stay there then.
+	Secure bool
+
+	words catalog.Catalog
+	pages map[string]map[string]*page // by language and name
+}
+
+// Handler returns the handler of everything below Base, and of the root, which
+// leads there.
+func (u *UI) Handler() (http.Handler, error) {
+	var err error
+	if u.words, err = loadWords(); err != nil {
+		return nil, err
+	}
+	if u.pages, err = parsePages(u.words); err != nil {
+		return nil, err
+	}
+	m := &routes{ui: u, mux: http.NewServeMux()}
+	u.signInRoutes(m)
+	u.sourceRoutes(m)
+	u.workflowRoutes(m)
+	u.mappingRoutes(m)
+	u.monitorRoutes(m)
+	u.datasetRoutes(m)
+	u.accessRoutes(m)
+	u.insightRoutes(m)
+	m.public("GET", "/assets/", u.assets)
+	m.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, Base+"/", http.StatusSeeOther) })
+	m.get("/{$}", access.Need{}, func(r *request) error { return r.redirect("/sources") })
+	m.get("/", access.Need{}, func(r *request) error { return r.notFound() })
+	return hardened(m.mux), nil
+}
+
+// routes adds pages to the mux.
+type routes struct {
+	ui  *UI
+	mux *http.ServeMux
+}
+
+// public adds a path that needs nobody to be signed in.
+func (m *routes) public(method, path string, h http.HandlerFunc) {
+	m.mux.HandleFunc(method+" "+Base+path, h)
+}
+
+// get adds a page for those who meet the need in their sandbox.
+func (m *routes) get(path string, need access.Need, h func(*request) error) {
+	m.mux.Handle("GET "+Base+path, m.ui.signedIn(need, h))
+}
+
+// post adds what a form or a button does.
+func (m *routes) post(path string, need access.Need, h func(*request) error) {
+	m.mux.Handle("POST "+Base+path, m.ui.signedIn(need, h))
+}
+
+// policy is what pages may load: nothing but what this server has.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// hardened refuses what comes from other sites, and tells browsers what pages
+// may do. Cross-site requests are known by Sec-Fetch-Site or Origin, which every
+// browser sends with a request that changes something.
+func hardened(next http.Handler) http.Handler {
+	same := http.NewCrossOriginProtection().Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()")
+		if !strings.HasPrefix(r.URL.Path, Base+"/assets/") {
+			h.Set("Cache-Control", "no-store")
+		}
+		same.ServeHTTP(w, r)
+	})
+}
