@@ -108,7 +108,9 @@ var rules = rulebook{
 		"bench": {
 			"internal/access", "internal/app", "internal/docstore", "internal/duck", "internal/flow", "internal/money", "internal/problem", "internal/stripe", "internal/stripesim",
 		},
-		"internal/arch": {},
+		// The pages.
+		"internal/webui/assets": {},
+		"internal/arch":         {},
 	},
 	tests: map[string][]string{
 		"internal/dataprep":  {"internal/gateway/gatewaytest", "internal/openapitest", "internal/stripesim"},
