@@ -139,6 +139,7 @@ var rules = rulebook{
 	},
 	testOnly: map[string][]string{
 		"internal/need":                  {},
+		"internal/browsertest":           {"internal/need"},
 		"internal/childtest":             {},
 		"internal/logtest":               {},
 		"internal/chdbtest":              {"internal/need"},
@@ -150,6 +151,7 @@ var rules = rulebook{
 		"internal/catalog/catalogtest":   {"internal/access", "internal/catalog", "internal/docstore", "internal/problem", "internal/xdm"},
 	},
 	libraries: map[string][]string{
+		"github.com/chromedp":           {"internal/browsertest"},
 		"github.com/apache/iceberg-go":  {"internal/lake"},
 		"github.com/apache/arrow-go":    {"internal/lake", "internal/parquettest"},
 		"github.com/uptrace/bun":        {"internal/lake"},

@@ -44,8 +44,9 @@ func TestAddressFollowsContent(t *testing.T) {
 		}
 		return s.addresses["app.js"]
 	}
-	if address("a") != address("a") || address("a") == address("b") {
-		t.Errorf("addresses: %s, %s, %s", address("a"), address("a"), address("b"))
+	one, same, other := address("a"), address("a"), address("b")
+	if one != same || one == other {
+		t.Errorf("addresses of a, a and b: %s, %s, %s", one, same, other)
 	}
 	if _, err := read(fstest.MapFS{"dist/app.wasm": {}}); err == nil {
 		t.Error("a file of an unknown type was taken")
