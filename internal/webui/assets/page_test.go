@@ -1,6 +1,7 @@
 package assets
 
 import (
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -29,9 +30,7 @@ func sample(t *testing.T, page string) string {
 	}
 	answer := func(status int, header http.Header, body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
-			for name, values := range header {
-				w.Header()[name] = values
-			}
+			maps.Copy(w.Header(), header)
 			w.Header().Set("Content-Security-Policy", policy)
 			w.WriteHeader(status)
 			_, _ = w.Write([]byte(body))
