@@ -108,9 +108,7 @@ var rules = rulebook{
 		"bench": {
 			"internal/access", "internal/app", "internal/docstore", "internal/duck", "internal/flow", "internal/money", "internal/problem", "internal/stripe", "internal/stripesim",
 		},
-		// The pages.
-		"internal/webui/assets": {},
-		"internal/arch":         {},
+		"internal/arch": {},
 	},
 	tests: map[string][]string{
 		"internal/dataprep":  {"internal/gateway/gatewaytest", "internal/openapitest", "internal/stripesim"},
