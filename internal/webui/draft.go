@@ -53,6 +53,19 @@ type draft struct {
 	Interval  int    `json:"interval,omitempty"`
 	Start     int64  `json:"start,omitempty"` // seconds since 1970; 0 for at once
 	Backfill  bool   `json:"backfill,omitempty"`
+
+	// Made are the objects that a last step which was cut short has made, by
+	// what they are: so that doing it again goes on from there.
+	Made map[string]made `json:"made,omitempty"`
+	// Busy is when somebody pressed Finish who is not told the end yet, epoch ms.
+	Busy int64 `json:"busy,omitempty"`
+}
+
+// A made object is one that the draft has become so far. Sum is of the body that
+// asked for it.
+type made struct {
+	ID  string `json:"id"`
+	Sum string `json:"sum"`
 }
 
 // A rule is a line of the mapping: a source field or an expression, and the
