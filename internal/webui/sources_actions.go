@@ -27,9 +27,9 @@ func (r *request) deleteFlow() error {
 
 // runView is the form that asks for a run of a dataflow that runs once.
 type runView struct {
-	Flow             *flowItem
-	Start, From, To  string // as the controls have them; UTC
-	Now              string
+	Flow            *flowItem
+	Start, From, To string // as the controls have them; UTC
+	Now             string
 	Once            bool
 	Disabled        bool
 	Faults          formFaults

@@ -1,7 +1,7 @@
 package webui
 
 import (
-		"strconv"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -194,4 +194,3 @@ func subscriptionBody(name, flow string, kinds []string) map[string]any {
 	title := []rune(strings.Join(strings.Fields(name), " "))
 	return map[string]any{"name": string(title[:min(len(title), most)]), "channel": "app", "kinds": kinds, "flows": []string{flow}, "everyRun": true}
 }
-
