@@ -11,3 +11,4 @@ import "./requests.js";
 import "./live.js";
 import "./confirm.js";
 import "./small.js";
+import "./forms.js";

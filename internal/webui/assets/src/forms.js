@@ -1,0 +1,32 @@
+// Conveniences of forms; without them every form works too.
+//
+// form[data-complete]: its submit buttons can be pressed once all that is required is there.
+// input[type=datetime-local][data-utc="#id"] is UTC; the element says what it is where the reader is.
+
+function complete(form) {
+  const ready = form.checkValidity();
+  for (const button of form.querySelectorAll("button[type=submit]")) button.disabled = !ready;
+}
+
+function localTime(input) {
+  const out = document.querySelector(input.dataset.utc);
+  if (!out) return;
+  const at = new Date(input.value + "Z");
+  const language = document.documentElement.lang || undefined;
+  const text = isNaN(at) ? "" : at.toLocaleString(language, { dateStyle: "medium", timeStyle: "short" });
+  const zone = Intl.DateTimeFormat(language, { timeZoneName: "short" }).formatToParts(at.getTime() || 0).find((part) => part.type === "timeZoneName");
+  out.textContent = text && zone ? `= ${text} ${zone.value}` : "";
+}
+
+function look() {
+  for (const form of document.querySelectorAll("form[data-complete]")) complete(form);
+  for (const input of document.querySelectorAll("input[data-utc]")) localTime(input);
+}
+
+document.addEventListener("input", ({ target }) => {
+  const form = target.closest?.("form[data-complete]");
+  if (form) complete(form);
+  if (target.matches?.("input[data-utc]")) localTime(target);
+});
+document.addEventListener("htmx:afterSettle", look);
+look();
