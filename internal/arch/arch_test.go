@@ -112,7 +112,7 @@ var rules = rulebook{
 	},
 	tests: map[string][]string{
 		"internal/dataprep":  {"internal/gateway/gatewaytest", "internal/openapitest", "internal/stripesim"},
-		"internal/webui":     {"internal/app", "internal/control", "internal/stripe", "internal/stripesim"},
+		"internal/webui":     {"internal/app", "internal/browsertest", "internal/control", "internal/stripe", "internal/stripesim"},
 		"internal/flow":      {"internal/gateway/gatewaytest", "internal/openapitest", "internal/source", "internal/stripesim"},
 		"internal/source":    {"internal/stripesim"},
 		"internal/control":   {"internal/extract", "internal/jsondoc", "internal/lake", "internal/stripe", "internal/stripesim"},

@@ -30,3 +30,11 @@ document.addEventListener("input", ({ target }) => {
 });
 document.addEventListener("htmx:afterSettle", look);
 look();
+
+// select[data-sets="#id"]: the field follows the choice's data-value as long as it has that of a choice.
+document.addEventListener("change", ({ target }) => {
+  if (!target.matches?.("select[data-sets]")) return;
+  const field = document.querySelector(target.dataset.sets);
+  const usual = [...target.options].map((option) => option.dataset.value);
+  if (field && usual.includes(field.value)) field.value = target.selectedOptions[0].dataset.value;
+}, true);
