@@ -133,7 +133,7 @@ func TestBrowserWorkflow(t *testing.T) {
 	seen(t, p, "workflow-review")
 	p.Click("form[action$=finish] button")
 	p.WaitURL("/ui/dataflows/")
-	flow := strings.Split(strings.Split(p.URL(), "/ui/dataflows/")[1], "?")[0]
+	_, flow, _ := strings.Cut(p.URL(), "/ui/dataflows/")
 	if run := w.ended(flow); run["status"] != "success" {
 		t.Fatalf("the first run: %v", run)
 	}

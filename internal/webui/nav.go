@@ -36,7 +36,7 @@ func (v view) Nav() ([]navItem, error) {
 		if !may {
 			continue
 		}
-		item.Current = v.Path() == item.Path || strings.HasPrefix(v.Path(), item.Path+"/")
+		item.Current = v.Path() == item.Path || strings.HasPrefix(v.Path(), item.Path+"/") || item.Path == "/sources" && strings.HasPrefix(v.Path(), "/workflow/")
 		shown = append(shown, item)
 	}
 	return shown, nil

@@ -1,6 +1,7 @@
 package webui
 
 import (
+	"cmp"
 	"math/big"
 	"net/http"
 	"slices"
@@ -35,6 +36,9 @@ type detailView struct {
 	Alerts   []struct{ Kind, Title string }
 }
 
+// Threshold is the share of failed records that the form begins with.
+func (v *detailView) Threshold() string { return cmp.Or(v.Draft.Threshold, usualThreshold) }
+
 // Wants says whether one asked to be told of a kind.
 func (v *detailView) Wants(kind string) bool { return slices.Contains(v.Draft.Alerts, kind) }
 
@@ -43,6 +47,7 @@ func (r *request) showDetail() error {
 	if err != nil || !ok {
 		return err
 	}
+	steps := d.steps("detail") // what is proposed is not said yet
 	if d.Name == "" {
 		if err := r.propose(d); err != nil {
 			return err
@@ -52,6 +57,7 @@ func (r *request) showDetail() error {
 	if err != nil {
 		return err
 	}
+	v.Steps = steps
 	return r.show("workflow_detail", v)
 }
 
@@ -78,7 +84,7 @@ func (r *request) propose(d *draft) error {
 }
 
 func (r *request) detailView(d *draft, wrong formFaults) (*detailView, error) {
-	v := &detailView{Draft: d, Steps: d.steps("detail"), Faults: wrong, Existing: d.Dataset != "", Alerts: alertKinds}
+	v := &detailView{Draft: d, Faults: wrong, Existing: d.Dataset != "", Alerts: alertKinds}
 	var err error
 	if v.Schemas, err = r.schemas("", d.Schema); err != nil {
 		return nil, err
@@ -107,7 +113,7 @@ func (r *request) takeDetail() error {
 		if err != nil {
 			return err
 		}
-		v.Existing = r.form("target") == "existing"
+		v.Steps, v.Existing = was.steps("detail"), r.form("target") == "existing"
 		v.Profile = profileOf(v.Existing, d.Profile, v.Schemas, v.Datasets)
 		return r.again("workflow_detail", "main", v)
 	}

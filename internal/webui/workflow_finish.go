@@ -38,13 +38,12 @@ const finishWait = 2 * time.Minute
 // knows what was made, and the next try goes on from there; what was made of a
 // draft that was changed meanwhile gives way.
 func (r *request) finish() error {
-	d, ok, err := r.enter("review")
-	if err != nil || !ok {
+	if _, ok, err := r.enter("review"); err != nil || !ok {
 		return err
 	}
 	busy := false
 	now := r.ui.Now().UnixMilli()
-	d, err = r.changeDraft(func(d *draft) error {
+	d, err := r.changeDraft(func(d *draft) error {
 		if busy = now-d.Busy < finishWait.Milliseconds(); !busy {
 			d.Busy = now
 		}

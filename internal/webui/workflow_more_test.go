@@ -200,3 +200,64 @@ func TestDraftsAreOnesOwn(t *testing.T) {
 		t.Errorf("finish: %d", status)
 	}
 }
+
+// A dataflow writes into a dataset that there is; Profile can be turned on where
+// the schema or the dataset is enabled for it, and nowhere else.
+func TestExistingDatasetAndProfile(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	v := w.signedIn(w.id, w.secret)
+	base := "/ui/workflow/" + v.upTo("detail")
+	schema := field(v.page(base+"/detail"), "schema")
+	profile := func(query url.Values) bool {
+		return !strings.Contains(v.page(base+"/detail/profile?"+query.Encode()), "disabled")
+	}
+	if profile(url.Values{"target": {"new"}, "schema": {schema}}) {
+		t.Error("Profile is offered for a schema that is not enabled for it")
+	}
+	form := url.Values{"target": {"new"}, "datasetName": {"Our charges"}, "schema": {schema}, "name": {"n"}, "profile": {"on"}}
+	v.must(base+"/detail", form)
+	if body := v.page(base + "/detail"); strings.Contains(body, `name="profile" checked`) {
+		t.Error("Profile is on for a schema that is not enabled for it")
+	}
+	w.api("PATCH", "/data/foundation/schemaregistry/tenant/schemas/"+url.PathEscape(schema), `[{"op":"add","path":"/meta:immutableTags","value":["union"]}]`)
+	if !profile(url.Values{"target": {"new"}, "schema": {schema}}) {
+		t.Error("Profile is not offered for a schema that is enabled for it")
+	}
+	v.must(base+"/detail", form)
+	if body := v.page(base + "/detail"); !strings.Contains(body, `name="profile" checked`) {
+		t.Error("Profile did not stay on")
+	}
+	w.mapDraft(strings.Split(base, "/")[3], chargeRules...)
+	v.must(base+"/schedule", url.Values{"frequency": {"once"}})
+	w.ended(strings.TrimPrefix(v.must(base+"/finish", nil), "/ui/dataflows/"))
+	var set string
+	for id := range w.own() {
+		set = id
+	}
+	tags := w.api("GET", "/data/foundation/catalog/dataSets/"+set, nil).(map[string]any)[set].(map[string]any)["tags"]
+	if !strings.Contains(fmt.Sprint(tags), "unifiedProfile:[enabled:true]") {
+		t.Errorf("the dataset has the tags %v", tags)
+	}
+
+	base = "/ui/workflow/" + v.upTo("detail")
+	body := v.page(base + "/detail/choices?of=dataset&dataset_search=our")
+	if !strings.Contains(body, set) || !strings.Contains(body, "Stripe Charges") || !strings.Contains(body, "Profile") || strings.Count(body, `type="radio"`) != 1 {
+		t.Errorf("the datasets: %s", body)
+	}
+	if body := v.page(base + "/detail/choices?of=dataset&dataset_search=zzz"); strings.Contains(body, set) {
+		t.Errorf("a search for nothing: %s", body)
+	}
+	v.must(base+"/detail", url.Values{"target": {"existing"}, "dataset": {set}, "name": {"Again"}})
+	w.mapDraft(strings.Split(base, "/")[3], chargeRules...)
+	v.must(base+"/schedule", url.Values{"frequency": {"once"}})
+	if body := v.page(base + "/review"); !strings.Contains(body, "Our charges") || !strings.Contains(body, "existing") {
+		t.Errorf("the review: %s", body)
+	}
+	if run := w.ended(strings.TrimPrefix(v.must(base+"/finish", nil), "/ui/dataflows/")); run["status"] != "success" {
+		t.Errorf("the run: %v", run)
+	}
+	if len(w.own()) != 1 {
+		t.Errorf("datasets %v", w.own())
+	}
+}
