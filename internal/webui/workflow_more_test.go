@@ -220,6 +220,8 @@ func TestExistingDatasetAndProfile(t *testing.T) {
 	if body := v.page(base + "/detail"); strings.Contains(body, `name="profile" checked`) {
 		t.Error("Profile is on for a schema that is not enabled for it")
 	}
+	w.api("POST", "/data/foundation/schemaregistry/tenant/descriptors", `{"@type":"xdm:descriptorIdentity","xdm:sourceSchema":"`+schema+`","xdm:sourceVersion":1,
+		"xdm:sourceProperty":"/_tributary/charges_data/receipt_email","xdm:namespace":"Email","xdm:property":"xdm:code","xdm:isPrimary":true}`)
 	w.api("PATCH", "/data/foundation/schemaregistry/tenant/schemas/"+url.PathEscape(schema), `[{"op":"add","path":"/meta:immutableTags","value":["union"]}]`)
 	if !profile(url.Values{"target": {"new"}, "schema": {schema}}) {
 		t.Error("Profile is not offered for a schema that is enabled for it")
