@@ -10,19 +10,20 @@ import (
 type navItem struct {
 	Path    string // below Base
 	Title   string
+	Icon    string // its class
 	Current bool
 
 	need []string // slugs, one of which is enough
 }
 
 var navigation = []navItem{
-	{Path: "/sources", Title: "Sources", need: []string{"view-sources"}},
-	{Path: "/monitoring", Title: "Monitoring", need: []string{"view-monitoring-dashboard", "view-sources"}},
-	{Path: "/datasets", Title: "Datasets", need: []string{"view-datasets"}},
-	{Path: "/schemas", Title: "Schemas", need: []string{"view-schemas"}},
-	{Path: "/sql", Title: "Queries", need: []string{"view-datasets"}},
-	{Path: "/alerts", Title: "Alerts", need: []string{"view-alerts"}},
-	{Path: "/access", Title: "Access", need: []string{"view-sources", "view-user-activity-log"}},
+	{Path: "/sources", Title: "Sources", Icon: "source", need: []string{"view-sources"}},
+	{Path: "/monitoring", Title: "Monitoring", Icon: "monitor", need: []string{"view-monitoring-dashboard", "view-sources"}},
+	{Path: "/datasets", Title: "Datasets", Icon: "dataset", need: []string{"view-datasets"}},
+	{Path: "/schemas", Title: "Schemas", Icon: "schema", need: []string{"view-schemas"}},
+	{Path: "/sql", Title: "Queries", Icon: "sql", need: []string{"view-datasets"}},
+	{Path: "/alerts", Title: "Alerts", Icon: "alert", need: []string{"view-alerts"}},
+	{Path: "/access", Title: "Access", Icon: "key", need: []string{"view-sources", "view-user-activity-log"}},
 }
 
 // Nav returns the entries of the navigation.

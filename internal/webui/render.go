@@ -95,10 +95,10 @@ func (u *UI) write(w http.ResponseWriter, status int, lang, name, of string, v v
 	return nil
 }
 
-// toast has the page say something short, beside what is answered. Kind is
+// toast has the page say something short, beside what is answered. Tone is
 // positive, negative or info.
-func (r *request) toast(kind, text string) {
-	b, _ := json.Marshal(map[string]any{"toast": map[string]string{"kind": kind, "text": text}})
+func (r *request) toast(tone, text string) {
+	b, _ := json.Marshal(map[string]any{"toast": map[string]string{"tone": tone, "text": text}})
 	r.w.Header().Set("HX-Trigger", asciiJSON(b))
 }
 
