@@ -83,6 +83,9 @@ func (r *request) accountFacts(id string) (*accountFacts, error) {
 	}
 	f := &accountFacts{}
 	err = r.get(copiesAPI+"/connections/"+escape(id), nil, f)
+	if missing(err, http.StatusNotFound) {
+		f, err = &accountFacts{Failure: r.t("This server does not look into keys. Select data shows for each resource whether it can be read.")}, nil
+	}
 	if refused, ok := errors.AsType[*gateway.Failure](err); ok && refused.Status < http.StatusInternalServerError {
 		f, err = &accountFacts{Failure: refused.Detail}, nil
 	}

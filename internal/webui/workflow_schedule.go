@@ -1,6 +1,7 @@
 package webui
 
 import (
+	"net/http"
 	"net/url"
 	"strconv"
 	"time"
@@ -188,7 +189,10 @@ func (r *request) forecast(connection, resource string) error {
 	if f.Once {
 		query.Set("everySeconds", "0")
 	}
-	if err := r.get(copiesAPI+"/forecast", query, &f); err != nil {
+	switch err := r.get(copiesAPI+"/forecast", query, &f); {
+	case missing(err, http.StatusNotFound):
+		f.Failure = r.t("this server does not count reads ahead.")
+	case err != nil:
 		f.Failure = r.fault(err).Text
 	}
 	return r.part("workflow_schedule", "forecast", f)
