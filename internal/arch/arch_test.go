@@ -130,6 +130,7 @@ var rules = rulebook{
 		"internal/duck":      {"internal/dataset", "internal/lake", "internal/rawjson", "internal/xdm"},
 		"internal/app":       {"internal/stripesim"},
 		"internal/access":    {"internal/docstore/docstoretest"},
+		"internal/copies":    {"internal/docstore/docstoretest", "internal/gateway/gatewaytest"},
 		"internal/alert":     {"internal/docstore/docstoretest", "internal/gateway/gatewaytest", "internal/guard"},
 		"internal/accessapi": {"internal/docstore/docstoretest", "internal/openapitest"},
 		// What keeps secrets is tested with all that could give them away.

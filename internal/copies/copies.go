@@ -90,6 +90,8 @@ type Service struct {
 	// LeaseFor is how long a worker on a reconcile may be silent before it is
 	// another's; 0 for a minute.
 	LeaseFor time.Duration
+	// Poll is how often Run looks for what others put down; 0 for five seconds.
+	Poll time.Duration
 	// At, if set, is told of each resource whose reconcile has ended, before that is
 	// put down: tests stop there.
 	At func(r Ref, resource string)

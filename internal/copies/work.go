@@ -1,6 +1,7 @@
 package copies
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -49,7 +50,7 @@ func (s *Service) Run(ctx context.Context) error {
 				ended <- struct{}{}
 			})
 		}
-		timer := time.NewTimer(min(poll, s.leaseFor()/4))
+		timer := time.NewTimer(cmp.Or(s.Poll, poll))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
