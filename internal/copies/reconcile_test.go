@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -127,13 +128,18 @@ func TestSilent(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 	run(t, s)
+	release := sync.OnceFunc(func() { close(free) })
+	t.Cleanup(release)
 	<-began
 	close(hang)
-	stop()
-	if v := w.until(t, s, 0, copies.Running, copies.Done, copies.Failed); v.State != copies.Running || v.Resources[0].Error != "" {
-		t.Errorf("%+v", v)
+	for range 30 { // it has time to say something
+		if v := w.until(t, s, 0, copies.Running, copies.Done, copies.Failed); v.State != copies.Running || v.Resources[0].Error != "" {
+			t.Fatalf("%+v", v)
+		}
+		time.Sleep(2 * time.Millisecond)
 	}
-	close(free)
+	stop()
+	release()
 	if v := w.until(t, s, 0, copies.Done, copies.Failed); v.State != copies.Done {
 		t.Errorf("%+v", v)
 	}
