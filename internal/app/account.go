@@ -34,6 +34,12 @@ type DayReads struct {
 	Free  string `json:"leaves_on"`
 }
 
+// WindowDays are the days of Stripe's read allocation.
+const WindowDays = int(readWindow / (24 * time.Hour))
+
+// NewAccount is an account of which nothing was read.
+func NewAccount() *Account { return &Account{Budget: newBudget(0, 0)} }
+
 // ReadBudget says where the account of the copy in dir stands, without asking
 // Stripe, and foresees what a pass every so often takes; 0 stands for the usual
 // time between the passes that were seen. warn is the share of the allowance at

@@ -103,6 +103,18 @@ func forecast(costs []sqlstore.Cost, every time.Duration) int64 {
 	if every <= 0 {
 		return 0
 	}
+	_, base, daily := measure(costs)
+	return over(base, daily, every)
+}
+
+// over is what 30 days take.
+func over(base int64, daily float64, every time.Duration) int64 {
+	return int64(math.Ceil(float64(base)*float64(readWindow)/float64(every) + daily*readWindow.Hours()/24))
+}
+
+// measure says what passes took, how many there were, by what is usual where
+// there were none: backfills are left out.
+func measure(costs []sqlstore.Cost) (passes int, base int64, daily float64) {
 	var idle []int64
 	followed := slices.DeleteFunc(slices.Clone(costs), func(c sqlstore.Cost) bool { return c.Backfill })
 	for _, c := range followed {
@@ -110,7 +122,7 @@ func forecast(costs []sqlstore.Cost, every time.Duration) int64 {
 			idle = append(idle, c.Requests)
 		}
 	}
-	base := int64(idleReads)
+	base = idleReads
 	if len(idle) > 0 {
 		slices.Sort(idle)
 		base = idle[(len(idle)-1)/2]
@@ -119,13 +131,13 @@ func forecast(costs []sqlstore.Cost, every time.Duration) int64 {
 	for _, c := range followed {
 		extra += max(c.Requests-base, 0)
 	}
-	daily := float64(max(extra, dailyReads))
+	daily = float64(max(extra, dailyReads))
 	if n := len(followed); n > 0 {
 		if days := followed[n-1].At.Sub(followed[0].At).Hours() / 24; days >= 1 {
 			daily = float64(extra) / days
 		}
 	}
-	return int64(math.Ceil(float64(base)*float64(readWindow)/float64(every) + daily*readWindow.Hours()/24))
+	return len(followed), base, daily
 }
 
 // cadence is the usual time between two passes, 0 when it can't be told: two

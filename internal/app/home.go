@@ -52,6 +52,9 @@ func exists(dir string) bool {
 	return err == nil
 }
 
+// Exists says whether there is a copy in dir.
+func Exists(dir string) bool { return exists(dir) }
+
 // openHome takes the directory for this process alone, and creates what is
 // missing.
 func openHome(ctx context.Context, dir string) (*home, error) {

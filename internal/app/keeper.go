@@ -32,7 +32,7 @@ type Keeper struct {
 
 // A Turn is a pass that a Keeper did.
 type Turn struct {
-	Kind   string    `json:"kind"` // schedule or webhook
+	Kind   string    `json:"kind"` // schedule, webhook or reconcile
 	Began  time.Time `json:"began_at"`
 	Ended  time.Time `json:"ended_at"`
 	Status Status    `json:"status"`
@@ -42,6 +42,7 @@ type Turn struct {
 const (
 	scheduled = "schedule"
 	captured  = "webhook"
+	asked     = "reconcile"
 )
 
 // Keep takes the directory, if it exists, and returns the keeper of its copy;
@@ -100,15 +101,11 @@ func (k *Keeper) open() (*home, error) {
 }
 
 // Pass does one pass over the account. Its result is Sync.Run's.
-func (k *Keeper) Pass(ctx context.Context) (*Report, error) { return k.pass(ctx, nil) }
+func (k *Keeper) Pass(ctx context.Context) (*Report, error) { return k.turn(ctx, scheduled, k.sync) }
 
-// pass does a pass over the account, or, where waiting names resources, over
-// what waits of those alone.
-func (k *Keeper) pass(ctx context.Context, waiting []string) (*Report, error) {
-	s := k.sync
-	if waiting != nil {
-		s.Inbox, s.Resources = true, waiting
-	}
+// turn does a pass: over the account, over what waits in the inbox, or one that
+// compares.
+func (k *Keeper) turn(ctx context.Context, kind string, s Sync) (*Report, error) {
 	p, err := s.newPass()
 	if err != nil {
 		return nil, err
@@ -119,13 +116,10 @@ func (k *Keeper) pass(ctx context.Context, waiting []string) (*Report, error) {
 	k.mu.Unlock()
 	k.atWork.Store(p)
 	report, err := p.run(ctx)
-	turn := &Turn{Kind: scheduled, Began: p.began.UTC(), Ended: time.Now().UTC(), Status: report.Status}
-	if waiting != nil {
-		turn.Kind = captured
-	}
+	turn := &Turn{Kind: kind, Began: p.began.UTC(), Ended: time.Now().UTC(), Status: report.Status}
 	k.mu.Lock()
 	k.home = p.home
-	if waiting == nil {
+	if kind == scheduled {
 		k.last = turn
 		if err == nil {
 			k.found = p.found

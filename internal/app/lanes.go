@@ -51,7 +51,12 @@ func (p *pass) all(ctx context.Context) {
 		}
 		p.sayUnknown(l)
 	}
-	if err := p.prove(ctx); err != nil {
+	err = p.prove(ctx)
+	if err == nil {
+		err = p.keepProofs(context.WithoutCancel(ctx))
+	}
+	if err != nil {
+		p.report.unproved = err
 		p.note("%v", err)
 	}
 }

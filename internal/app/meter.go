@@ -47,8 +47,8 @@ type Bound struct {
 	Set   bool
 }
 
-// of returns the bound as a number of reads.
-func (b Bound) of(allowance int64) int64 {
+// Of returns the bound as a number of reads.
+func (b Bound) Of(allowance int64) int64 {
 	switch {
 	case !b.Set:
 		return math.MaxInt64
@@ -59,7 +59,7 @@ func (b Bound) of(allowance int64) int64 {
 }
 
 func newMeter(client *stripe.Client, stop Bound) *meter {
-	return &meter{client: client, stop: stop, limit: stop.of(budgetFloor), pending: map[string]*sqlstore.Read{}}
+	return &meter{client: client, stop: stop, limit: stop.Of(budgetFloor), pending: map[string]*sqlstore.Read{}}
 }
 
 // Names of marks.
@@ -184,6 +184,6 @@ func (m *meter) load(ctx context.Context) error {
 	defer m.mu.Unlock()
 	m.before, m.counted, m.transactions = reads, m.stored, transactions
 	m.used = total(reads) + m.taken - m.stored
-	m.limit = m.stop.of(allowance(transactions))
+	m.limit = m.stop.Of(allowance(transactions))
 	return nil
 }

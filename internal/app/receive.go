@@ -22,7 +22,9 @@ func (k *Keeper) Capture(ctx context.Context) (left bool, err error) {
 	if slices.Contains(waiting, "subscriptions") && k.reads("prices") && !slices.Contains(waiting, "prices") {
 		waiting = append(waiting, "prices") // some are in no list, subscriptions alone tell of them
 	}
-	report, err := k.pass(ctx, waiting)
+	s := k.sync
+	s.Inbox, s.Resources = true, waiting
+	report, err := k.turn(ctx, captured, s)
 	return err != nil || report.Status == Failed || slices.ContainsFunc(report.Resources, func(r ResourceReport) bool { return r.err != nil }), err
 }
 

@@ -46,6 +46,8 @@ type Report struct {
 	Held int64 `json:"-"`
 	// Missing names all permissions that the key lacks; nil for none.
 	Missing error `json:"-"`
+
+	unproved error // why the proof of a reconcile that ended is not whole, or not kept
 }
 
 // A ResourceReport is the part of one resource.
@@ -68,6 +70,9 @@ type ResourceReport struct {
 
 	err error
 }
+
+// Err returns why the resource is not complete, nil where it is.
+func (r *ResourceReport) Err() error { return r.err }
 
 // An ErrorReport says why a resource is not complete.
 type ErrorReport struct {

@@ -68,10 +68,11 @@ var rules = rulebook{
 			"internal/access", "internal/catalog", "internal/dataprep", "internal/docstore", "internal/gateway", "internal/jsondoc", "internal/problem",
 			"internal/rawjson", "internal/secret", "internal/stripe", "internal/xdm",
 		},
+		"internal/copies": {"internal/access", "internal/docstore", "internal/flow", "internal/gateway", "internal/problem", "internal/stripe"},
 		"internal/source": {"internal/flow", "internal/problem", "internal/stripe"},
 		// Where dataflows and the data plane meet.
 		"internal/runner": {
-			"internal/access", "internal/alert", "internal/app", "internal/catalog", "internal/dataprep", "internal/expr", "internal/flow", "internal/gateway", "internal/mapping",
+			"internal/access", "internal/alert", "internal/app", "internal/catalog", "internal/copies", "internal/dataprep", "internal/expr", "internal/flow", "internal/gateway", "internal/mapping",
 			"internal/problem", "internal/queue", "internal/stripe", "internal/tables", "internal/xdm",
 		},
 		"internal/catalog":    {"internal/access", "internal/docstore", "internal/gateway", "internal/problem", "internal/xdm"},
@@ -96,7 +97,7 @@ var rules = rulebook{
 		},
 
 		"internal/control": {
-			"internal/access", "internal/accessapi", "internal/alert", "internal/app", "internal/audit", "internal/catalog", "internal/dataaccess", "internal/dataprep",
+			"internal/access", "internal/accessapi", "internal/alert", "internal/app", "internal/audit", "internal/catalog", "internal/copies", "internal/dataaccess", "internal/dataprep",
 			"internal/docstore", "internal/flow", "internal/gateway", "internal/guard", "internal/insights", "internal/intake", "internal/lake", "internal/problem", "internal/registry",
 			"internal/queue", "internal/runner", "internal/secret", "internal/source", "internal/tables", "internal/telemetry", "internal/webui", "internal/xdm",
 		},
@@ -129,6 +130,7 @@ var rules = rulebook{
 		"internal/duck":      {"internal/dataset", "internal/lake", "internal/rawjson", "internal/xdm"},
 		"internal/app":       {"internal/stripesim"},
 		"internal/access":    {"internal/docstore/docstoretest"},
+		"internal/copies":    {"internal/docstore/docstoretest", "internal/gateway/gatewaytest"},
 		"internal/alert":     {"internal/docstore/docstoretest", "internal/gateway/gatewaytest", "internal/guard"},
 		"internal/accessapi": {"internal/docstore/docstoretest", "internal/openapitest"},
 		// What keeps secrets is tested with all that could give them away.

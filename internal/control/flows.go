@@ -7,6 +7,7 @@ import (
 
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/app"
+	"github.com/tributary-data/tributary/internal/copies"
 	"github.com/tributary-data/tributary/internal/flow"
 	"github.com/tributary-data/tributary/internal/gateway"
 	"github.com/tributary-data/tributary/internal/problem"
@@ -32,6 +33,9 @@ func (p *Plane) dataflows(ctx context.Context, rows *tables.Tables) (err error) 
 	p.Runner = &runner.Runner{
 		Flows: p.Flow, Queue: p.queue, Catalog: p.Catalog, Rows: rows, Prep: p.Prep, Schemas: p.Registry, Alerts: p.Alert, Stripe: p.Stripe,
 		Copy: s, Pacer: p.Stripe.Pacer, Dir: p.dir, Now: p.now, Log: p.options.Log, Workers: p.options.Workers,
+	}
+	p.Copies = &copies.Service{
+		DB: p.DB, Data: p.Runner.Data(), Flows: p.Flow, Pace: p.Stripe.Pace, Egress: p.options.Egress.Addresses, Operator: p.Access.OperatorIn, Now: p.now, Log: p.options.Log,
 	}
 	p.Hooks = p.Runner.Hooks()
 	p.Flow.Queued, p.Flow.Dropped = p.Runner.Nudge, p.Runner.Drop

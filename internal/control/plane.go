@@ -20,6 +20,7 @@ import (
 	"github.com/tributary-data/tributary/internal/app"
 	"github.com/tributary-data/tributary/internal/audit"
 	"github.com/tributary-data/tributary/internal/catalog"
+	"github.com/tributary-data/tributary/internal/copies"
 	"github.com/tributary-data/tributary/internal/dataaccess"
 	"github.com/tributary-data/tributary/internal/dataprep"
 	"github.com/tributary-data/tributary/internal/docstore"
@@ -90,6 +91,7 @@ type Plane struct {
 	Flow     *flow.Service
 	Intake   *intake.Service
 	Runner   *runner.Runner
+	Copies   *copies.Service
 	Hooks    *runner.Hooks // answers Stripe's webhooks about the accounts of connections
 	Network  *guard.Service
 	Audit    *audit.Log
@@ -198,7 +200,7 @@ func (p *Plane) build(ctx context.Context) error {
 		p.Catalog.HTTP(),
 		(&dataaccess.Service{Catalog: p.Catalog, Tables: rows, Diagnostics: p.Intake}).HTTP(),
 		(&insights.Service{Batches: p.Catalog, Now: p.now}).HTTP(),
-		p.Prep.HTTP(), p.Intake.HTTP(), p.Flow.HTTP(), p.Network.HTTP(), p.Audit.HTTP(), p.Alert.HTTP(),
+		p.Prep.HTTP(), p.Intake.HTTP(), p.Flow.HTTP(), p.Network.HTTP(), p.Audit.HTTP(), p.Alert.HTTP(), p.Copies.HTTP(),
 	}
 	return nil
 }
@@ -206,6 +208,9 @@ func (p *Plane) build(ctx context.Context) error {
 // forget removes what a sandbox has outside of its documents.
 func (p *Plane) forget(ctx context.Context, s docstore.Scope) error {
 	if err := p.Flow.Forget(ctx, s); err != nil {
+		return err
+	}
+	if err := p.Copies.Forget(ctx, s); err != nil {
 		return err
 	}
 	if err := p.Runner.Forget(ctx, s.Sandbox); err != nil {
@@ -298,13 +303,14 @@ func (p *Plane) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// Work does the runs of dataflows until ctx ends, or, with no workers, says alone
+// Work does the runs of dataflows, and the reconciles that were asked for, until ctx ends, or, with no workers, says alone
 // which ones are due.
 func (p *Plane) Work(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.Runner.Tick(ctx) })
 	if p.options.Workers >= 0 {
 		g.Go(func() error { return p.Runner.Work(ctx) })
+		g.Go(func() error { return p.Copies.Run(ctx) })
 	}
 	return g.Wait()
 }

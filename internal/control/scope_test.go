@@ -146,7 +146,7 @@ func (c client) tenant() string {
 var lists = []string{
 	"/data/foundation/schemaregistry/tenant/classes", "/data/foundation/schemaregistry/tenant/schemas", "/data/foundation/schemaregistry/stats",
 	"/data/core/idnamespace/identities", "/data/foundation/catalog/dataSets?limit=100", "/data/foundation/catalog/batches?limit=100", "/data/foundation/conversion/mappingSets?limit=100",
-	"/data/infrastructure/observability/alerts/subscriptions",
+	"/data/infrastructure/observability/alerts/subscriptions", "/data/tributary/copies",
 	flowservice + "/connections?limit=100", flowservice + "/sourceConnections?limit=100", flowservice + "/targetConnections?limit=100",
 	flowservice + "/flows?limit=100", flowservice + "/runs?limit=100", flowservice + "/runs?property=metrics.statusSummary.status!=none",
 }

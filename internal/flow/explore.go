@@ -30,6 +30,18 @@ type Verified struct {
 	// Refused are the resources that can't be read, by name, each with what
 	// Stripe said about it, in words; the events under their name, too.
 	Refused map[string]string
+	Name    string // of the account; empty where the credentials may not see it
+	Rights  []Right
+}
+
+// A Right is one that a restricted key needs, and whether the credentials have it.
+type Right struct {
+	For  string // a resource, or stripe.Events
+	Need stripe.Permission
+	// Refused is what Stripe said, "" where it may be read. Missing are the
+	// permissions that it named.
+	Refused string
+	Missing []stripe.Permission
 }
 
 const (

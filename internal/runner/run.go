@@ -184,13 +184,7 @@ func (j *job) do(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s := j.Copy
-	s.Dir, s.Key, s.Account = CopyDir(j.Dir, j.ref.Sandbox, account), j.Credentials.Key, j.Credentials.Account
-	s.Log = j.Log
-	if j.Pacer != nil {
-		s.Pacer = j.Pacer(j.Credentials)
-	}
-	keeper, give, err := j.copies.borrow(ctx, j.Dir, s)
+	keeper, give, err := j.copies.borrow(ctx, j.Dir, j.copyOf(CopyDir(j.Dir, j.ref.Sandbox, account), j.Credentials))
 	if app.Busy(err) {
 		return errBusy
 	}
@@ -199,6 +193,16 @@ func (j *job) do(ctx context.Context) error {
 	}
 	err = j.with(ctx, keeper)
 	return errors.Join(err, give())
+}
+
+// copyOf says how the copy in dir is kept with the credentials.
+func (r *Runner) copyOf(dir string, with flow.Credentials) app.Sync {
+	s := r.Copy
+	s.Dir, s.Key, s.Account, s.Log = dir, with.Key, with.Account, r.Log
+	if r.Pacer != nil {
+		s.Pacer = r.Pacer(with)
+	}
+	return s
 }
 
 func (j *job) with(ctx context.Context, keeper *app.Keeper) error {

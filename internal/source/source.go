@@ -63,6 +63,13 @@ func (s *Stripe) Pacer(c flow.Credentials) *stripe.Pacer {
 	return s.keep(cmp.Or(s.names[c.Fingerprint()], c.Fingerprint()), s.pacer(c))
 }
 
+// Pace says how fast the account of the credentials is read now.
+func (s *Stripe) Pace(c flow.Credentials) stripe.Pace {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pacer(c).Pace()
+}
+
 // pacer returns what paces the credentials now. That of unknown ones is not
 // kept: anybody may make up keys.
 func (s *Stripe) pacer(c flow.Credentials) *stripe.Pacer {
@@ -144,7 +151,7 @@ func (s *Stripe) Verify(ctx context.Context, c flow.Credentials) (flow.Verified,
 	}
 	v := flow.Verified{
 		Account: flow.Account{ID: found.Account, Livemode: found.Mode == stripe.Live, Fingerprint: c.Fingerprint()},
-		Refused: map[string]string{},
+		Refused: map[string]string{}, Name: found.Name,
 	}
 	for name, e := range found.Refused {
 		if name == stripe.Account { // of no use but to name it
@@ -153,6 +160,17 @@ func (s *Stripe) Verify(ctx context.Context, c flow.Credentials) (flow.Verified,
 		short := *e
 		short.Advice = ""
 		v.Refused[name] = short.Error()
+	}
+	var names []string
+	for _, r := range stripe.Resources {
+		names = append(names, r.Name)
+	}
+	for _, name := range append(names, stripe.Events) {
+		right := flow.Right{For: name, Need: stripe.PermissionFor(name), Refused: v.Refused[name]}
+		if e := found.Refused[name]; e != nil {
+			right.Missing = stripe.Permissions(e.Permission)
+		}
+		v.Rights = append(v.Rights, right)
 	}
 	s.learn(c, v.Account, client.Pacer)
 	return v, nil

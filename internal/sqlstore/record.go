@@ -21,7 +21,8 @@ type Drift struct {
 // ignored in favour of at.
 func (s *Store) NoteDrift(ctx context.Context, seen []Drift, at time.Time) error {
 	const query = `insert into drift (resource, path, kind, seen, count, first_seen, last_seen, example) values ($1, $2, $3, $4, $5, $6, $6, $7)
-		on conflict (resource, path, kind, seen) do update set count = drift.count + excluded.count, last_seen = excluded.last_seen,
+		on conflict (resource, path, kind, seen) do update set count = drift.count + excluded.count,
+			first_seen = min(drift.first_seen, excluded.first_seen), last_seen = max(drift.last_seen, excluded.last_seen),
 			example = case drift.example when '' then excluded.example else drift.example end`
 	return s.repeat(ctx, query, len(seen), func(i int) []any {
 		d := &seen[i]

@@ -2,6 +2,7 @@ package stripe
 
 import (
 	"context"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -123,6 +124,32 @@ func (p *Pacer) Rate(endpoint string) float64 {
 	}
 	l.bucket.grow(p.now())
 	return l.bucket.rate
+}
+
+// A Pace is how fast an account is read. Rates are requests per second, 0 for no
+// limit.
+type Pace struct {
+	Limit   float64 // of the account's all endpoints together
+	Each    float64 // limit of each endpoint
+	Share   float64 // of the limits that is used, above 0 to 1
+	Allowed float64 // of all endpoints together now: less after Stripe refused some
+	Used    float64 // in about the last second
+	Busy    int     // requests under way
+	Waiting int     // that wait for their turn
+}
+
+// Pace says how fast the account is read now.
+func (p *Pacer) Pace() Pace {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now()
+	b := &p.global.bucket
+	b.grow(now)
+	pace := Pace{Limit: p.limit.Global, Each: p.limit.Endpoint, Share: p.share, Used: b.meter.rate(now, 0), Busy: p.global.gate.busy, Waiting: len(p.waiting)}
+	if !math.IsInf(b.rate, 1) {
+		pace.Allowed = b.rate
+	}
+	return pace
 }
 
 func (p *Pacer) lane(endpoint string) *lane {

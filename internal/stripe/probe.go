@@ -1,6 +1,7 @@
 package stripe
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,6 +23,7 @@ const (
 // A Probe is what a key can read.
 type Probe struct {
 	Account string            // acct_…; "" when Stripe does not tell, and Refused says why
+	Name    string            // of the account, as its Dashboard shows it; "" when Stripe does not tell
 	Mode    Mode              // by the objects seen, else by the key
 	Refused map[string]*Error // by resource name, Events or Account; a readable one is absent
 }
@@ -99,12 +101,18 @@ func (p *Probe) see(body []byte) {
 	var answer struct {
 		ID, Object string
 		Data       []struct{ Livemode *bool }
+		Settings   struct {
+			Dashboard struct {
+				Name string `json:"display_name"`
+			}
+		}
+		Business struct{ Name string } `json:"business_profile"`
 	}
 	if json.Unmarshal(body, &answer) != nil {
 		return
 	}
 	if answer.Object == "account" && accountID.FindString(answer.ID) == answer.ID {
-		p.Account = answer.ID
+		p.Account, p.Name = answer.ID, cmp.Or(answer.Settings.Dashboard.Name, answer.Business.Name)
 	}
 	if p.Mode == Unknown && len(answer.Data) > 0 && answer.Data[0].Livemode != nil {
 		p.Mode = Test

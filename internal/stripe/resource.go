@@ -123,6 +123,41 @@ func rowOf(permission string) string {
 	return ""
 }
 
+// A Permission is a right of a restricted key.
+type Permission struct {
+	ID   string // as Stripe's messages name it: rak_charge_read
+	Name string // as the Dashboard names it: Charges: Read; the id where that is not known
+}
+
+// Permissions reads ids with commas between them, as Error.Permission has them.
+func Permissions(ids string) []Permission {
+	var all []Permission
+	for id := range strings.SplitSeq(ids, ", ") {
+		if id == "" {
+			continue
+		}
+		p := Permission{ID: id, Name: id}
+		if row := rowOf(id); row != "" {
+			p.Name = row + ": Read"
+			if strings.HasSuffix(id, "_write") {
+				p.Name = row + ": Write"
+			}
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+// PermissionFor returns what reading a resource needs, Events and Account among
+// them.
+func PermissionFor(resource string) Permission {
+	path := "/v1/" + resource
+	if all := Permissions(permissionOf(path)); len(all) == 1 {
+		return all[0]
+	}
+	return Permission{}
+}
+
 func within(path, parent string) bool {
 	rest, ok := strings.CutPrefix(path, parent)
 	return ok && (rest == "" || rest[0] == '/')
