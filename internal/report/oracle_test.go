@@ -43,12 +43,12 @@ type charge struct {
 		Reason *string
 		Type   *string
 	}
-	Billing struct{ Address place } `json:"billing_details"`
+	Billing struct{ Address place }  `json:"billing_details"`
 	Ship    *struct{ Address place } `json:"shipping"`
 	Details struct {
 		Type   string
 		Klarna *struct {
-			Category *string                 `json:"payment_method_category"`
+			Category *string                  `json:"payment_method_category"`
 			Payer    *struct{ Address place } `json:"payer_details"`
 		}
 		Card *struct {
@@ -71,9 +71,9 @@ type refund struct {
 }
 
 type row struct {
-	ID, Currency             string
-	Category                 string `json:"reporting_category"`
-	Source                   *string
+	ID, Currency              string
+	Category                  string `json:"reporting_category"`
+	Source                    *string
 	Amount, Fee, Net, Created int64
 }
 
@@ -130,7 +130,8 @@ func truthOf(t *testing.T, sim *stripesim.Sim) *truth {
 	all(t, sim, stripesim.Prices, func(p struct {
 		ID    string
 		Tiers []tier
-	}) {
+	},
+	) {
 		w.tiers[p.ID] = p.Tiers
 	})
 	slices.SortFunc(w.charges, func(a, b *charge) int {
@@ -202,8 +203,8 @@ func (r result) at(texts ...string) map[string]any {
 	return r[key]
 }
 
-func (x result) add(name string, n int64, texts ...string) {
-	at := x.at(texts...)
+func (r result) add(name string, n int64, texts ...string) {
+	at := r.at(texts...)
 	old, _ := at[name].(int64)
 	at[name] = old + n
 }
@@ -350,8 +351,12 @@ func (w *truth) orders(q *asked, dimension func(*charge) (name string, until int
 			}
 		}
 	}
-	out.ratio("success_rate", func(at map[string]any) (float64, float64) { return num(at, "succeeded"), num(at, "succeeded") + num(at, "failed") })
-	out.ratio("failure_rate", func(at map[string]any) (float64, float64) { return num(at, "failed"), num(at, "succeeded") + num(at, "failed") })
+	out.ratio("success_rate", func(at map[string]any) (float64, float64) {
+		return num(at, "succeeded"), num(at, "succeeded") + num(at, "failed")
+	})
+	out.ratio("failure_rate", func(at map[string]any) (float64, float64) {
+		return num(at, "failed"), num(at, "succeeded") + num(at, "failed")
+	})
 	out.ratio("refund_rate", over("refunded_orders", "orders"))
 	out.ratio("refunded_share", over("refunded", "gross"))
 	out.ratio("dispute_rate", over("disputed", "orders"))
@@ -374,7 +379,7 @@ func (w *truth) distribution(at map[string]any, values []int64) {
 	}
 	mean := sum / float64(n)
 	at["average"] = mean
-	if n > 1 {
+	if n >= 8 {
 		var squares float64
 		for _, v := range values {
 			squares += (float64(v) - mean) * (float64(v) - mean)

@@ -117,7 +117,9 @@ func TestOracle(t *testing.T) {
 			sim := lived(t, n, 40)
 			source, w, r := copyOf(t, sim), truthOf(t, sim), rand.New(rand.NewPCG(n, 11))
 			for _, code := range []string{"jpy", "kwd", "bhd"} {
-				if !slices.ContainsFunc(w.charges, func(c *charge) bool { return c.Currency == code && c.paid > 0 && c.class == "bnpl" || c.Currency == code && code != "jpy" }) {
+				if !slices.ContainsFunc(w.charges, func(c *charge) bool {
+					return c.Currency == code && c.paid > 0 && c.class == "bnpl" || c.Currency == code && code != "jpy"
+				}) {
 					t.Errorf("the account has no charges in %s", code)
 				}
 			}

@@ -2,6 +2,11 @@ package report
 
 import "math"
 
+// leastOrders is how many orders an interval of their average needs: as many as
+// that of their median, and with less the distribution of the average of
+// such skewed amounts is nothing like normal.
+const leastOrders = 8
+
 // intervals puts the interval of 95 % of each average in the place of the
 // standard deviation.
 func intervals(s *Section) error {
@@ -10,7 +15,7 @@ func intervals(s *Section) error {
 		var low, high any
 		average, ok := s.float(r, "average")
 		deviation, known := s.float(r, "deviation")
-		if n := s.integer(r, "orders"); ok && known && n > 1 {
+		if n := s.integer(r, "orders"); ok && known && n >= leastOrders {
 			half := quantileT(0.975, float64(n-1)) * deviation / math.Sqrt(float64(n))
 			low, high = average-half, average+half
 		}

@@ -17,9 +17,24 @@ import (
 // stands above them; sections that are not here are too long for one.
 var shown = map[string][][2]string{
 	"methods": {
-		{"currency", ""}, {"class", ""}, {"method", ""}, {"attempts", ""}, {"success_rate", "success"}, {"orders", ""}, {"share_orders", "share"}, {"gross", ""}, {"refunded", ""}, {"net", ""},
-		{"average", ""}, {"average_low", "95 % from"}, {"average_high", "to"}, {"median", ""}, {"median_low", "95 % from"}, {"median_high", "to"},
-		{"refund_rate", "refunds"}, {"dispute_rate", "disputes"},
+		{"currency", ""},
+		{"class", ""},
+		{"method", ""},
+		{"attempts", ""},
+		{"success_rate", "success"},
+		{"orders", ""},
+		{"share_orders", "share"},
+		{"gross", ""},
+		{"refunded", ""},
+		{"net", ""},
+		{"average", ""},
+		{"average_low", "95 % from"},
+		{"average_high", "to"},
+		{"median", ""},
+		{"median_low", "95 % from"},
+		{"median_high", "to"},
+		{"refund_rate", "refunds"},
+		{"dispute_rate", "disputes"},
 	},
 	"converted": {{"currency", ""}, {"class", ""}, {"method", ""}, {"attempts", ""}, {"orders", ""}, {"gross", ""}, {"refunded", ""}, {"net", ""}, {"share_gross", "share"}},
 	"failures":  {{"currency", ""}, {"method", ""}, {"failure_code", "failure"}, {"reason", ""}, {"failed", ""}, {"share", "of failures"}, {"rate", "of attempts"}},
@@ -27,7 +42,16 @@ var shown = map[string][][2]string{
 	"repeat":    {{"class", ""}, {"method", ""}, {"customers", ""}, {"repeated", ""}, {"repeat_rate", "repeat"}, {"days_median", "days, median"}, {"days_average", "average"}, {"repeat_90", "in 90 days"}},
 	"migration": {{"from_method", "first"}, {"to_method", "next"}, {"customers", ""}, {"share", ""}},
 	"lift": {
-		{"currency", ""}, {"method", ""}, {"orders", ""}, {"matched", ""}, {"strata", ""}, {"average", ""}, {"card_average", "cards"}, {"lift", ""}, {"lift_low", "95 % from"}, {"lift_high", "to"},
+		{"currency", ""},
+		{"method", ""},
+		{"orders", ""},
+		{"matched", ""},
+		{"strata", ""},
+		{"average", ""},
+		{"card_average", "cards"},
+		{"lift", ""},
+		{"lift_low", "95 % from"},
+		{"lift_high", "to"},
 		{"raw_lift", "unmatched"},
 	},
 	"subscriptions": {{"currency", ""}, {"status", ""}, {"subscriptions", ""}, {"customers", ""}},
@@ -167,11 +191,11 @@ func human(kind Kind, v any, currency string) string {
 		}
 		return thousands(v)
 	case float64:
-		switch kind {
-		case Mean:
+		if kind == Mean {
 			exponent, _ := money.Exponent(currency)
 			return grouped(strconv.FormatFloat(v/math.Pow10(exponent), 'f', exponent, 64))
-		case Share:
+		}
+		if kind == Share {
 			return strconv.FormatFloat(v*100, 'f', 1, 64) + " %"
 		}
 		return strconv.FormatFloat(v, 'f', 1, 64)
