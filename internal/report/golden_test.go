@@ -105,6 +105,33 @@ func TestQueries(t *testing.T) {
 	}
 }
 
+// A report that kept its attempts has the numbers of the queries that it shows.
+func TestKept(t *testing.T) {
+	t.Parallel()
+	source := copyOf(t, lived(t, 5, 3))
+	p, err := report.ParseParams("2025-01-01", "2026-05-01", "Europe/Berlin", "week", "", "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said [2]bytes.Buffer
+	for i, s := range []report.Source{source, struct{ report.Source }{source}} {
+		r, err := report.Run(t.Context(), s, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Write(&said[i], "json"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(said[0].String(), said[1].String()); diff != "" {
+		t.Error(diff)
+	}
+	if rows, err := source.Query(t.Context(), "select * from report_attempts"); err == nil {
+		_ = rows.Close()
+		t.Error("the attempts are still there")
+	}
+}
+
 // A refund that is made after the end of a period belongs to its charge's
 // period, which says so.
 func TestLateRefund(t *testing.T) {

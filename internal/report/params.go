@@ -31,6 +31,8 @@ type Params struct {
 	Customer string    // new, returning or guest; "" for all
 	Rates    *Rates    // to convert sums by; nil for none
 	Section  string    // name of the only section wanted; "" for all
+
+	kept bool // there is the table of attempts
 }
 
 var (

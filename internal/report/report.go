@@ -9,6 +9,7 @@ package report
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/big"
 	"time"
@@ -23,6 +24,11 @@ type Source interface {
 	Query(ctx context.Context, sql string) (*duck.Rows, error)
 }
 
+// A keeper is a source that can keep the rows of a query for others.
+type keeper interface {
+	Keep(ctx context.Context, name, query string) (drop func() error, err error)
+}
+
 // A Report is what is known of methods of payment in a time.
 type Report struct {
 	Params         Params
@@ -32,7 +38,7 @@ type Report struct {
 }
 
 // Run makes a report of p.
-func Run(ctx context.Context, s Source, p Params) (*Report, error) {
+func Run(ctx context.Context, s Source, p Params) (_ *Report, err error) {
 	if p.Zone == "" {
 		p.Zone = "UTC"
 	}
@@ -44,6 +50,13 @@ func Run(ctx context.Context, s Source, p Params) (*Report, error) {
 	}
 	if err := bound(ctx, s, &p); err != nil {
 		return nil, err
+	}
+	if k, ok := s.(keeper); ok && p.Section == "" {
+		drop, err := p.keep(ctx, k)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, drop()) }()
 	}
 	r := &Report{Params: p, Notes: notes(&p)}
 	for _, d := range p.specs() {
@@ -110,6 +123,20 @@ func bound(ctx context.Context, s Source, p *Params) error {
 	return nil
 }
 
+// keep works out the attempts for all sections at once. Each would read all
+// charges for itself otherwise, which is most of the work.
+func (p *Params) keep(ctx context.Context, k keeper) (drop func() error, err error) {
+	query, err := p.values().attempts()
+	if err != nil {
+		return nil, err
+	}
+	if drop, err = k.Keep(ctx, attemptsTable, query); err != nil {
+		return nil, err
+	}
+	p.kept = true
+	return drop, nil
+}
+
 func (p *Params) run(ctx context.Context, s Source, d spec) (*Section, error) {
 	v := p.values()
 	v["dimension"], v["until"] = d.dimension, d.until
@@ -118,6 +145,11 @@ func (p *Params) run(ctx context.Context, s Source, d spec) (*Section, error) {
 		return nil, err
 	}
 	section := &Section{Name: d.name, Title: d.title, Definition: definition(d.file), Query: query, Columns: d.columns, currency: d.currency}
+	if p.kept {
+		if query, err = v.quick(d.file); err != nil {
+			return nil, err
+		}
+	}
 	if section.Rows, err = read(ctx, s, query, d.columns); err != nil {
 		return nil, err
 	}

@@ -42,27 +42,65 @@ var placeholder = regexp.MustCompile(`\$[a-z_]+`)
 // literals by literal; nothing from outside gets in by another way.
 type values map[string]string
 
+// attemptsTable is what holds the attempts while a report is made, where its
+// source can keep a table.
+const attemptsTable = "report_attempts"
+
+// shared are the beginning of charges.sql, which is the same for all sections of
+// a report, and its end.
+func shared() (attempts, chosen string) {
+	_, charges := split("charges")
+	attempts, chosen, ok := strings.Cut(charges, "), chosen as (")
+	if !ok {
+		panic("charges.sql has no chosen")
+	}
+	return attempts + ")", "chosen as (" + chosen
+}
+
+// attempts returns a query for the attempts.
+func (v values) attempts() (string, error) {
+	attempts, _ := shared()
+	return v.fill("with " + attempts + " select * from attempts")
+}
+
 // query returns the SQL of a file with its placeholders filled in.
 func (v values) query(file string) (string, error) {
+	attempts, chosen := shared()
+	return v.with(file, attempts+", "+chosen)
+}
+
+// quick returns the same where there is the table of attempts.
+func (v values) quick(file string) (string, error) {
+	_, chosen := shared()
+	return v.with(file, "attempts as (\n\tselect * from "+attemptsTable+"\n), "+chosen)
+}
+
+// with returns the SQL of a file over charges.
+func (v values) with(file, charges string) (string, error) {
 	head, body := split(file)
-	_, charges := split("charges")
-	var unknown string
-	fill := func(text string) string {
-		return placeholder.ReplaceAllStringFunc(text, func(name string) string {
-			value, ok := v[name[1:]]
-			if !ok {
-				unknown = name
-			}
-			return value
-		})
-	}
-	// First the fragment, so that it is filled, too. What a value says is not
-	// looked at again.
-	filled := fill(strings.ReplaceAll(body, "$charges", strings.TrimSpace(charges)))
-	if unknown != "" {
-		return "", fmt.Errorf("%s.sql: nothing stands for %s", file, unknown)
+	// First the fragment, so that it is filled, too.
+	filled, err := v.fill(strings.ReplaceAll(body, "$charges", strings.TrimSpace(charges)))
+	if err != nil {
+		return "", fmt.Errorf("%s.sql: %w", file, err)
 	}
 	return head + strings.TrimSpace(filled) + "\n", nil
+}
+
+// fill puts values in the place of their names. What a value says is not looked
+// at again.
+func (v values) fill(text string) (string, error) {
+	unknown := ""
+	filled := placeholder.ReplaceAllStringFunc(text, func(name string) string {
+		value, ok := v[name[1:]]
+		if !ok {
+			unknown = name
+		}
+		return value
+	})
+	if unknown != "" {
+		return "", fmt.Errorf("nothing stands for %s", unknown)
+	}
+	return filled, nil
 }
 
 // literal quotes a text for SQL.
