@@ -13,6 +13,7 @@ import (
 	"github.com/tributary-data/tributary/internal/app"
 	"github.com/tributary-data/tributary/internal/duck"
 	"github.com/tributary-data/tributary/internal/problem"
+	"github.com/tributary-data/tributary/internal/report"
 	"github.com/tributary-data/tributary/internal/stripe"
 	"github.com/tributary-data/tributary/internal/stripesim"
 )
@@ -64,13 +65,15 @@ func (c *demoCmd) Run(ctx context.Context) error {
 	if err := c.pass(ctx, s); err != nil {
 		return err
 	}
-	fmt.Print("\nHow its customers paid, buy now, pay later beside cards:\n\n")
-	if err := query(ctx, c.Dir, demoQuery, "table"); err != nil {
+	fmt.Println()
+	if err := c.compare(ctx); err != nil {
 		return err
 	}
 	fmt.Printf(`
 It is yours to ask, and any engine that reads Iceberg can read it:
 
+  %[2]s report bnpl --dir %[1]s
+  %[2]s report bnpl --dir %[1]s --format html > bnpl.html
   %[2]s query --dir %[1]s "select status, count(*) from subscriptions group by 1"
   %[2]s query --dir %[1]s "select * from charges limit 5" --format ndjson
   %[2]s datasets --dir %[1]s
@@ -89,29 +92,19 @@ func program(name string) string {
 	return name
 }
 
-// demoQuery compares methods within one currency: amounts of different
-// currencies are never added up.
-const demoQuery = `
-with paid as (
-	select customer, amount, amount_refunded, status,
-		payment_method_details->>'type' as type,
-		payment_method_details->'klarna'->>'payment_method_category' as category
-	from charges where currency = 'eur'
-), named as (
-	select *, case
-		when type = 'klarna' and category = 'pay_now' then 'klarna, paid at once'
-		when type in ('klarna', 'afterpay_clearpay', 'affirm', 'zip') then type || ' (BNPL)'
-		else type end as method
-	from paid
-)
-select method,
-	count(*) as attempts,
-	round(100.0 * count(*) filter (status = 'succeeded') / count(*), 1) as "succeeded %",
-	(median(amount) filter (status = 'succeeded') / 100)::decimal(12, 2) as "median order EUR",
-	(sum(amount) filter (status = 'succeeded') / 100)::decimal(14, 2) as "gross EUR",
-	round(100.0 * sum(amount_refunded) / nullif(sum(amount) filter (status = 'succeeded'), 0), 1) as "refunded %",
-	round(100.0 * count(*) filter (status = 'succeeded') / sum(count(*) filter (status = 'succeeded')) over (), 1) as "share %"
-from named group by 1 order by attempts desc`
+// compare prints how the methods of one currency do.
+func (c *demoCmd) compare(ctx context.Context) error {
+	r, err := app.OpenReader(ctx, c.Dir)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	made, err := report.Run(ctx, r, report.Params{Currency: "eur", Section: "methods"})
+	if err != nil {
+		return err
+	}
+	return made.Write(os.Stdout, "table")
+}
 
 func (c *demoCmd) pass(ctx context.Context, s app.Sync) error {
 	view := newProgressView(os.Stderr, true)

@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	_ "time/tzdata" // zones of reports, where the machine has none
 
 	"github.com/alecthomas/kong"
 
@@ -26,6 +27,7 @@ type cli struct {
 	Worker      workerCmd      `cmd:"" help:"Do the runs of dataflows beside serve, on this machine or another one."`
 	Webhook     webhookCmd     `cmd:"" help:"Manage the endpoint in Stripe that sends changes to serve."`
 	Query       queryCmd       `cmd:"" help:"Run one SQL query over the copy."`
+	Report      reportCmd      `cmd:"" help:"Reports over the copy: buying now and paying later."`
 	Budget      budgetCmd      `cmd:"" help:"Show what of Stripe's read allocation is used, and foresee it for a schedule."`
 	Datasets    datasetsCmd    `cmd:"" help:"List the tables of the lake."`
 	Maintain    maintainCmd    `cmd:"" help:"Compact tables, apply deletes, expire snapshots, remove leftovers."`

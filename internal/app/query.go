@@ -100,6 +100,12 @@ func (r *Reader) Query(ctx context.Context, query string) (*duck.Rows, error) {
 	return r.db.Query(ctx, query)
 }
 
+// Keep makes a table with the rows of a query that this reader's queries see,
+// until drop is called.
+func (r *Reader) Keep(ctx context.Context, name, query string) (drop func() error, err error) {
+	return r.db.Keep(ctx, name, query)
+}
+
 // Close ends the reader.
 func (r *Reader) Close() error { return errors.Join(r.db.Close(), r.store.Close()) }
 

@@ -78,6 +78,7 @@ var rules = rulebook{
 		"internal/catalog":    {"internal/access", "internal/docstore", "internal/gateway", "internal/problem", "internal/xdm"},
 		"internal/dataaccess": {"internal/access", "internal/catalog", "internal/gateway", "internal/problem"},
 		"internal/insights":   {"internal/access", "internal/catalog", "internal/gateway", "internal/problem"},
+		"internal/report":     {"internal/access", "internal/duck", "internal/gateway", "internal/money", "internal/problem"},
 		"internal/queue":      {"internal/problem"},
 		"internal/secret":     {"internal/atomicfile", "internal/problem"},
 		"internal/audit":      {"internal/access", "internal/docstore", "internal/gateway", "internal/problem", "internal/stripe"},
@@ -99,11 +100,11 @@ var rules = rulebook{
 		"internal/control": {
 			"internal/access", "internal/accessapi", "internal/alert", "internal/app", "internal/audit", "internal/catalog", "internal/copies", "internal/dataaccess", "internal/dataprep",
 			"internal/docstore", "internal/flow", "internal/gateway", "internal/guard", "internal/insights", "internal/intake", "internal/lake", "internal/problem", "internal/registry",
-			"internal/queue", "internal/runner", "internal/secret", "internal/source", "internal/tables", "internal/telemetry", "internal/webui", "internal/xdm",
+			"internal/queue", "internal/report", "internal/runner", "internal/secret", "internal/source", "internal/tables", "internal/telemetry", "internal/webui", "internal/xdm",
 		},
 		"cmd/tributary": {
 			"internal/access", "internal/alert", "internal/guard", "internal/telemetry",
-			"internal/access", "internal/app", "internal/control", "internal/docstore", "internal/duck", "internal/money", "internal/problem", "internal/secret", "internal/server", "internal/stripe",
+			"internal/access", "internal/app", "internal/control", "internal/docstore", "internal/duck", "internal/money", "internal/problem", "internal/report", "internal/secret", "internal/server", "internal/stripe",
 			"internal/stripesim",
 		},
 		"bench": {
@@ -125,6 +126,7 @@ var rules = rulebook{
 		"internal/stripe":    {"internal/stripesim"},
 		"internal/mapping":   {"internal/money", "internal/stripe", "internal/stripesim"},
 		"internal/extract":   {"internal/stripesim"},
+		"internal/report":    {"internal/app", "internal/gateway/gatewaytest", "internal/stripe", "internal/stripesim"},
 		"internal/ingest":    {"internal/duck", "internal/lake", "internal/sqlstore", "internal/stripesim"},
 		"internal/lake":      {"internal/duck", "internal/mapping"},
 		"internal/duck":      {"internal/dataset", "internal/lake", "internal/rawjson", "internal/xdm"},

@@ -32,6 +32,7 @@ import (
 	"github.com/tributary-data/tributary/internal/lake"
 	"github.com/tributary-data/tributary/internal/queue"
 	"github.com/tributary-data/tributary/internal/registry"
+	"github.com/tributary-data/tributary/internal/report"
 	"github.com/tributary-data/tributary/internal/runner"
 	"github.com/tributary-data/tributary/internal/source"
 	"github.com/tributary-data/tributary/internal/tables"
@@ -201,6 +202,7 @@ func (p *Plane) build(ctx context.Context) error {
 		(&dataaccess.Service{Catalog: p.Catalog, Tables: rows, Diagnostics: p.Intake}).HTTP(),
 		(&insights.Service{Batches: p.Catalog, Now: p.now}).HTTP(),
 		p.Prep.HTTP(), p.Intake.HTTP(), p.Flow.HTTP(), p.Network.HTTP(), p.Audit.HTTP(), p.Alert.HTTP(), p.Copies.HTTP(),
+		report.NewService(p.openCopy).HTTP(),
 	}
 	return nil
 }

@@ -23,6 +23,9 @@ func Open(context.Context, Catalog) (*DB, error) { return nil, errMissing }
 // Query returns the same error as Open.
 func (*DB) Query(context.Context, string) (*Rows, error) { return nil, errMissing }
 
+// Keep returns the same error as Open.
+func (*DB) Keep(context.Context, string, string) (func() error, error) { return nil, errMissing }
+
 // Close does nothing.
 func (*DB) Close() error { return nil }
 

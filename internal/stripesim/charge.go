@@ -85,6 +85,9 @@ func (w *world) order(c *charge, r *rng) {
 	if r.chance(0.03) {
 		c.currency = usd // shops in the other store view
 	}
+	if w.variety {
+		c.vary()
+	}
 	dollars := c.method.basket * math.Exp(c.method.spread*r.bell())
 	c.amount = c.currency.minor(dollars, r)
 }
@@ -119,7 +122,7 @@ func (w *world) outcome(c *charge, r *rng) {
 		c.status, c.ledger = "pending", false
 	case c.method == card && r.chance(0.006):
 		c.captured, c.ledger = false, false
-	case r.chance(0.002):
+	case r.chance(0.002), w.variety && r.chance(0.018):
 		c.disputed = c.sub < 0 && c.created+40*daySeconds < w.end
 	}
 	if w.novelty && c.key%1000 >= 500 && c.key%1000 < 504 {

@@ -79,6 +79,10 @@ type Config struct {
 	// of the charges: a payment method, a type without its sub-object, unknown
 	// fields and enum values.
 	Novelty bool
+	// Variety makes a fifth of the orders something rarer: by alma, billie,
+	// scalapay or sunbit, or in jpy, kwd or bhd, whose decimals are none or
+	// three; and disputes ten times as frequent.
+	Variety bool
 	// OddIDs gives some customers ids that a merchant chose: long ones, free
 	// text, and pairs that differ in case only.
 	OddIDs bool

@@ -37,11 +37,12 @@ var (
 	jpy = &currency{"jpy", 0, 0.0067, false}
 	krw = &currency{"krw", 0, 0.00073, false}
 	kwd = &currency{"kwd", 3, 3.25, false}
+	bhd = &currency{"bhd", 3, 2.65, false}
 	isk = &currency{"isk", 2, 0.0072, false}
 	mxn = &currency{"mxn", 2, 0.055, false}
 
 	settlements = []*currency{usd, eur, gbp}
-	currencies  = []*currency{usd, eur, gbp, aud, cad, sek, jpy, krw, kwd, isk, mxn}
+	currencies  = []*currency{usd, eur, gbp, aud, cad, sek, jpy, krw, kwd, bhd, isk, mxn}
 )
 
 // A method is a way to pay, with how its buyers behave.
@@ -74,10 +75,34 @@ var (
 	link     = &method{"link", "py_", "pyr_", 52, 0.70, 2, 0.03, 0.04, 0.75, 290, 30, 2, false}
 	ideal    = &method{"ideal", "py_", "pyr_", 61, 0.60, 2, 0.06, 0.035, 0.70, 0, 80, 3, false}
 	sepa     = &method{"sepa_debit", "py_", "pyr_", 44, 0.40, 1, 0.04, 0.02, 0.80, 0, 35, 6, false}
+	alma     = &method{"alma", "py_", "pyr_", 180, 0.50, 3, 0.12, 0.07, 0.50, 450, 30, 3, true}
+	billie   = &method{"billie", "py_", "pyr_", 420, 0.70, 4, 0.10, 0.05, 0.70, 350, 30, 3, true}
+	scalapay = &method{"scalapay", "py_", "pyr_", 90, 0.50, 3, 0.09, 0.09, 0.60, 450, 30, 3, true}
+	sunbit   = &method{"sunbit", "py_", "pyr_", 260, 0.60, 2, 0.17, 0.06, 0.40, 490, 30, 3, true}
 	novel    = &method{novelMethod, "py_", "pyr_", 120, 0.50, 3, 0.10, 0.08, 0.50, 550, 30, 3, true}
 
-	methods = []*method{card, klarna, afterpay, affirm, zipPay, paypal, link, ideal, sepa, novel}
+	methods = []*method{card, klarna, afterpay, affirm, zipPay, paypal, link, ideal, sepa, alma, billie, scalapay, sunbit, novel}
 )
+
+// vary makes one order in five something rarer than its buyer's country has.
+func (c *charge) vary() {
+	switch c.key % 35 {
+	case 0:
+		c.method = alma
+	case 5:
+		c.method = billie
+	case 10:
+		c.method = scalapay
+	case 15:
+		c.method = sunbit
+	case 20:
+		c.currency = jpy
+	case 25:
+		c.currency = kwd
+	case 30:
+		c.currency = bhd
+	}
+}
 
 // A country with what its buyers look like and how they pay.
 type country struct {

@@ -39,12 +39,17 @@ func walletDetails(e *enc, c *charge, r *rng) {
 		} else {
 			e.word("reference", r, 20)
 		}
-	case affirm:
+	case affirm, billie, scalapay, sunbit:
 		if c.failure != nil {
 			e.null("transaction_id")
 		} else {
 			e.word("transaction_id", r, 9)
 		}
+	case alma:
+		e.obj("installments")
+		e.int("count", int64(2+r.below(3)))
+		e.close('}')
+		e.word("transaction_id", r, 12)
 	case paypal:
 		e.str("country", c.person.country.code)
 		e.key("payer_email")

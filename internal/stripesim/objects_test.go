@@ -263,3 +263,34 @@ func TestVariety(t *testing.T) {
 		t.Errorf("%.0f %% of the subscriptions are canceled", 100*share)
 	}
 }
+
+// With variety there are orders by rarer methods, and in currencies without
+// decimals and with three, settled and refunded like all others.
+func TestRarer(t *testing.T) {
+	t.Parallel()
+	count := func(variety bool) map[string]int {
+		s := newSim(t, Config{Seed: 1, Variety: variety, Counts: Counts{Charges: 3000, Customers: 500}})
+		n := map[string]int{}
+		for pos := range s.world.charges {
+			c := s.world.chargeAt(pos)
+			n[c.method.name]++
+			n[c.currency.code]++
+			if c.disputed {
+				n["disputed"]++
+			}
+			if c.currency.exponent == 3 && c.amount%10 != 0 {
+				t.Errorf("%d %s: the last of three digits is not 0", c.amount, c.currency.code)
+			}
+		}
+		return n
+	}
+	with, without := count(true), count(false)
+	for _, name := range []string{"alma", "billie", "scalapay", "sunbit", "bhd"} {
+		if with[name] < 30 || without[name] > 0 {
+			t.Errorf("%s: %d, without variety %d", name, with[name], without[name])
+		}
+	}
+	if with["jpy"] <= without["jpy"] || with["kwd"] <= without["kwd"] || with["disputed"] < 3*without["disputed"] {
+		t.Errorf("with %v, without %v", with, without)
+	}
+}

@@ -12,6 +12,7 @@ type world struct {
 	live       bool
 	start, end int64
 	novelty    bool
+	variety    bool
 	oddIDs     bool
 
 	customers, charges, subs []int64 // created, ascending; the index is the object's position and key
@@ -33,6 +34,7 @@ func newWorld(c *Config) *world {
 		start:   c.Start.Unix(),
 		end:     c.End.Unix(),
 		novelty: c.Novelty,
+		variety: c.Variety,
 		oddIDs:  c.OddIDs,
 	}
 	quiet := silences(c.Shape.Silences, w.start, w.end)

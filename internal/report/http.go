@@ -1,0 +1,136 @@
+package report
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/tributary-data/tributary/internal/access"
+	"github.com/tributary-data/tributary/internal/gateway"
+	"github.com/tributary-data/tributary/internal/problem"
+)
+
+// A Copy is a copy that was opened for a report.
+type Copy interface {
+	Source
+	io.Closer
+}
+
+// A Service makes reports for those who call the API.
+type Service struct {
+	// Open opens a copy that the caller may read in its sandbox, by its name; ""
+	// is the only one, or the one that passes over the directory's own account
+	// make. problem.NotFound says which there are.
+	Open func(ctx context.Context, c access.Caller, name string) (Copy, error)
+
+	slot chan struct{} // a report uses all of the machine that queries may have
+}
+
+// NewService returns a service over the copies that open opens.
+func NewService(open func(ctx context.Context, c access.Caller, name string) (Copy, error)) *Service {
+	return &Service{Open: open, slot: make(chan struct{}, 1)}
+}
+
+// BNPL makes the report for a caller. One is made at a time; others wait.
+func (s *Service) BNPL(ctx context.Context, c access.Caller, name string, p Params) (_ *Report, err error) {
+	select {
+	case s.slot <- struct{}{}:
+		defer func() { <-s.slot }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	of, err := s.Open(ctx, c, name)
+	if err != nil {
+		return nil, err
+	}
+	defer of.Close()
+	return Run(ctx, of, p)
+}
+
+// HTTP returns the service as the gateway serves it.
+func (s *Service) HTTP() *gateway.Service {
+	need := access.AnyOf(access.ViewDatasets, access.ManageDatasets)
+	return &gateway.Service{
+		Name: "reports", Base: "/data/tributary/reports", Shape: shape,
+		Routes: []gateway.Route{{Method: "GET", Path: "/bnpl", Need: need, Handle: s.bnpl}},
+	}
+}
+
+func shape(f *gateway.Failure, requestID string) any {
+	return map[string]any{"type": "about:blank", "title": f.Title, "status": f.Status, "detail": f.Detail, "requestId": requestID}
+}
+
+var known = []string{"from", "to", "tz", "period", "currency", "country", "customer", "section", "rates", "convertTo", "copy", "format"}
+
+func (s *Service) bnpl(ctx context.Context, call *gateway.Call) (*gateway.Answer, error) {
+	q, err := url.ParseQuery(call.HTTP.URL.RawQuery)
+	if err != nil {
+		return nil, problem.Errorf(problem.Invalid, "the parameters can't be read: %v", err)
+	}
+	for name, values := range q {
+		if !slices.Contains(known, name) {
+			return nil, problem.Errorf(problem.Invalid, "there is no parameter %q, only %s", name, strings.Join(known, ", "))
+		}
+		if len(values) > 1 {
+			return nil, problem.Errorf(problem.Invalid, "the parameter %s is there more than once", name)
+		}
+	}
+	p, err := ParseParams(q.Get("from"), q.Get("to"), q.Get("tz"), q.Get("period"), q.Get("currency"), q.Get("country"), q.Get("customer"))
+	if err != nil {
+		return nil, err
+	}
+	if p.Rates, err = pairs(q.Get("rates"), q.Get("convertTo")); err != nil {
+		return nil, err
+	}
+	format := q.Get("format")
+	if format == "" {
+		format = "json"
+	}
+	if p.Section = q.Get("section"); p.Section == "" && format == "csv" {
+		p.Section = "methods"
+	}
+	kind := map[string]string{"json": "application/json", "csv": "text/csv; charset=utf-8", "html": "text/html; charset=utf-8"}[format]
+	if kind == "" {
+		return nil, problem.Errorf(problem.Invalid, "there is no format %q: json, csv or html", format)
+	}
+	r, err := s.BNPL(ctx, call.Caller, q.Get("copy"), p)
+	if err != nil {
+		return nil, err
+	}
+	return r.answer(format, kind)
+}
+
+func (r *Report) answer(format, kind string) (*gateway.Answer, error) {
+	if format == "json" {
+		b, err := json.Marshal(r)
+		return gateway.OK(json.RawMessage(b)), err
+	}
+	var b bytes.Buffer
+	if err := r.Write(&b, format); err != nil {
+		return nil, err
+	}
+	return &gateway.Answer{Serve: func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", kind)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		// A page of ours among the API's answers runs nothing and loads nothing.
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
+		_, _ = w.Write(b.Bytes()) // the caller has gone; there is nobody to tell
+	}}, nil
+}
+
+// pairs reads rates as the API has them: eur:1.08,jpy:0.0067.
+func pairs(rates, target string) (*Rates, error) {
+	if (rates == "") != (target == "") {
+		return nil, problem.Errorf(problem.Invalid, "rates and convertTo go together")
+	}
+	if rates == "" {
+		return nil, nil
+	}
+	table := "currency,rate\n" + strings.ReplaceAll(strings.ReplaceAll(rates, ",", "\n"), ":", ",")
+	return ParseRates(strings.NewReader(table), target)
+}
