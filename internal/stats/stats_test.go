@@ -22,20 +22,29 @@ func near(t *testing.T, what string, got, want float64) {
 func TestDistributions(t *testing.T) {
 	t.Parallel()
 	for _, c := range [][3]float64{
-		{-2.1, 3.5, 0.05676291261039907}, {1.3, 10, 0.8886170913965777}, {-8, 40, 3.952542055052269e-10},
-		{0.2, 1, 0.562832958189001}, {-3, 1e6, 0.0013499312707109},
+		{-2.1, 3.5, 0.05676291261039907},
+		{1.3, 10, 0.8886170913965777},
+		{-8, 40, 3.952542055052269e-10},
+		{0.2, 1, 0.562832958189001},
+		{-3, 1e6, 0.0013499312707109},
 	} {
 		near(t, "t", stats.StudentCDF(c[0], c[1]), c[2])
 	}
 	for _, c := range [][3]float64{
-		{0.975, 3.5, 2.9400886379827282}, {0.975, 30, 2.0422724563012378}, {0.995, 7.25, 3.4587559624438082},
-		{0.01, 1, -31.82051595377396}, {0.999, 1e5, 3.0903138094272378},
+		{0.975, 3.5, 2.9400886379827282},
+		{0.975, 30, 2.0422724563012378},
+		{0.995, 7.25, 3.4587559624438082},
+		{0.01, 1, -31.82051595377396},
+		{0.999, 1e5, 3.0903138094272378},
 	} {
 		near(t, "t's quantile", stats.StudentQuantile(c[0], c[1]), c[2])
 	}
 	for _, c := range [][3]float64{
-		{3.84, 1, 0.05004352124870519}, {0.5, 2, 0.7788007830714049}, {20, 3, 0.00016974243555282632},
-		{100, 90, 0.22104023262544467}, {60, 1, 9.485737571073857e-15},
+		{3.84, 1, 0.05004352124870519},
+		{0.5, 2, 0.7788007830714049},
+		{20, 3, 0.00016974243555282632},
+		{100, 90, 0.22104023262544467},
+		{60, 1, 9.485737571073857e-15},
 	} {
 		near(t, "chi-square", stats.ChiSquareTail(c[0], c[1]), c[2])
 	}
@@ -134,11 +143,11 @@ func TestProportions(t *testing.T) {
 func TestCorrections(t *testing.T) {
 	t.Parallel()
 	p := []float64{0.01, 0.04, 0.03, 0.005}
-	close := cmp.Comparer(func(a, b float64) bool { return math.Abs(a-b) < 1e-12 })
-	if d := cmp.Diff([]float64{0.03, 0.06, 0.06, 0.02}, stats.Holm(p), close); d != "" {
+	near := cmp.Comparer(func(a, b float64) bool { return math.Abs(a-b) < 1e-12 })
+	if d := cmp.Diff([]float64{0.03, 0.06, 0.06, 0.02}, stats.Holm(p), near); d != "" {
 		t.Error(d)
 	}
-	if d := cmp.Diff([]float64{0.02, 0.04, 0.04, 0.02}, stats.BenjaminiHochberg(p), close); d != "" {
+	if d := cmp.Diff([]float64{0.02, 0.04, 0.04, 0.02}, stats.BenjaminiHochberg(p), near); d != "" {
 		t.Error(d)
 	}
 }
@@ -183,10 +192,10 @@ func TestMoments(t *testing.T) {
 		}
 		a.Merge(b)
 		a.Zeros(zeros)
-		close := cmp.Comparer(func(x, y float64) bool {
+		near := cmp.Comparer(func(x, y float64) bool {
 			return math.Abs(x-y) <= 1e-9*(1e-3+math.Abs(x)+math.Abs(y)) || math.Abs(x-y) < 1e-3
 		})
-		if d := cmp.Diff(all.Pair(), a.Pair(), close); d != "" {
+		if d := cmp.Diff(all.Pair(), a.Pair(), near); d != "" {
 			t.Fatal(d)
 		}
 	})
