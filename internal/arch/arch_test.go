@@ -28,6 +28,7 @@ var rules = rulebook{
 		"internal/rawjson":    {"internal/problem"},
 		"internal/jsondoc":    {"internal/problem"},
 		"internal/atomicfile": {},
+		"internal/stats":      {},
 		"internal/expr":       {"internal/problem", "internal/rawjson"},
 		// Vocabularies.
 		"internal/xdm":     {"internal/problem"},
@@ -47,6 +48,7 @@ var rules = rulebook{
 		"internal/idindex":  {},
 		"internal/sqlstore": {"internal/dataset", "internal/problem"},
 		"internal/duck":     {"internal/problem"},
+		"internal/exposure": {"internal/atomicfile", "internal/problem"},
 		// A Stripe that shares nothing with what reads it: else both could err alike.
 		"internal/stripesim": {"internal/money"},
 		// The edge to which Stripe sends.

@@ -1,0 +1,133 @@
+package exposure
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"time"
+
+	"github.com/tributary-data/tributary/internal/problem"
+)
+
+// A Log keeps the exposures of an installation. Several processes may have one on
+// the same folder. Close it.
+type Log struct {
+	Dir string // of all sandboxes' exposures; made when it is needed
+	Now func() time.Time
+	Log *slog.Logger
+	// MaxIndexed is how many exposures of a sandbox are known in memory, 16 to 43
+	// bytes each; 0 for four million. Those beyond are written again whenever
+	// they come, and dropped when they are read.
+	MaxIndexed int
+
+	mu     sync.Mutex
+	stores map[string]*store
+	closed bool
+}
+
+const defaultIndexed = 4_000_000
+
+// Folder is the name of the folder of exposures in an installation's directory.
+const Folder = "exposures"
+
+var sandboxID = regexp.MustCompile(`^[0-9A-Za-z-]{1,64}$`)
+
+// Put keeps an exposure, unless there is one of the same experiment, phase and
+// unit. When it returns without an error, one is durable. Calls that come at the same
+// time share a write.
+func (l *Log) Put(ctx context.Context, sandbox string, e Exposure) error {
+	if err := e.check(); err != nil {
+		return err
+	}
+	s, err := l.store(ctx, sandbox)
+	if err != nil {
+		return err
+	}
+	return s.put(ctx, e)
+}
+
+// Warm reads what is known of a sandbox, so that the first Put need not.
+func (l *Log) Warm(ctx context.Context, sandbox string) error {
+	s, err := l.store(ctx, sandbox)
+	if err != nil {
+		return err
+	}
+	return s.refresh(ctx)
+}
+
+// Forget removes all exposures of a unit, from the disk as well, and returns how
+// many there were. It may be repeated. Puts of the sandbox wait meanwhile, in all
+// processes.
+func (l *Log) Forget(ctx context.Context, sandbox, unit string) (int, error) {
+	if !l.exists(sandbox) {
+		return 0, nil
+	}
+	s, err := l.store(ctx, sandbox)
+	if err != nil {
+		return 0, err
+	}
+	return s.forget(ctx, unit)
+}
+
+// Drop removes all exposures of a sandbox.
+func (l *Log) Drop(ctx context.Context, sandbox string) error {
+	if !l.exists(sandbox) {
+		return nil
+	}
+	s, err := l.store(ctx, sandbox)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	delete(l.stores, sandbox)
+	l.mu.Unlock()
+	return s.drop()
+}
+
+// Close ends the log. What was put is durable already.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	for _, s := range l.stores {
+		s.close()
+	}
+	l.stores = nil
+	return nil
+}
+
+func (l *Log) exists(sandbox string) bool {
+	_, err := os.Stat(filepath.Join(l.Dir, sandbox))
+	return sandboxID.MatchString(sandbox) && err == nil
+}
+
+func (l *Log) store(ctx context.Context, sandbox string) (*store, error) {
+	if !sandboxID.MatchString(sandbox) {
+		return nil, problem.Errorf(problem.Invalid, "%q is no sandbox's id", sandbox)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s := l.stores[sandbox]; s != nil {
+		return s, nil
+	}
+	if l.closed {
+		return nil, errors.New("the log of exposures is closed")
+	}
+	most := l.MaxIndexed
+	if most == 0 {
+		most = defaultIndexed
+	}
+	s, err := openStore(ctx, filepath.Join(l.Dir, sandbox), l, most)
+	if err != nil {
+		return nil, err
+	}
+	if l.stores == nil {
+		l.stores = map[string]*store{}
+	}
+	l.stores[sandbox] = s
+	return s, nil
+}

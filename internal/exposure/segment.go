@@ -1,0 +1,174 @@
+package exposure
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+const extension = ".exposures"
+
+// A segment is an open file of exposures.
+type segment struct {
+	f    *os.File
+	size int64 // up to where it is read
+}
+
+func (s *segment) close() { _ = s.f.Close() }
+
+// at reads the record at an offset.
+func (s *segment) at(offset int64) (Exposure, error) {
+	var b [maxRecord]byte
+	n, err := s.f.ReadAt(b[:], offset)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return Exposure{}, err
+	}
+	e, _, err := readRecord(b[:n])
+	return e, err
+}
+
+// each hands the records of a segment to fn, with where each stands, until fn
+// says no.
+func (s *segment) each(fn func(e Exposure, offset int64) bool) error {
+	var end int64 // of what is whole
+	r := bufio.NewReaderSize(io.NewSectionReader(s.f, 0, s.size), 64<<10)
+	damaged := func() error { return &Damaged{s.f.Name(), end} }
+	first := make([]byte, len(header))
+	if n, err := io.ReadFull(r, first); err != nil {
+		if strings.HasPrefix(header, string(first[:n])) || zero(first[:n]) {
+			return nil // it was just being made
+		}
+		return damaged()
+	}
+	if string(first) != header {
+		return damaged()
+	}
+	end = int64(len(header))
+	var payload []byte
+	for {
+		var head [frameHead]byte
+		n, err := io.ReadFull(r, head[:])
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read %s: %w", s.f.Name(), err)
+		}
+		length := int64(binary.BigEndian.Uint32(head[:]))
+		next := end + int64(n) + length
+		if length == 0 || length > maxFrame || next > s.size {
+			return s.tail(end, next, damaged)
+		}
+		payload = slices.Grow(payload[:0], int(length))[:length]
+		if _, err := io.ReadFull(r, payload); err != nil {
+			return fmt.Errorf("read %s: %w", s.f.Name(), err)
+		}
+		if crc32.Checksum(payload, castagnoli) != binary.BigEndian.Uint32(head[4:]) {
+			return s.tail(end, next, damaged)
+		}
+		for at := 0; at < len(payload); {
+			e, n, err := readRecord(payload[at:])
+			if err != nil {
+				return damaged()
+			}
+			if !fn(e, end+frameHead+int64(at)) {
+				return nil
+			}
+			at += n
+		}
+		end = next
+	}
+}
+
+// tail says whether what is not whole, from one offset on, may be the last
+// write of a process that was killed: it reaches the end of the file, or the
+// rest of the file was given room and never filled.
+func (s *segment) tail(from, next int64, damaged func() error) error {
+	if next >= s.size && s.size-from <= maxFrame+frameHead {
+		return nil
+	}
+	b := make([]byte, min(s.size-from, maxFrame+frameHead))
+	if _, err := s.f.ReadAt(b, from); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if s.size-from <= maxFrame+frameHead && zero(b) {
+		return nil
+	}
+	return damaged()
+}
+
+func zero(b []byte) bool { return !slices.ContainsFunc(b, func(c byte) bool { return c != 0 }) }
+
+// openSegments opens all segments of a folder, oldest first. The caller has the
+// folder's lock.
+func openSegments(dir string) (all []*segment, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			for _, s := range all {
+				s.close()
+			}
+			all = nil
+		}
+	}()
+	for _, entry := range entries {
+		if !strings.HasSuffix(entry.Name(), extension) {
+			continue
+		}
+		f, err := os.Open(filepath.Join(dir, entry.Name()))
+		if err != nil {
+			return all, err
+		}
+		all = append(all, &segment{f: f})
+		info, err := f.Stat()
+		if err != nil {
+			return all, err
+		}
+		all[len(all)-1].size = info.Size()
+	}
+	return all, nil
+}
+
+// A lock is that of a sandbox's folder.
+type lock struct{ f *os.File }
+
+func openLock(dir string) (lock, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	return lock{f}, err
+}
+
+// with runs do while this process has the lock. Calls by one lock must come one
+// after the other.
+func (l lock) with(how int, do func() error) (err error) {
+	for {
+		err = syscall.Flock(int(l.f.Fd()), how)
+		if !errors.Is(err, syscall.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("lock %s: %w", l.f.Name(), err)
+	}
+	defer func() { err = errors.Join(err, syscall.Flock(int(l.f.Fd()), syscall.LOCK_UN)) }()
+	return do()
+}
+
+// syncDir makes the names of a folder durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
