@@ -7,14 +7,14 @@ import (
 	"testing"
 )
 
-// Nobody is sent on to another path, and who asks for one that is not there is
+// Outside of the pages nobody is sent on to another path, and who asks for one that is not there is
 // answered in JSON, whoever he is.
 func TestPaths(t *testing.T) {
 	t.Parallel()
 	p := start(t, t.TempDir(), "")
 	caller := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	for _, path := range []string{
-		"/", "/x", "/data", "/data/", "/data//foundation/catalog/dataSets", "/data/foundation/catalog//dataSets", "//data/foundation/catalog/dataSets",
+		"/x", "/data", "/data/", "/data//foundation/catalog/dataSets", "/data/foundation/catalog//dataSets", "//data/foundation/catalog/dataSets",
 		"/data/foundation/catalog/./dataSets", "/data/foundation/catalog/x/../dataSets", "/data/foundation/schemaregistry/tenant/schemas/https://ns.adobe.com/x",
 		"/ims", "/ims/", "/ims//token/v3", "/ims/token/../token/v3", "/metrics/x", "/metrics//",
 	} {

@@ -123,14 +123,25 @@ func TestBrowserWorkflow(t *testing.T) {
 	p.WaitFor("#threshold")
 	p.Click(`[name=alerts][value="run-failure"]`)
 	seen(t, p, "workflow-detail")
-	draft := strings.Split(p.URL(), "/")[5]
-	p.Allow("404") // the step of mapping
 	p.Click(".detail-form .form-actions button")
-	p.WaitURL("/mapping")
-	w.mapDraft(draft, chargeRules...)
 
+	p.WaitURL("/mapping")
+	p.WaitFor(".mappings")
+	seen(t, p, "workflow-mapping")
+	p.Click(`button[value="calculated"]`)
+	p.WaitFor(".mappings textarea")
+	p.Fill(".mappings textarea", "lower(data.billing_details.email")
+	p.Fill(".mapping:last-child [name=target]", "_tributary.charges_data.billing_details.email")
+	p.Click(`button[value="next"]`)
+	p.WaitText(".mapping .error", "column ")
+	seen(t, p, "workflow-mapping-refused")
+	p.Fill(".mappings textarea", "lower(data.billing_details.email)")
+	p.Click(`.form-actions button[value="preview"]`)
+	p.WaitText("main", "Mapped data")
+	seen(t, p, "workflow-mapping-preview")
 	p.SetTimezone("Asia/Seoul")
-	p.Open(w.url + "/ui/workflow/" + draft + "/schedule")
+	p.Click(`button[value="next"]`)
+	p.WaitURL("/schedule")
 	p.WaitText(".only-once", "can't be given a schedule later")
 	p.Select("#frequency", "minute")
 	var least string
@@ -147,6 +158,7 @@ func TestBrowserWorkflow(t *testing.T) {
 	p.Click(".schedule-form .form-actions button")
 	p.WaitURL("/review")
 	seen(t, p, "workflow-review")
+	p.Allow("404") // the dataflow's page
 	p.Click("form[action$=finish] button")
 	p.WaitURL("/ui/dataflows/")
 	_, flow, _ := strings.Cut(p.URL(), "/ui/dataflows/")
