@@ -14,6 +14,9 @@ func flowAction(op string) func(*request) error {
 		if err := r.send(http.MethodPost, path, nil, nil); err != nil {
 			return err
 		}
+		if r.form("back") == "flow" {
+			return r.redirect("/dataflows/" + escape(r.http.PathValue("flow")) + "?done=flow-" + op + "d")
+		}
 		return r.redirect("/sources/dataflows?done=flow-" + op + "d")
 	}
 }
