@@ -41,7 +41,7 @@ type Catalog struct {
 	// Quarantine yields what stands in quarantine, until its first error. It is
 	// called once, by the first query that names the table: it can be long. Nil
 	// for nothing.
-	Quarantine iter.Seq2[Quarantined, error]
+	Quarantine iter.Seq2[Quarantined, error] `json:"-"`
 }
 
 // A Resource is the pair of tables of one Stripe resource.
