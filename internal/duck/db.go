@@ -247,6 +247,9 @@ const timestamp = "make_timestamp(CAST(? AS BIGINT))"
 
 // fill makes the small tables.
 func (d *DB) fill(c Catalog) error {
+	if d.guard != nil { // they are about a whole directory
+		return nil
+	}
 	for _, s := range []string{
 		"CREATE TABLE quarantine (resource VARCHAR, id VARCHAR, path VARCHAR, reason VARCHAR, raw VARCHAR, request_id VARCHAR, run_id VARCHAR, seen_at TIMESTAMP)",
 		"CREATE TABLE drift (resource VARCHAR, path VARCHAR, kind VARCHAR, seen VARCHAR, count BIGINT, first_seen TIMESTAMP, last_seen TIMESTAMP, example VARCHAR)",

@@ -31,7 +31,7 @@ func pool(t testing.TB) *Pool {
 }
 
 var empty = func(context.Context) (duck.Catalog, error) {
-	return duck.Catalog{Drift: []duck.Drift{{Resource: "charges", FirstSeen: time.Unix(1, 0)}}}, nil
+	return duck.Catalog{Records: []duck.Records{{Name: "ds_1", Table: duck.Table{Columns: []duck.Column{{ID: 1, Name: "a", Type: "long"}}}}}}, nil
 }
 
 func query(ctx context.Context, p *Pool, sql string) (r Result, err error) {
@@ -50,8 +50,8 @@ func TestQuery(t *testing.T) {
 			t.Cleanup(p.Close)
 			for query1, want := range map[string]string{
 				"SELECT 9007199254740993 AS a, 1.50 AS b, 'x' AS c": `[{a BIGINT} {b DECIMAL} {c VARCHAR}] [[9007199254740993,"1.50","x"]] `,
-				"SELECT resource, first_seen FROM drift":            `[{resource VARCHAR} {first_seen TIMESTAMP}] [["charges","1970-01-01T00:00:01Z"]] `,
-				"SELECT 1 AS a FROM range(0)":                       `[{a INTEGER}] [] `,
+				"FROM ds_1":                   `[{a BIGINT}] [] `,
+				"SELECT 1 AS a FROM range(0)": `[{a INTEGER}] [] `,
 			} {
 				r, err := query(t.Context(), p, query1)
 				if err != nil {
