@@ -47,7 +47,7 @@ func (d *DB) Query(ctx context.Context, query string) (_ *Rows, err error) {
 		}
 	}
 	if !explain {
-		if err := d.lighten(conn, query); err != nil {
+		if err := d.lighten(conn, query, true); err != nil {
 			return nil, err
 		}
 	}
@@ -126,8 +126,9 @@ func check(conn duckdb.Connection, query string, g *guard) error {
 
 // lighten makes conn read those tables without their history of which query
 // uses no JSON column. The plan of the query tells: it names the text of the
-// history wherever that is read.
-func (d *DB) lighten(conn duckdb.Connection, query string) error {
+// history wherever that is read. Tables of spaces stay as they are for a conn that
+// is to write: they take a transaction that is never committed.
+func (d *DB) lighten(conn duckdb.Connection, query string, spaces bool) error {
 	s, err := prepare(conn, "EXPLAIN (FORMAT json) "+query)
 	if err != nil {
 		return nil // SHOW and the like have no plan; what else is wrong, running it tells
@@ -139,7 +140,7 @@ func (d *DB) lighten(conn duckdb.Connection, query string) error {
 	}
 	began := false
 	for _, v := range d.views {
-		if v.light == "" || !strings.Contains(plan, v.joined) || strings.Contains(plan, v.used) {
+		if v.light == "" || !spaces && v.space != ownSpace || !strings.Contains(plan, v.joined) || strings.Contains(plan, v.used) {
 			continue
 		}
 		// A temporary view hides the lasting one from this connection.
