@@ -104,13 +104,13 @@ func (s *Service) Query(ctx context.Context, c access.Caller, sql string, rows i
 		return Answer{}, problem.Errorf(problem.Invalid, "limit: a whole number from 1 to %d is expected", MaxRows)
 	}
 	var a Answer
-	began := time.Now()
+	began := s.Now()
 	err := s.with(ctx, c, func(ctx context.Context, v *view, session *sqlworker.Session) (err error) {
 		a.Snapshot = v.Snapshot
 		a.Result, err = session.Query(ctx, sqlworker.Query{SQL: sql, Rows: rows, Bytes: MaxBytes})
 		return err
 	})
-	a.Took = time.Since(began)
+	a.Took = s.Now().Sub(began)
 	return a, err
 }
 

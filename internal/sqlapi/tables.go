@@ -187,7 +187,7 @@ func (s *Service) Preview(ctx context.Context, c access.Caller, id string, n int
 		return p, err
 	}
 	p.Dataset = d
-	began := time.Now()
+	began := s.Now()
 	err = s.with(ctx, c, func(ctx context.Context, v *view, session *sqlworker.Session) error {
 		t, err := v.dataset(ctx, d)
 		if err != nil {
@@ -197,7 +197,7 @@ func (s *Service) Preview(ctx context.Context, c access.Caller, id string, n int
 		p.Result, err = session.Query(ctx, sqlworker.Query{SQL: previewSQL(d, t.Table), Rows: n, Bytes: MaxBytes})
 		return err
 	})
-	p.Took = time.Since(began)
+	p.Took = s.Now().Sub(began)
 	return p, err
 }
 

@@ -117,8 +117,8 @@ func (p *Pool) leave(owner string) {
 func (p *Pool) take(key string) *Session {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for i := len(p.idle) - 1; i >= 0; i-- {
-		if s := p.idle[i]; s.key == key {
+	for i, s := range slices.Backward(p.idle) {
+		if s.key == key {
 			p.idle = slices.Delete(p.idle, i, i+1)
 			s.timer.Stop()
 			return s.Session
@@ -168,7 +168,7 @@ func (p *Pool) put(key string, s *Session) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if s.broken && s.said.String() != "" && p.Log != nil {
-		p.Log.Warn("a process for queries has ended", "said", s.said.String()) //nolint:sloglint // it is about no call
+		p.Log.Warn("a process for queries has ended", "said", s.said.String())
 	}
 	if s.broken || p.closed {
 		p.drop(s)
