@@ -28,6 +28,9 @@ import (
 const asCommand = "TRIBUTARY_TEST_AS_COMMAND"
 
 func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == "sql-worker" {
+		os.Exit(run(os.Args[1:])) // a process of serve has nothing of its environment
+	}
 	if os.Getenv(asCommand) == "" {
 		os.Exit(m.Run())
 	}

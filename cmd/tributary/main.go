@@ -40,6 +40,7 @@ type cli struct {
 	Integration integrationCmd `cmd:"" help:"Manage the programs that may call the API."`
 	AllowList   allowListCmd   `cmd:"" help:"Show and remove lists of addresses that may call the API, for those whom one locked out."`
 	Simulate    SimulateCmd    `cmd:"" help:"Serve a simulated Stripe account."`
+	SQLWorker   sqlWorkerCmd   `cmd:"" name:"sql-worker" hidden:"" help:"Answer queries for serve, on standard input and output."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
 

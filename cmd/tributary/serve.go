@@ -168,6 +168,9 @@ func (c *serveCmd) hold(ctx context.Context, log *slog.Logger, transport http.Ro
 // their own.
 func (c *serveCmd) options(ctx context.Context, log *slog.Logger, out *guard.Outbound) (o control.Options, issuer *access.OIDC, err error) {
 	o = control.Options{Version: version(), Log: log, TLS: c.Public || c.TLSCert != "", AnyAccept: c.AnyAccept, Workers: c.Workers}
+	if o.SQLWorker, err = queryCommand(); err != nil {
+		return o, nil, err
+	}
 	switch {
 	case c.Workers < 0:
 		return o, nil, problem.Errorf(problem.Invalid, "--workers %d is below 0", c.Workers)

@@ -51,16 +51,8 @@ func OpenReader(ctx context.Context, dir string) (_ *Reader, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range xdm.Resources {
-		schema, err := schemaOf(ctx, store, name)
-		if err != nil {
-			return nil, err
-		}
-		view, err := resourceView(ctx, l, tables, schema, drifts)
-		if err != nil {
-			return nil, err
-		}
-		c.Resources = append(c.Resources, view)
+	if c.Resources, err = resourceViews(ctx, l, store, tables, drifts); err != nil {
+		return nil, err
 	}
 	for _, name := range tables {
 		if !strings.HasPrefix(name, recordsPrefix) {
@@ -127,6 +119,23 @@ func openReadOnly(ctx context.Context, dir string) (*lake.Lake, *sqlstore.Store,
 	return l, store, nil
 }
 
+// resourceViews says how the tables of all resources are read.
+func resourceViews(ctx context.Context, l *lake.Lake, store *sqlstore.Store, tables []string, drifts []sqlstore.Drift) ([]duck.Resource, error) {
+	var all []duck.Resource
+	for _, name := range xdm.Resources {
+		schema, err := schemaOf(ctx, store, name)
+		if err != nil {
+			return nil, err
+		}
+		view, err := resourceView(ctx, l, tables, schema, drifts)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, view)
+	}
+	return all, nil
+}
+
 // resourceView says how the tables of a resource are read. A resource that was
 // never synced has empty ones.
 func resourceView(ctx context.Context, l *lake.Lake, tables []string, schema *xdm.Schema, drifts []sqlstore.Drift) (duck.Resource, error) {
@@ -166,6 +175,11 @@ func tableView(ctx context.Context, l *lake.Lake, tables []string, name string) 
 	if err != nil {
 		return t, err
 	}
+	return planned(ctx, table)
+}
+
+// planned says how a table is read as it is now.
+func planned(ctx context.Context, table *lake.Table) (t duck.Table, err error) {
 	plan, err := table.Scan(ctx)
 	if err != nil {
 		return t, err

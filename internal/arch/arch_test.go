@@ -81,11 +81,15 @@ var rules = rulebook{
 		"internal/dataaccess": {"internal/access", "internal/catalog", "internal/gateway", "internal/problem"},
 		"internal/insights":   {"internal/access", "internal/catalog", "internal/gateway", "internal/problem"},
 		"internal/report":     {"internal/access", "internal/duck", "internal/gateway", "internal/money", "internal/problem"},
-		"internal/queue":      {"internal/problem"},
-		"internal/secret":     {"internal/atomicfile", "internal/problem"},
-		"internal/audit":      {"internal/access", "internal/docstore", "internal/gateway", "internal/problem", "internal/stripe"},
-		"internal/alert":      {"internal/access", "internal/docstore", "internal/gateway", "internal/problem", "internal/secret"},
-		"internal/guard":      {"internal/access", "internal/docstore", "internal/gateway", "internal/problem"},
+		"internal/sqlworker":  {"internal/duck", "internal/problem"},
+		"internal/sqlapi": {
+			"internal/access", "internal/app", "internal/catalog", "internal/duck", "internal/gateway", "internal/problem", "internal/sqlworker", "internal/xdm",
+		},
+		"internal/queue":  {"internal/problem"},
+		"internal/secret": {"internal/atomicfile", "internal/problem"},
+		"internal/audit":  {"internal/access", "internal/docstore", "internal/gateway", "internal/problem", "internal/stripe"},
+		"internal/alert":  {"internal/access", "internal/docstore", "internal/gateway", "internal/problem", "internal/secret"},
+		"internal/guard":  {"internal/access", "internal/docstore", "internal/gateway", "internal/problem"},
 		// The server, and what an operator sees of it.
 		"internal/telemetry": {"internal/gateway", "internal/stripe"},
 		"internal/server":    {"internal/problem"},
@@ -102,11 +106,11 @@ var rules = rulebook{
 		"internal/control": {
 			"internal/access", "internal/accessapi", "internal/alert", "internal/app", "internal/audit", "internal/catalog", "internal/copies", "internal/dataaccess", "internal/dataprep",
 			"internal/docstore", "internal/flow", "internal/gateway", "internal/guard", "internal/insights", "internal/intake", "internal/lake", "internal/problem", "internal/registry",
-			"internal/queue", "internal/report", "internal/runner", "internal/secret", "internal/source", "internal/tables", "internal/telemetry", "internal/webui", "internal/xdm",
+			"internal/queue", "internal/report", "internal/runner", "internal/secret", "internal/source", "internal/sqlapi", "internal/sqlworker", "internal/tables", "internal/telemetry", "internal/webui", "internal/xdm",
 		},
 		"cmd/tributary": {
 			"internal/access", "internal/alert", "internal/guard", "internal/telemetry",
-			"internal/access", "internal/app", "internal/control", "internal/docstore", "internal/duck", "internal/money", "internal/problem", "internal/report", "internal/secret", "internal/server", "internal/stripe",
+			"internal/access", "internal/app", "internal/control", "internal/docstore", "internal/duck", "internal/money", "internal/problem", "internal/report", "internal/secret", "internal/server", "internal/sqlworker", "internal/stripe",
 			"internal/stripesim",
 		},
 		"bench": {

@@ -109,14 +109,15 @@ func (l *Log) write(ctx context.Context, e Entry) {
 }
 
 // readers are the last steps of paths whose POST changes nothing.
-var readers = []string{"search", "validate", "preview", "effective-policies", "metrics", "suggest", "suggestions", "query"}
+var readers = []string{"search", "validate", "preview", "effective-policies", "metrics", "suggest", "suggestions", "query", "sql"}
 
 func changes(o gateway.Observation) bool {
 	switch o.HTTP.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
 		return false
 	case http.MethodPost:
-		return !slices.Contains(readers, o.Route.Path[strings.LastIndexByte(o.Route.Path, '/')+1:])
+		path := o.Service.Base + o.Route.Path
+		return !slices.Contains(readers, path[strings.LastIndexByte(path, '/')+1:])
 	}
 	return true
 }

@@ -35,6 +35,7 @@ import (
 	"github.com/tributary-data/tributary/internal/report"
 	"github.com/tributary-data/tributary/internal/runner"
 	"github.com/tributary-data/tributary/internal/source"
+	"github.com/tributary-data/tributary/internal/sqlworker"
 	"github.com/tributary-data/tributary/internal/tables"
 	"github.com/tributary-data/tributary/internal/telemetry"
 	"github.com/tributary-data/tributary/internal/webui"
@@ -64,6 +65,9 @@ type Options struct {
 	// 0 for none, which leaves them to other processes (Control.Worker).
 	Workers int
 	Alerts  Alerts
+	// SQLWorker is the command of processes that queries run in; nil for none:
+	// then they run in this one.
+	SQLWorker []string
 }
 
 // Alerts are the ways in which alerts leave the application; the zero value has
@@ -101,6 +105,7 @@ type Plane struct {
 	options   Options
 	services  []*gateway.Service
 	lake      *lake.Lake
+	queries   *sqlworker.Pool
 	queue     *queue.Queue
 	file      *audit.File
 	telemetry *telemetry.Telemetry
@@ -203,6 +208,7 @@ func (p *Plane) build(ctx context.Context) error {
 		(&insights.Service{Batches: p.Catalog, Now: p.now}).HTTP(),
 		p.Prep.HTTP(), p.Intake.HTTP(), p.Flow.HTTP(), p.Network.HTTP(), p.Audit.HTTP(), p.Alert.HTTP(), p.Copies.HTTP(),
 		report.NewService(p.openCopy).HTTP(),
+		p.sql().HTTP(),
 	}
 	return nil
 }
@@ -377,6 +383,9 @@ func (p *Plane) Close(ctx context.Context) error {
 	}
 	if p.Hooks != nil {
 		errs = append(errs, p.Hooks.Close())
+	}
+	if p.queries != nil {
+		p.queries.Close()
 	}
 	if p.queue != nil {
 		errs = append(errs, p.queue.Close())

@@ -30,7 +30,7 @@ var errSyntax = errors.New("syntax error")
 // checkTree accepts one query that uses nothing but tables and harmless
 // functions. The tree is what DuckDB's json_serialize_sql made of the text; it
 // makes trees of queries only.
-func checkTree(tree []byte) error {
+func checkTree(tree []byte, g *guard) error {
 	var t struct {
 		Error      bool   `json:"error"`
 		ErrorType  string `json:"error_type"`
@@ -50,23 +50,23 @@ func checkTree(tree []byte) error {
 	case len(t.Statements) > 1:
 		return invalid("there is more than one statement", "Run one query at a time")
 	}
-	return checkNode(t.Statements[0])
+	return checkNode(t.Statements[0], g)
 }
 
-func checkNode(n any) error {
+func checkNode(n any, g *guard) error {
 	switch n := n.(type) {
 	case []any:
 		for _, e := range n {
-			if err := checkNode(e); err != nil {
+			if err := checkNode(e, g); err != nil {
 				return err
 			}
 		}
 	case map[string]any:
-		if err := checkSource(n); err != nil {
+		if err := checkSource(n, g); err != nil {
 			return err
 		}
 		for _, e := range n {
-			if err := checkNode(e); err != nil {
+			if err := checkNode(e, g); err != nil {
 				return err
 			}
 		}
@@ -75,12 +75,12 @@ func checkNode(n any) error {
 }
 
 // checkSource looks at a node that may be something to select from.
-func checkSource(n map[string]any) error {
+func checkSource(n map[string]any, g *guard) error {
 	switch n["type"] {
 	case "TABLE_FUNCTION":
 		call, _ := n["function"].(map[string]any)
 		name, _ := call["function_name"].(string)
-		if !functions[strings.ToLower(name)] {
+		if !g.table(name) {
 			return invalid("the function "+name+" can't be used here: only the tables of the copy can be read", "SHOW TABLES lists them")
 		}
 	case "BASE_TABLE":
@@ -89,7 +89,7 @@ func checkSource(n map[string]any) error {
 			return invalid("there is no table "+name+": only the tables of the copy can be read", "SHOW TABLES lists them")
 		}
 	}
-	return nil
+	return g.check(n)
 }
 
 // explained returns the statement that an EXPLAIN explains, and whether query

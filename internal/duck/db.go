@@ -27,6 +27,7 @@ type DB struct {
 	views []view
 	files []string // that the views read
 	temp  string   // where queries put what does not fit in memory
+	guard *guard   // nil for queries of who has the machine
 
 	mu         sync.Mutex                    // of what follows, and of setup once the DB is open
 	quarantine iter.Seq2[Quarantined, error] // that is not in its table yet
@@ -37,8 +38,10 @@ type DB struct {
 const memoryLimit = 1 << 30
 
 // Open prepares the views of c and locks everything else away.
-func Open(ctx context.Context, c Catalog) (_ *DB, err error) {
-	d := &DB{}
+func Open(ctx context.Context, c Catalog) (*DB, error) { return openWith(ctx, c, nil) }
+
+func openWith(ctx context.Context, c Catalog, g *guard) (_ *DB, err error) {
+	d := &DB{guard: g}
 	defer func() {
 		if err != nil {
 			_ = d.Close()
@@ -51,23 +54,56 @@ func Open(ctx context.Context, c Catalog) (_ *DB, err error) {
 	if err := d.start(); err != nil {
 		return nil, err
 	}
-	for _, r := range c.Resources {
-		if err := ctx.Err(); err != nil {
-			return nil, err
+	if err := d.copies(ctx, c); err != nil {
+		return nil, err
+	}
+	if err := d.records(c); err != nil {
+		return nil, err
+	}
+	if err := d.fill(c); err != nil {
+		return nil, err
+	}
+	if err := d.guarded(); err != nil {
+		return nil, err
+	}
+	return d, d.lock()
+}
+
+// copies makes the views of resources.
+func (d *DB) copies(ctx context.Context, c Catalog) error {
+	for _, s := range slices.Concat([]Space{{Resources: c.Resources}}, c.Spaces) {
+		in := ownSpace
+		if s.Name != "" {
+			in = spaceOf(s.Name)
+			for _, name := range []string{in.main, in.xdm, in.lake} {
+				if err := d.exec("CREATE SCHEMA " + quote(name)); err != nil {
+					return err
+				}
+			}
 		}
-		v, err := makeView(r)
-		if err != nil {
-			return nil, err
-		}
-		if err := d.create(v); err != nil {
-			return nil, err
-		}
-		d.views = append(d.views, v)
-		d.files = append(d.files, r.Dataset.paths()...)
-		if r.History != nil {
-			d.files = append(d.files, r.History.paths()...)
+		for _, r := range s.Resources {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			v, err := makeView(in, r)
+			if err != nil {
+				return err
+			}
+			if err := d.create(v); err != nil {
+				return err
+			}
+			d.views = append(d.views, v)
+			d.files = append(d.files, r.Dataset.paths()...)
+			if r.History != nil {
+				d.files = append(d.files, r.History.paths()...)
+			}
 		}
 	}
+	return nil
+}
+
+// records makes the views of tables as stored.
+func (d *DB) records(c Catalog) error {
 	for _, r := range c.Records {
 		rows, err := scan(r.Table)
 		if err == nil {
@@ -77,14 +113,16 @@ func Open(ctx context.Context, c Catalog) (_ *DB, err error) {
 			err = d.exec("CREATE VIEW main." + quote(r.Name) + " AS SELECT * FROM xdm." + quote(r.Name))
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", r.Name, err)
+			return fmt.Errorf("%s: %w", r.Name, err)
 		}
 		d.files = append(d.files, r.Table.paths()...)
 	}
-	if err := d.fill(c); err != nil {
-		return nil, err
+	for _, n := range c.Names {
+		if err := d.exec("CREATE VIEW main." + quote(n.View) + " AS SELECT * FROM xdm." + quote(n.Table)); err != nil {
+			return fmt.Errorf("%s: %w", n.View, err)
+		}
 	}
-	return d, d.lock()
+	return nil
 }
 
 func (t *Table) paths() []string {
@@ -151,13 +189,13 @@ func (d *DB) limit() error {
 
 func (d *DB) create(v view) error {
 	statements := []string{
-		"CREATE VIEW xdm." + quote(v.name) + " AS " + v.dataset,
-		"CREATE VIEW main." + quote(v.name) + " AS " + v.full,
+		"CREATE VIEW " + quote(v.space.xdm) + "." + quote(v.name) + " AS " + v.dataset,
+		"CREATE VIEW " + quote(v.space.main) + "." + quote(v.name) + " AS " + v.full,
 	}
 	if v.history != "" {
 		statements = append(statements,
-			"CREATE VIEW lake."+quote(v.name)+" AS "+v.versions,
-			"CREATE VIEW main."+quote(v.name+"_history")+" AS "+v.history)
+			"CREATE VIEW "+quote(v.space.lake)+"."+quote(v.name)+" AS "+v.versions,
+			"CREATE VIEW "+quote(v.space.main)+"."+quote(v.name+"_history")+" AS "+v.history)
 	}
 	for _, s := range statements {
 		if err := d.exec(s); err != nil {
@@ -209,6 +247,9 @@ const timestamp = "make_timestamp(CAST(? AS BIGINT))"
 
 // fill makes the small tables.
 func (d *DB) fill(c Catalog) error {
+	if d.guard != nil { // they are about a whole directory
+		return nil
+	}
 	for _, s := range []string{
 		"CREATE TABLE quarantine (resource VARCHAR, id VARCHAR, path VARCHAR, reason VARCHAR, raw VARCHAR, request_id VARCHAR, run_id VARCHAR, seen_at TIMESTAMP)",
 		"CREATE TABLE drift (resource VARCHAR, path VARCHAR, kind VARCHAR, seen VARCHAR, count BIGINT, first_seen TIMESTAMP, last_seen TIMESTAMP, example VARCHAR)",

@@ -20,7 +20,8 @@
 // 100.0, \u00e9 as é). What is no valid Unicode in raw is U+FFFD there.
 //
 // Nothing else can be read, and nothing can be written: no file outside the
-// tables, no network, no extension, no setting.
+// tables, no network, no extension, no setting. A database that was opened
+// with OpenGuarded is for queries of people who may not know the machine, too.
 package duck
 
 import (
@@ -31,12 +32,16 @@ import (
 // A Catalog is what there is to query: a snapshot of each table, as files.
 type Catalog struct {
 	Resources []Resource
-	Records   []Records
-	Drift     []Drift
+	// Spaces are further copies, each with views of its own.
+	Spaces  []Space
+	Records []Records
+	// Names are further names of tables as stored.
+	Names []Name
+	Drift []Drift
 	// Quarantine yields what stands in quarantine, until its first error. It is
 	// called once, by the first query that names the table: it can be long. Nil
 	// for nothing.
-	Quarantine iter.Seq2[Quarantined, error]
+	Quarantine iter.Seq2[Quarantined, error] `json:"-"`
 }
 
 // A Resource is the pair of tables of one Stripe resource.
@@ -52,6 +57,21 @@ type Resource struct {
 	// Fields are the top-level fields of the object, in the order of the
 	// view's columns. What the dataset lacks is read from the history.
 	Fields []Field
+}
+
+// A Space is a copy whose views stand in schemas of its own: acct_1_live.charges,
+// acct_1_live_xdm.charges and acct_1_live_lake.charges are what charges,
+// xdm.charges and lake.charges are of the Catalog's own Resources.
+type Space struct {
+	Name      string // acct_1_live
+	Resources []Resource
+}
+
+// A Name is a view in the schema main of what the schema xdm has under another
+// name.
+type Name struct {
+	View  string // charges_data
+	Table string // ds_0123…, charges
 }
 
 // Records are a table of records that are no Stripe objects.

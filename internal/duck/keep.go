@@ -29,10 +29,10 @@ func (d *DB) Keep(ctx context.Context, name, query string) (drop func() error, e
 	defer func() {
 		stop()
 		if err != nil {
-			err = cmp.Or(ctx.Err(), d.lost(), err)
+			err = d.discreet(cmp.Or(ctx.Err(), d.lost(), err))
 		}
 	}()
-	if err := check(conn, query); err != nil {
+	if err := check(conn, query, d.guard); err != nil {
 		return nil, err
 	}
 	if strings.Contains(strings.ToLower(query), "quarantine") {
@@ -40,7 +40,7 @@ func (d *DB) Keep(ctx context.Context, name, query string) (drop func() error, e
 			return nil, err
 		}
 	}
-	if err := d.lighten(conn, query); err != nil {
+	if err := d.lighten(conn, query, false); err != nil {
 		return nil, err
 	}
 	if err := exec(conn, "CREATE TABLE "+quote(name)+" AS "+query); err != nil {

@@ -20,6 +20,19 @@ type DB struct{}
 // Open returns an error that says what is missing.
 func Open(context.Context, Catalog) (*DB, error) { return nil, errMissing }
 
+// OpenGuarded returns the same error as Open.
+func OpenGuarded(context.Context, Catalog, Limits) (*DB, error) { return nil, errMissing }
+
+// A Shown is a view that can be queried.
+type Shown struct {
+	Schema  string       `json:"schema"`
+	Name    string       `json:"name"`
+	Columns []ColumnType `json:"columns"`
+}
+
+// Views returns the same error as Open.
+func (*DB) Views(context.Context) ([]Shown, error) { return nil, errMissing }
+
 // Query returns the same error as Open.
 func (*DB) Query(context.Context, string) (*Rows, error) { return nil, errMissing }
 
@@ -36,6 +49,18 @@ func (*Rows) describe() []column { return nil }
 
 // Columns returns the same error as Open.
 func (*Rows) Columns() ([]string, error) { return nil, errMissing }
+
+// A ColumnType is what a query says of a column.
+type ColumnType struct {
+	Name string `json:"name"`
+	Type string `json:"type"`
+}
+
+// Types returns no columns.
+func (*Rows) Types() []ColumnType { return nil }
+
+// AppendRow appends nothing.
+func (*Rows) AppendRow(b []byte) []byte { return b }
 
 // Next returns false.
 func (*Rows) Next() bool { return false }

@@ -31,11 +31,14 @@ func (d *DB) Query(ctx context.Context, query string) (_ *Rows, err error) {
 		if err != nil {
 			stop()
 			duckdb.Disconnect(&conn)
-			err = cmp.Or(ctx.Err(), d.lost(), err)
+			err = d.discreet(cmp.Or(ctx.Err(), d.lost(), err))
 		}
 	}()
 	inner, explain := explained(query)
-	if err := check(conn, inner); err != nil {
+	if err := check(conn, inner, d.guard); err != nil {
+		return nil, err
+	}
+	if err := d.guard.checkExplain(strings.TrimSuffix(query, inner)); explain && err != nil {
 		return nil, err
 	}
 	if strings.Contains(strings.ToLower(query), "quarantine") {
@@ -44,7 +47,7 @@ func (d *DB) Query(ctx context.Context, query string) (_ *Rows, err error) {
 		}
 	}
 	if !explain {
-		if err := d.lighten(conn, query); err != nil {
+		if err := d.lighten(conn, query, true); err != nil {
 			return nil, err
 		}
 	}
@@ -63,6 +66,7 @@ func (d *DB) Query(ctx context.Context, query string) (_ *Rows, err error) {
 		s.close()
 		return nil, err
 	}
+	rows.discreet = d.discreet
 	rows.release = func() {
 		stop()
 		s.close()
@@ -98,7 +102,7 @@ func interrupt(ctx context.Context, conn duckdb.Connection) (stop func()) {
 }
 
 // check lets only a query pass.
-func check(conn duckdb.Connection, query string) error {
+func check(conn duckdb.Connection, query string, g *guard) error {
 	s, err := prepare(conn, "SELECT json_serialize_sql(?::VARCHAR)::VARCHAR")
 	if err != nil {
 		return err
@@ -109,7 +113,7 @@ func check(conn duckdb.Connection, query string) error {
 	if err != nil {
 		return err
 	}
-	if err := checkTree([]byte(tree)); err != errSyntax { //nolint:errorlint // returned as is
+	if err := checkTree([]byte(tree), g); err != errSyntax { //nolint:errorlint // returned as is
 		return err
 	}
 	s2, err := prepare(conn, query)
@@ -122,8 +126,9 @@ func check(conn duckdb.Connection, query string) error {
 
 // lighten makes conn read those tables without their history of which query
 // uses no JSON column. The plan of the query tells: it names the text of the
-// history wherever that is read.
-func (d *DB) lighten(conn duckdb.Connection, query string) error {
+// history wherever that is read. Tables of spaces stay as they are for a conn that
+// is to write: they take a transaction that is never committed.
+func (d *DB) lighten(conn duckdb.Connection, query string, spaces bool) error {
 	s, err := prepare(conn, "EXPLAIN (FORMAT json) "+query)
 	if err != nil {
 		return nil // SHOW and the like have no plan; what else is wrong, running it tells
@@ -133,12 +138,26 @@ func (d *DB) lighten(conn duckdb.Connection, query string) error {
 	if err != nil {
 		return err
 	}
+	began := false
 	for _, v := range d.views {
-		if v.light != "" && strings.Contains(plan, v.joined) && !strings.Contains(plan, v.used) {
-			// A temporary view hides the lasting one from this connection.
-			if err := exec(conn, "CREATE TEMP VIEW "+quote(v.name)+" AS "+v.light); err != nil {
-				return err
+		if v.light == "" || !spaces && v.space != ownSpace || !strings.Contains(plan, v.joined) || strings.Contains(plan, v.used) {
+			continue
+		}
+		// A temporary view hides the lasting one from this connection.
+		instead := "CREATE TEMP VIEW " + quote(v.name) + " AS " + v.light
+		if v.space != ownSpace {
+			// Only one without a schema can be hidden so. The others are replaced in a
+			// transaction that is never committed; another query may be about to do the
+			// same.
+			if instead = "CREATE OR REPLACE VIEW " + quote(v.space.main) + "." + quote(v.name) + " AS " + v.light; !began {
+				instead, began = "BEGIN; "+instead, true
 			}
+		}
+		if err := exec(conn, instead); err != nil {
+			if v.space != ownSpace {
+				return exec(conn, "ROLLBACK")
+			}
+			return err
 		}
 	}
 	return nil

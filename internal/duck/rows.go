@@ -15,8 +15,10 @@ type Rows struct {
 	conn    duckdb.Connection
 	result  duckdb.Result
 	release func()
-	columns []column
-	types   []*dataType
+	// discreet words an error for who may read it; nil for as it is.
+	discreet func(error) error
+	columns  []column
+	types    []*dataType
 
 	chunk   duckdb.DataChunk
 	vectors []vector
@@ -55,6 +57,27 @@ func (r *Rows) Columns() ([]string, error) {
 	return names, nil
 }
 
+// A ColumnType is what a query says of a column.
+type ColumnType struct {
+	Name string `json:"name"`
+	Type string `json:"type"` // as DuckDB writes it: BIGINT, VARCHAR, JSON, STRUCT(a BIGINT)
+}
+
+// Types returns the columns with their types.
+func (r *Rows) Types() []ColumnType {
+	all := make([]ColumnType, len(r.columns))
+	for i, c := range r.columns {
+		all[i] = ColumnType{c.name, r.types[i].String()}
+	}
+	return all
+}
+
+// AppendRow appends the row that Next went to as a JSON array, exactly:
+// decimals, and numbers that JSON lacks (NaN, Infinity), are texts.
+func (r *Rows) AppendRow(b []byte) []byte {
+	return appendExact(b, r.values)
+}
+
 // Next goes to the next row. It returns false after the last one, and when
 // something went wrong: Err tells.
 func (r *Rows) Next() bool {
@@ -90,6 +113,9 @@ func (r *Rows) end() {
 		r.err = failure(duckdb.ResultErrorType(&r.result), message)
 		if err := r.ctx.Err(); err != nil {
 			r.err = err
+		}
+		if r.discreet != nil {
+			r.err = r.discreet(r.err)
 		}
 	}
 }

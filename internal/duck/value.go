@@ -105,10 +105,35 @@ func appendJSON(b []byte, v any) []byte {
 	case Document:
 		return appendDocument(b, v)
 	}
-	return appendNested(b, v)
+	return appendNested(b, v, appendJSON)
 }
 
-func appendNested(b []byte, v any) []byte {
+// appendExact is appendJSON without loss: what JSON's readers would round, or
+// JSON can't say, is text.
+func appendExact(b []byte, v any) []byte {
+	switch v := v.(type) {
+	case Decimal:
+		return appendText(b, string(v))
+	case float32:
+		if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
+			return appendExact(b, f)
+		}
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return appendText(b, strings.TrimPrefix(strconv.FormatFloat(v, 'g', -1, 64), "+"))
+		}
+	case Document: // DuckDB takes NaN in one
+		if !json.Valid([]byte(v)) {
+			return appendText(b, string(v))
+		}
+	case []any, Struct, Map:
+		return appendNested(b, v, appendExact)
+	}
+	return appendJSON(b, v)
+}
+
+// appendNested writes what has parts, each by one.
+func appendNested(b []byte, v any, one func([]byte, any) []byte) []byte {
 	switch v := v.(type) {
 	case []any:
 		b = append(b, '[')
@@ -116,7 +141,7 @@ func appendNested(b []byte, v any) []byte {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = appendJSON(b, e)
+			b = one(b, e)
 		}
 		return append(b, ']')
 	case Struct:
@@ -127,7 +152,7 @@ func appendNested(b []byte, v any) []byte {
 			}
 			b = appendText(b, v.Names[i])
 			b = append(b, ':')
-			b = appendJSON(b, e)
+			b = one(b, e)
 		}
 		return append(b, '}')
 	case Map:
@@ -138,7 +163,7 @@ func appendNested(b []byte, v any) []byte {
 			}
 			b = appendText(b, text(e.Key))
 			b = append(b, ':')
-			b = appendJSON(b, e.Value)
+			b = one(b, e.Value)
 		}
 		return append(b, '}')
 	}

@@ -9,6 +9,7 @@ import (
 // A view is one resource's part of the catalog, as SQL.
 type view struct {
 	name     string
+	space    space
 	dataset  string // xdm.<name>
 	versions string // lake.<name>; "" when there is no history
 	history  string // <name>_history
@@ -22,33 +23,40 @@ type view struct {
 	joined, used string
 }
 
-func makeView(r Resource) (v view, err error) {
+// A space has the names of the schemas that a copy's views stand in.
+type space struct{ main, xdm, lake string }
+
+var ownSpace = space{"main", "xdm", "lake"}
+
+func spaceOf(name string) space { return space{name, name + "_xdm", name + "_lake"} }
+
+func makeView(s space, r Resource) (v view, err error) {
 	if len(r.Dataset.Columns) == 0 {
 		r.Dataset.Columns = noDataset
 	}
 	if r.History != nil && len(r.History.Columns) == 0 {
 		r.History = &Table{Columns: noHistory}
 	}
-	v = view{name: r.Name, joined: "__seq:" + r.Name, used: "__raw:" + r.Name}
+	v = view{name: r.Name, space: s, joined: "__seq:" + s.main + "." + r.Name, used: "__raw:" + s.main + "." + r.Name}
 	if v.dataset, err = scan(r.Dataset); err != nil {
 		return v, fmt.Errorf("dataset of %s: %w", r.Name, err)
 	}
 	body := find(r.Dataset.Columns, r.Body)
 	fields := distinct(r.Fields, nil)
 	if r.History == nil {
-		v.full = live(r, fields, body, "", "")
+		v.full = live(s, r, fields, body, "", "")
 		return v, nil
 	}
 	if v.versions, err = scan(*r.History); err != nil {
 		return v, fmt.Errorf("history of %s: %w", r.Name, err)
 	}
-	v.history = historyView(r.Name, *r.History, r.Fields)
+	v.history = historyView(s, r.Name, *r.History, r.Fields)
 	join, err := v.join(*r.History)
 	if err != nil {
 		return v, fmt.Errorf("history of %s: %w", r.Name, err)
 	}
-	v.full = live(r, fields, body, `j."__json"`, join)
-	v.light = live(r, fields, body, `CAST(NULL AS VARCHAR) AS "__json"`, "")
+	v.full = live(s, r, fields, body, `j."__json"`, join)
+	v.light = live(s, r, fields, body, `CAST(NULL AS VARCHAR) AS "__json"`, "")
 	return v, nil
 }
 
@@ -110,7 +118,7 @@ func (v *view) join(history Table) (string, error) {
 // live returns the view of the objects that are not deleted. Fields that are
 // scalars in the dataset come from there, all others from text, the object's
 // JSON, or where that is "" from the dataset as far as it has them.
-func live(r Resource, fields []Field, body []Column, text, join string) string {
+func live(s space, r Resource, fields []Field, body []Column, text, join string) string {
 	path := []string{"d"}
 	for _, p := range r.Body {
 		path = append(path, quote(p))
@@ -136,8 +144,8 @@ func live(r Resource, fields []Field, body []Column, text, join string) string {
 	if text != "" {
 		stored = append(stored, text)
 	}
-	return fmt.Sprintf(`SELECT %s FROM (SELECT *%s FROM (SELECT %s FROM xdm.%s d %s WHERE NOT d."_deleted"))`,
-		strings.Join(shown, ", "), x.columns(), strings.Join(stored, ", "), quote(r.Name), join)
+	return fmt.Sprintf(`SELECT %s FROM (SELECT *%s FROM (SELECT %s FROM %s.%s d %s WHERE NOT d."_deleted"))`,
+		strings.Join(shown, ", "), x.columns(), strings.Join(stored, ", "), quote(s.xdm), quote(r.Name), join)
 }
 
 func (k Kind) sql() string {
@@ -197,7 +205,7 @@ func (x *extraction) columns() string {
 
 // historyView returns every version with the object's own fields beside the
 // table's columns, which keep their names.
-func historyView(name string, history Table, all []Field) string {
+func historyView(s space, name string, history Table, all []Field) string {
 	var x extraction
 	var shown []string
 	for _, c := range history.Columns {
@@ -210,8 +218,8 @@ func historyView(name string, history Table, all []Field) string {
 	for _, f := range distinct(all, history.Columns) {
 		shown = append(shown, x.take(f)+" AS "+quote(f.Name))
 	}
-	return fmt.Sprintf(`SELECT %s FROM (SELECT *%s FROM (SELECT *, %s AS "__json" FROM lake.%s))`,
-		strings.Join(shown, ", "), x.columns(), repaired(`"raw"`), quote(name))
+	return fmt.Sprintf(`SELECT %s FROM (SELECT *%s FROM (SELECT *, %s AS "__json" FROM %s.%s))`,
+		strings.Join(shown, ", "), x.columns(), repaired(`"raw"`), quote(s.lake), quote(name))
 }
 
 // repaired replaces lone surrogate escapes, which JSON allows and Unicode

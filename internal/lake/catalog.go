@@ -146,6 +146,25 @@ func (c *catalog) names(ctx context.Context) ([]string, error) {
 	return names, rows.Err()
 }
 
+// locations returns the current metadata file of every table.
+func (c *catalog) locations(ctx context.Context) (map[string]string, error) {
+	rows, err := c.db.QueryContext(ctx, `SELECT table_name, metadata_location FROM iceberg_tables
+		WHERE catalog_name = ? AND table_namespace = ? AND metadata_location IS NOT NULL`, catalogName, namespace)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	all := map[string]string{}
+	for rows.Next() {
+		var name, location string
+		if err := rows.Scan(&name, &location); err != nil {
+			return nil, err
+		}
+		all[name] = location
+	}
+	return all, rows.Err()
+}
+
 // location returns the current metadata file of a table, "" if there is none.
 func (c *catalog) location(ctx context.Context, name string) (string, error) {
 	var loc sql.NullString

@@ -109,6 +109,16 @@ func (l *Lake) Tables(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
+// Versions returns the URI of the current metadata file of every table: another
+// one with every commit.
+func (l *Lake) Versions(ctx context.Context) (map[string]string, error) {
+	all, err := l.cat.locations(ctx)
+	if err != nil {
+		return nil, fault(err, "list the tables")
+	}
+	return all, nil
+}
+
 // Load returns the table as of now. An unknown name is a problem of kind
 // NotFound.
 func (l *Lake) Load(ctx context.Context, name string) (*Table, error) {

@@ -175,6 +175,9 @@ func (t *Table) SnapshotID() int64 {
 // other engines open.
 func (t *Table) MetadataLocation() string { return t.tbl.MetadataLocation() }
 
+// FormatVersion returns the version of Iceberg's format that the table has.
+func (t *Table) FormatVersion() int { return t.tbl.Metadata().Version() }
+
 // Location returns the URI of the table's directory.
 func (t *Table) Location() string { return t.tbl.Location() }
 
