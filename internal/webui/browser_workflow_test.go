@@ -158,7 +158,6 @@ func TestBrowserWorkflow(t *testing.T) {
 	p.Click(".schedule-form .form-actions button")
 	p.WaitURL("/review")
 	seen(t, p, "workflow-review")
-	p.Allow("404") // the dataflow's page
 	p.Click("form[action$=finish] button")
 	p.WaitURL("/ui/dataflows/")
 	_, flow, _ := strings.Cut(p.URL(), "/ui/dataflows/")
