@@ -105,7 +105,7 @@ func (b *bench) api(ctx context.Context) error {
 // fill puts dataflows and runs into the database of an installation, and returns
 // the reads that are measured.
 func fill(ctx context.Context, dir string) ([]string, error) {
-	db, err := docstore.Open(ctx, filepath.Join(dir, "control.db"), time.Now)
+	db, err := docstore.Open(ctx, filepath.Join(dir, "control.db"), time.Now, flow.Indexes()...)
 	if err != nil {
 		return nil, err
 	}
