@@ -239,7 +239,9 @@ func TestIndexUpkeep(t *testing.T) {
 		if err := db.Do(t.Context(), put); err != nil {
 			t.Fatal(err)
 		}
-		if err := db.Rewrite(t.Context(), func(docstore.Scope, docstore.Doc) ([]byte, error) { return []byte(`{"Text":"new","At":1,"Sum":7}`), nil }); err != nil {
+		if err := db.Rewrite(t.Context(), func(docstore.Scope, docstore.Doc) ([]byte, error) {
+			return []byte(`{"Text":"new","At":1,"Sum":7}`), nil
+		}); err != nil {
 			t.Fatal(err)
 		}
 		err = db.View(t.Context(), func(tx *docstore.Tx) error {
