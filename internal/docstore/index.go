@@ -36,7 +36,7 @@ type Entry struct {
 	// Number is found by comparison; the first column quickly.
 	Number [Numbers]int64
 	// At is when the document counts, epoch ms, 0 if it does not: Sum is then added
-	// up under its parent (Tx.Sums).
+	// up under its parent (Tx.TotalsOf).
 	At  int64
 	Sum [Sums]int64
 }

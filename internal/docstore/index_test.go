@@ -3,7 +3,6 @@ package docstore_test
 import (
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -69,7 +68,7 @@ func TestIndexAgreesWithModel(t *testing.T) {
 				}
 				body, err := json.Marshal(indexed{
 					rapid.SampledFrom([]string{"", "x", "Y", "\x00é"}).Draw(rt, "text"), rapid.Int64Range(-2, 2).Draw(rt, "number"),
-					rapid.Int64Range(0, 3).Draw(rt, "at") * 11 * time.Hour.Milliseconds(), rapid.Int64Range(-3, 3).Draw(rt, "sum"),
+					rapid.Int64Range(0, 5).Draw(rt, "at") * 11 * time.Hour.Milliseconds(), rapid.Int64Range(-3, 3).Draw(rt, "sum"),
 				})
 				if err != nil {
 					rt.Fatal(err)
@@ -106,33 +105,34 @@ func TestIndexAgreesWithModel(t *testing.T) {
 				p.Where = append(p.Where, docstore.Condition{Column: c, Op: rapid.SampledFrom([]string{"=", "<>", "<", "<=", ">", ">="}).Draw(rt, "op"), Number: rapid.Int64Range(-2, 3).Draw(rt, "than")})
 			}
 			limit := rapid.IntRange(0, 3).Draw(rt, "limit")
+			bucket := rapid.SampledFrom([]time.Duration{docstore.Day, 3 * docstore.Day}).Draw(rt, "bucket").Milliseconds()
 			for s, docs := range want {
-				checkIndex(rt, t, reader, s, docs, p, limit)
+				checkIndex(rt, t, reader, s, docs, p, limit, bucket)
 			}
 		})
 	})
 }
 
-func checkIndex(rt *rapid.T, t *testing.T, db *docstore.DB, s docstore.Scope, docs map[string]docstore.Doc, p docstore.Page, limit int) {
+func checkIndex(rt *rapid.T, t *testing.T, db *docstore.DB, s docstore.Scope, docs map[string]docstore.Doc, p docstore.Page, limit int, bucket int64) {
 	var want []docstore.Entry
-	totals := map[string]docstore.Total{}
+	perParent, perTime := map[string]docstore.Total{}, map[int64]docstore.Total{}
+	first, last := 11*time.Hour, 24*time.Hour // of what is added up, in two spans
 	for id, d := range docs {
 		e, err := indexOf(d)
 		if err != nil {
 			rt.Fatal(err)
 		}
 		e.ID, e.Parent, e.Created = id, d.Parent, d.Created.UnixMilli()
-		if e.At != 0 {
-			for _, step := range []time.Duration{docstore.Hour, docstore.Day} {
-				at := e.At / step.Milliseconds() * step.Milliseconds()
-				key := fmt.Sprint(step, at, e.Parent)
-				sum := totals[key]
-				sum.At, sum.Parent, sum.Count = at, e.Parent, sum.Count+1
+		if e.At >= first.Milliseconds() && e.At < last.Milliseconds()+docstore.Day.Milliseconds() && e.Parent != "q" {
+			of, at := perParent[e.Parent], perTime[e.At/bucket*bucket]
+			of.Parent, at.At = e.Parent, e.At/bucket*bucket
+			for _, sum := range []*docstore.Total{&of, &at} {
+				sum.Count++
 				for i, n := range e.Sum {
 					sum.Sum[i] += n
 				}
-				totals[key] = sum
 			}
+			perParent[e.Parent], perTime[at.At] = of, at
 		}
 		if (p.Parent == "" || p.Parent == d.Parent) && !slices.ContainsFunc(p.Where, func(c docstore.Condition) bool { return !fits(e, c) }) {
 			want = append(want, e)
@@ -185,22 +185,28 @@ func checkIndex(rt *rapid.T, t *testing.T, db *docstore.DB, s docstore.Scope, do
 				rt.Fatal(diff)
 			}
 		}
-		sums := map[string]docstore.Total{}
-		for _, step := range []time.Duration{docstore.Hour, docstore.Day} {
-			if err := tx.EachTotal(s, "k", step, time.Unix(0, 0), time.Unix(1e6, 0), nil, func(one docstore.Total) {
-				sums[fmt.Sprint(step, one.At, one.Parent)] = one
-			}); err != nil {
-				return err
-			}
+		spans := []docstore.Span{
+			{Step: docstore.Hour, From: time.Unix(0, 0).Add(first), To: time.Unix(0, 0).Add(last)}, {Step: docstore.Day, From: time.Unix(0, 0).Add(last), To: time.Unix(0, 0).Add(last + docstore.Day)},
 		}
-		if diff := gocmp.Diff(totals, sums); diff != "" {
+		of, err := tx.TotalsOf(s, "k", spans, []string{"", "p"})
+		if err != nil {
+			return err
+		}
+		if diff := gocmp.Diff(perParent, of); diff != "" {
 			rt.Fatal(diff)
 		}
-		return tx.EachTotal(s, "k", docstore.Hour, time.Unix(0, 0), time.UnixMilli(11*time.Hour.Milliseconds()+1), []string{"p"}, func(one docstore.Total) {
-			if one.Parent != "p" || one.At > 11*time.Hour.Milliseconds() {
-				rt.Fatalf("%+v", one)
-			}
-		})
+		at, err := tx.TotalsAt(s, "k", spans, time.Duration(bucket)*time.Millisecond, []string{"p", ""})
+		if err != nil {
+			return err
+		}
+		if diff := gocmp.Diff(perTime, at); diff != "" {
+			rt.Fatal(diff)
+		}
+		all, err := tx.TotalsOf(s, "k", spans, nil)
+		if delete(all, "q"); len(all) != len(perParent) {
+			rt.Fatalf("%v, want %v", all, perParent)
+		}
+		return err
 	})
 	if err != nil {
 		rt.Fatal(err)

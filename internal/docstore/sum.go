@@ -2,6 +2,7 @@ package docstore
 
 import (
 	"database/sql"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -12,10 +13,9 @@ const (
 	Day  = 24 * time.Hour
 )
 
-// A Total is what was added up of the documents of one parent in one span of
-// time.
+// A Total is what was added up of documents.
 type Total struct {
-	At     int64 // the beginning of the span, epoch ms
+	At     int64 // the beginning of a time, epoch ms
 	Parent string
 	Count  int64 // documents
 	Sum    [Sums]int64
@@ -56,26 +56,73 @@ func (t *Tx) add(s Scope, kind string, step int64, e Entry, sign int64) error {
 	return err
 }
 
-// EachTotal calls fn for what was added up of a kind in the spans of a step,
-// Hour or Day, that begin in from ≤ t < to, of some parents or, with nil, of all.
-func (t *Tx) EachTotal(s Scope, kind string, step time.Duration, from, to time.Time, parents []string, fn func(Total)) error {
-	query := "select at, parent, n, s0, s1, s2, s3, s4, s5 from doc_sum where org = ? and sandbox = ? and kind = ? and step = ? and at >= ? and at < ?"
-	args := []any{s.Org, s.Sandbox, kind, step.Milliseconds(), from.UnixMilli(), to.UnixMilli()}
+// A Span asks for totals: of the steps, Hour or Day, that begin in From ≤ t < To.
+type Span struct {
+	Step     time.Duration
+	From, To time.Time
+}
+
+// TotalsOf adds up a kind by parent, of some parents or, with nil, of all. At is
+// then 0. What is of several spans is added up as well.
+func (t *Tx) TotalsOf(s Scope, kind string, spans []Span, parents []string) (map[string]Total, error) {
+	all := map[string]Total{}
+	err := t.totals("0, parent", "parent", s, kind, spans, parents, func(one Total) {
+		sum := all[one.Parent]
+		sum.Parent = one.Parent
+		sum.add(one)
+		all[one.Parent] = sum
+	})
+	return all, err
+}
+
+// TotalsAt adds up a kind by time, in buckets that are a step or several. It has
+// no parents.
+func (t *Tx) TotalsAt(s Scope, kind string, spans []Span, bucket time.Duration, parents []string) (map[int64]Total, error) {
+	all := map[int64]Total{}
+	at := fmt.Sprintf("at - at %% %d", bucket.Milliseconds())
+	err := t.totals(at+", ''", at, s, kind, spans, parents, func(one Total) {
+		sum := all[one.At]
+		sum.At = one.At
+		sum.add(one)
+		all[one.At] = sum
+	})
+	return all, err
+}
+
+func (a *Total) add(b Total) {
+	a.Count += b.Count
+	for i := range a.Sum {
+		a.Sum[i] += b.Sum[i]
+	}
+}
+
+func (t *Tx) totals(what, by string, s Scope, kind string, spans []Span, parents []string, fn func(Total)) error {
+	if parents != nil && len(parents) == 0 {
+		return nil
+	}
+	query := "select " + what
+	for _, c := range []string{"n", "s0", "s1", "s2", "s3", "s4", "s5"} {
+		query += ", cast(sum(" + c + ") as bigint)"
+	}
+	query += " from doc_sum where org = ? and sandbox = ? and kind = ? and step = ? and at >= ? and at < ?"
 	if parents != nil {
-		if len(parents) == 0 {
-			return nil
-		}
 		query += " and parent in (?" + strings.Repeat(", ?", len(parents)-1) + ")"
+	}
+	query += " group by " + by
+	for _, span := range spans {
+		args := []any{s.Org, s.Sandbox, kind, span.Step.Milliseconds(), span.From.UnixMilli(), span.To.UnixMilli()}
 		for _, p := range parents {
 			args = append(args, p)
 		}
-	}
-	return t.each(query, args, func(r *sql.Rows) error {
-		var one Total
-		err := r.Scan(&one.At, &one.Parent, &one.Count, &one.Sum[0], &one.Sum[1], &one.Sum[2], &one.Sum[3], &one.Sum[4], &one.Sum[5])
-		if err == nil {
+		err := t.each(query, args, func(r *sql.Rows) error {
+			var one Total
+			err := r.Scan(&one.At, &one.Parent, &one.Count, &one.Sum[0], &one.Sum[1], &one.Sum[2], &one.Sum[3], &one.Sum[4], &one.Sum[5])
 			fn(one)
+			return err
+		})
+		if err != nil {
+			return err
 		}
-		return err
-	})
+	}
+	return nil
 }

@@ -113,36 +113,41 @@ func seenEntries(t *docstore.Tx, c access.Caller) ([]docstore.Entry, error) {
 	return all, err
 }
 
-// Steps ask for what ended in From ≤ t < To, by steps: docstore.Hour or Day,
-// which From and To lie on.
-type Steps struct {
-	Step     time.Duration
-	From, To time.Time
-}
-
-// Ended sums up the runs of a flow that ended in one step.
+// Ended sums up runs that ended.
 type Ended struct {
-	FlowID  string
-	At      time.Time // the beginning of the step
 	Runs    int64
 	Failed  int64 // of the runs
 	Records Records
 }
 
-// EachEnded calls fn for what ended, of some flows or, with nil, of all that there
-// are or were a moment ago: the caller knows which of them may be seen.
-func (s *Service) EachEnded(ctx context.Context, c access.Caller, spans []Steps, flows []string, fn func(Ended)) error {
-	return s.DB.View(ctx, func(t *docstore.Tx) error {
-		for _, span := range spans {
-			err := t.EachTotal(scope(c), kindRun, span.Step, span.From, span.To, flows, func(one docstore.Total) {
-				fn(Ended{one.Parent, time.UnixMilli(one.At).UTC(), one.Count, one.Sum[sumFailedRuns], recordsOf(one.Sum)})
-			})
-			if err != nil {
-				return err
-			}
+func endedOf(one docstore.Total) Ended {
+	return Ended{one.Count, one.Sum[sumFailedRuns], recordsOf(one.Sum)}
+}
+
+// Ended sums up the runs that ended in spans of time, by flow: of some flows or,
+// with nil, of all that there are or were a moment ago. The caller knows which of
+// them may be seen; choose says which ones, or nil for all, are to be summed up by
+// time, too, in buckets: by their beginning, epoch ms.
+func (s *Service) Ended(
+	ctx context.Context, c access.Caller, spans []docstore.Span, flows []string, bucket time.Duration, choose func(byFlow map[string]Ended) []string,
+) (byTime map[int64]Ended, err error) {
+	err = s.DB.View(ctx, func(t *docstore.Tx) error {
+		of, err := t.TotalsOf(scope(c), kindRun, spans, flows)
+		if err != nil {
+			return err
 		}
-		return nil
+		byFlow := make(map[string]Ended, len(of))
+		for id, one := range of {
+			byFlow[id] = endedOf(one)
+		}
+		at, err := t.TotalsAt(scope(c), kindRun, spans, bucket, choose(byFlow))
+		byTime = make(map[int64]Ended, len(at))
+		for ms, one := range at {
+			byTime[ms] = endedOf(one)
+		}
+		return err
 	})
+	return byTime, err
 }
 
 // An Unfinished is a run that has not ended.

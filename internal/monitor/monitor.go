@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"github.com/tributary-data/tributary/internal/access"
+	"github.com/tributary-data/tributary/internal/docstore"
 	"github.com/tributary-data/tributary/internal/flow"
 )
 
 // Flows is where dataflows, runs and accounts are known.
 type Flows interface {
 	Lines(ctx context.Context, c access.Caller) ([]flow.Line, error)
-	EachEnded(ctx context.Context, c access.Caller, spans []flow.Steps, flows []string, fn func(flow.Ended)) error
+	Ended(ctx context.Context, c access.Caller, spans []docstore.Span, flows []string, bucket time.Duration, choose func(map[string]flow.Ended) []string) (map[int64]flow.Ended, error)
 	Unfinished(ctx context.Context, c access.Caller, limit int) ([]flow.Unfinished, int, error)
 	Accounts(ctx context.Context, c access.Caller) ([]flow.Connection, error)
 }

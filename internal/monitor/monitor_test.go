@@ -43,9 +43,10 @@ type rig struct {
 	flows  map[string]*flow.Flow
 	runs   map[string]*flow.Run
 	docs   map[string]docstore.Doc // by id
+	puts   []docstore.Doc
 }
 
-func newRig(t *testing.T, name string) *rig {
+func newRig(t testing.TB, name string) *rig {
 	t.Helper()
 	db, err := docstore.Open(t.Context(), name, func() time.Time { return now }, flow.Indexes()...)
 	if err != nil {
@@ -54,7 +55,7 @@ func newRig(t *testing.T, name string) *rig {
 	t.Cleanup(func() { _ = db.Close() })
 	clock := func() time.Time { return now }
 	s := &monitor.Service{Flows: &flow.Service{DB: db, Now: clock}, Datasets: names{}, Now: clock}
-	return &rig{gatewaytest.New(t, s.HTTP()), db, gatewaytest.Admin("prod"), map[string]*flow.Flow{}, map[string]*flow.Run{}, map[string]docstore.Doc{}}
+	return &rig{gatewaytest.New(t, s.HTTP()), db, gatewaytest.Admin("prod"), map[string]*flow.Flow{}, map[string]*flow.Run{}, map[string]docstore.Doc{}, nil}
 }
 
 func (r *rig) scope() docstore.Scope {
@@ -92,6 +93,32 @@ func (r *rig) put(ctx context.Context, s docstore.Scope, kind, id, parent string
 		}
 		return err
 	})
+}
+
+// later puts new documents down for flush, which writes many at once.
+func (r *rig) later(kind, id, parent string, created int64, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	r.puts = append(r.puts, docstore.Doc{Kind: kind, ID: id, Parent: parent, Created: time.UnixMilli(created), Body: body})
+}
+
+func (r *rig) flush(ctx context.Context) error {
+	for some := range slices.Chunk(r.puts, 1000) {
+		err := r.db.Do(ctx, func(t *docstore.Tx) error {
+			for _, d := range some {
+				if _, err := t.Put(r.scope(), d); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r *rig) putFlow(ctx context.Context, f *flow.Flow) error {

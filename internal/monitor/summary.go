@@ -86,15 +86,15 @@ type summary struct {
 	Accounts []accountSummary `json:"accounts,omitempty"`
 }
 
-// steps returns what is to be read: whole days by day, where nobody asks for
+// spans returns what is to be read: whole days by day, where nobody asks for
 // hours, and the rest by hour.
-func (q *Summary) steps() []flow.Steps {
+func (q *Summary) spans() []docstore.Span {
 	from, to := q.From.Truncate(docstore.Hour), q.To.Truncate(docstore.Hour)
 	first, last := from.Add(docstore.Day-1).Truncate(docstore.Day), to.Truncate(docstore.Day)
 	if q.Bucket == docstore.Hour || !first.Before(last) {
-		return []flow.Steps{{Step: docstore.Hour, From: from, To: to}}
+		return []docstore.Span{{Step: docstore.Hour, From: from, To: to}}
 	}
-	return []flow.Steps{
+	return []docstore.Span{
 		{Step: docstore.Hour, From: from, To: first}, {Step: docstore.Day, From: first, To: last}, {Step: docstore.Hour, From: last, To: to},
 	}
 }
@@ -120,34 +120,27 @@ func (s *Service) Summary(ctx context.Context, c access.Caller, q Summary) (*sum
 	if q.Bucket == docstore.Day {
 		a.Bucket = "day"
 	}
-	type cell struct {
-		flow *counts
-		at   time.Time
-		counts
-	}
-	var cells []cell
-	err = s.Flows.EachEnded(ctx, c, q.steps(), asked, func(e flow.Ended) {
-		if of, ok := seen[e.FlowID]; ok {
-			of.add(countsOf(e))
-			cells = append(cells, cell{of, e.At.Truncate(q.Bucket), countsOf(e)})
+	// Where failures alone are asked for, the numbers are those of their flows.
+	shown := func(n *counts) bool { return !q.Failures || n.FailedRuns > 0 || n.Failed > 0 }
+	byTime, err := s.Flows.Ended(ctx, c, q.spans(), asked, q.Bucket, func(byFlow map[string]flow.Ended) []string {
+		chosen := []string{}
+		for id, e := range byFlow {
+			if of, ok := seen[id]; ok {
+				if *of = countsOf(e); shown(of) {
+					chosen = append(chosen, id)
+				}
+			}
 		}
+		if asked == nil && len(chosen) == len(byFlow) {
+			return nil
+		}
+		return chosen
 	})
 	if err != nil {
 		return nil, err
 	}
-	// Where failures alone are asked for, the numbers are those of their flows.
-	shown := func(n *counts) bool { return !q.Failures || n.FailedRuns > 0 || n.Failed > 0 }
-	series := map[int64]*point{}
 	for at := q.From.Truncate(q.Bucket); at.Before(q.To); at = at.Add(q.Bucket) {
-		a.Series = append(a.Series, point{At: at.UnixMilli()})
-	}
-	for i := range a.Series {
-		series[a.Series[i].At] = &a.Series[i]
-	}
-	for _, one := range cells {
-		if shown(one.flow) {
-			series[one.at.UnixMilli()].add(one.counts)
-		}
+		a.Series = append(a.Series, point{at.UnixMilli(), countsOf(byTime[at.UnixMilli()])})
 	}
 	s.breakdown(a, q, w, seen, shown)
 	return a, nil

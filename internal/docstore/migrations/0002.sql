@@ -26,6 +26,7 @@ create table doc_sum (
 	s0 bigint not null, s1 bigint not null, s2 bigint not null, s3 bigint not null, s4 bigint not null, s5 bigint not null,
 	primary key (org, sandbox, kind, step, at, parent)
 );
+create index doc_sum_by_parent on doc_sum (org, sandbox, kind, step, parent, at);
 create table doc_indexed (
 	kind    text   primary key,
 	version bigint not null
