@@ -17,38 +17,91 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/tributary-data/tributary/internal/access"
-	"github.com/tributary-data/tributary/internal/docstore"
-	"github.com/tributary-data/tributary/internal/flow"
 )
 
-// What the API is measured with.
+// How the API is measured.
 const (
-	apiFlows = 1000
-	apiRuns  = 10_000
-	apiRate  = 50 // calls a second: what one client may make
-	apiTime  = time.Minute
+	apiRate = 50 // calls a second: what one client may make
+	apiTime = time.Minute
 )
+
+// A population is what the API is measured with.
+type population struct {
+	flows, runs, accounts int
+	every                 time.Duration // between two runs, the last one of which was now
+}
+
+// A stock is what of a population calls name.
+type stock struct {
+	population
+	flow, account string   // one of them
+	runs          []string // ids, from the oldest on
+	starts        []int64  // of the runs, epoch ms
+}
+
+// ago returns when a share of the runs had not begun.
+func (s *stock) ago(share float64) string {
+	return fmt.Sprint(s.starts[int((1-share)*float64(len(s.starts)-1))])
+}
+
+const flowservice = "/data/foundation/flowservice"
 
 // named is what of a path is of this run alone: ids and times.
 var named = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}|[0-9]{12,}`)
 
-// api measures reads of dataflows and runs over HTTP. Calls come at a steady
-// rate, whether or not earlier ones were answered, and what each takes is counted
-// from when it was due.
+// api measures reads of dataflows and runs over HTTP.
 func (b *bench) api(ctx context.Context) error {
-	dir := filepath.Join(b.tmp, "api")
+	return b.reads(ctx, "api", population{flows: 1000, runs: 10_000, accounts: 1000, every: time.Second}, func(s *stock) []string {
+		var paths []string
+		for _, path := range []string{
+			"/flows/" + s.flow, "/runs/" + s.runs[len(s.runs)/2], "/flows", "/flows?limit=100&orderby=name", "/flows?count=true", "/runs?limit=100", "/runs?property=flowId==" + s.flow,
+			"/runs?property=metrics.statusSummary.status==failed", "/runs?property=metrics.durationSummary.startedAtUTC%3E" + s.ago(0.1), "/runs?count=true",
+		} {
+			paths = append(paths, flowservice+path)
+		}
+		return paths
+	})
+}
+
+// lists measures what pages of the user interface ask for.
+func (b *bench) lists(ctx context.Context) error {
+	return b.reads(ctx, "lists", population{flows: 500, runs: 50_000, accounts: 20, every: 30 * 24 * time.Hour / 50_000}, func(s *stock) []string {
+		var paths []string
+		for _, path := range []string{
+			"/flows?limit=100&orderby=name", "/flows?limit=100&orderby=-name&property=state==enabled", "/runs?limit=25&property=flowId==" + s.flow,
+			"/runs?limit=25&property=flowId==" + s.flow + "&property=metrics.statusSummary.status==failed&property=metrics.durationSummary.startedAtUTC%3E" + s.ago(0.25),
+			"/runs?limit=25&property=metrics.statusSummary.status==failed&property=metrics.durationSummary.startedAtUTC%3E" + s.ago(0.0001),
+			"/runs?limit=25&property=metrics.statusSummary.status==inProgress", "/runs?count=true&property=metrics.statusSummary.status==failed",
+			"/runs?limit=25&property=metrics.recordSummary.failedRecordCount%3E1000", "/runs?count=true&property=metrics.durationSummary.startedAtUTC%3E" + s.ago(0.25),
+		} {
+			paths = append(paths, flowservice+path)
+		}
+		for _, path := range []string{
+			"/flows", "/flows?limit=100&sort=name&search=charges%20of%20shop%201", "/flows?badge=failed&sort=-lastRun&connectionId=" + s.account, "/unfinished", "/next", "/connections", "/counts",
+			"/summary", "/summary?last=7d", "/summary?last=30d", "/summary?last=30d&failures=true", "/summary?last=30d&breakdown=false&flowId=" + s.flow,
+		} {
+			paths = append(paths, "/data/tributary/monitor"+path)
+		}
+		return paths
+	})
+}
+
+// reads measures calls over HTTP, with a population that was put there before.
+// Calls come at a steady rate, whether or not earlier ones were answered, and what
+// each takes is counted from when it was due.
+func (b *bench) reads(ctx context.Context, name string, p population, calls func(s *stock) []string) error {
+	dir := filepath.Join(b.tmp, name)
 	_, stop, err := b.serve(ctx, "", dir) // makes the installation
 	if err != nil {
 		return err
 	}
 	stop()
-	paths, err := fill(ctx, dir)
+	stock, err := fill(ctx, dir, p)
 	if err != nil {
 		return err
 	}
+	paths := calls(stock)
 	at, end, err := b.serve(ctx, "", dir, "--calls-per-client", "none", "--calls-per-address", "none")
 	if err != nil {
 		return err
@@ -82,7 +135,7 @@ func (b *bench) api(ctx context.Context) error {
 	if failed != nil {
 		return failed
 	}
-	fmt.Printf("\nReads of %d dataflows and %d runs, %d calls a second for %s\n\n", apiFlows, apiRuns, apiRate, apiTime)
+	fmt.Printf("\nReads of %d dataflows and %d runs, %d calls a second for %s\n\n", p.flows, p.runs, apiRate, apiTime)
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "GET\tcalls\tp50\tp99\tlongest")
 	for i, path := range append(paths, "all") {
@@ -97,84 +150,9 @@ func (b *bench) api(ctx context.Context) error {
 		tenth := func(share float64) time.Duration {
 			return d[min(int(share*float64(len(d))), len(d)-1)].Round(100 * time.Microsecond)
 		}
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\n", named.ReplaceAllString(path, "…"), len(d), tenth(0.5), tenth(0.99), tenth(1))
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\n", named.ReplaceAllString(strings.TrimPrefix(path, flowservice), "…"), len(d), tenth(0.5), tenth(0.99), tenth(1))
 	}
 	return w.Flush()
-}
-
-// fill puts dataflows and runs into the database of an installation, and returns
-// the reads that are measured.
-func fill(ctx context.Context, dir string) ([]string, error) {
-	db, err := docstore.Open(ctx, filepath.Join(dir, "control.db"), time.Now)
-	if err != nil {
-		return nil, err
-	}
-	defer db.Close()
-	caller, err := (&access.Service{DB: db}).Operator(ctx)
-	if err != nil {
-		return nil, err
-	}
-	begun := time.Now().Add(-24 * time.Hour).UnixMilli()
-	item := func(at int64) flow.Item {
-		etag := `"` + uuid.NewString() + `"`
-		return flow.Item{
-			ID: uuid.NewString(), CreatedAt: at, UpdatedAt: at, CreatedBy: caller.User, UpdatedBy: caller.User, SandboxID: caller.Sandbox.ID, SandboxName: caller.Sandbox.Name,
-			Org: caller.Org, Version: etag, Etag: etag,
-		}
-	}
-	spec := flow.Spec{ID: flow.FlowSpec, Version: "1.0"}
-	var flows, runs, starts []string
-	put := func(kind, parent string, i flow.Item, v any) func(t *docstore.Tx) error {
-		return func(t *docstore.Tx) error {
-			body, err := json.Marshal(v)
-			if err != nil {
-				return err
-			}
-			_, err = t.Put(docstore.Scope{Org: caller.Org, Sandbox: caller.Sandbox.ID}, docstore.Doc{Kind: kind, ID: i.ID, Parent: parent, Created: time.UnixMilli(i.CreatedAt), Body: body})
-			return err
-		}
-	}
-	var puts []func(t *docstore.Tx) error
-	for i := range apiFlows {
-		f := flow.Flow{
-			Item: item(begun + int64(i)), Spec: spec, SourceIDs: []string{uuid.NewString()}, TargetIDs: []string{uuid.NewString()},
-			Transformations: []flow.Transformation{{Name: "Mapping"}}, Schedule: &flow.Schedule{Start: "1700000000", Frequency: "hour", Interval: "1", Backfill: "true"},
-			Route: flow.Route{ConnectionID: uuid.NewString(), Resource: "charges", DatasetID: uuid.NewString()},
-		}
-		f.Name, f.State = fmt.Sprintf("charges of shop %03d", i*37%apiFlows), []string{flow.Enabled, flow.Disabled}[i%2]
-		flows = append(flows, f.ID)
-		puts = append(puts, put("flow.flow", "", f.Item, f))
-	}
-	for i := range apiRuns {
-		r := flow.Run{Item: item(begun + 1000*int64(i)), FlowID: flows[i*31%apiFlows], FlowSpec: spec, ProviderRefID: uuid.NewString()}
-		r.Metrics = flow.Metrics{Duration: flow.Span{Started: r.CreatedAt, Completed: r.CreatedAt + 500}, Records: flow.Records{Input: 100, Output: 100}}
-		r.Metrics.Status.Status = []string{flow.Success, flow.Success, flow.Success, flow.Failed}[i%4]
-		for _, name := range []string{"copyActivity", "promotionActivity"} {
-			r.Activities = append(r.Activities, flow.Activity{
-				ID: uuid.NewString(), Name: name, Updated: r.CreatedAt, Duration: r.Metrics.Duration, Records: r.Metrics.Records, Status: r.Metrics.Status,
-				Source: []flow.Party{{ID: uuid.NewString(), Type: "SourceConnection"}}, Target: []flow.Party{{ID: uuid.NewString(), Type: "TargetConnection"}},
-			})
-		}
-		runs, starts = append(runs, r.ID), append(starts, fmt.Sprint(r.CreatedAt))
-		puts = append(puts, put("flow.run", r.FlowID, r.Item, r))
-	}
-	for chunk := range slices.Chunk(puts, 500) {
-		if err := db.Do(ctx, func(t *docstore.Tx) error {
-			for _, put := range chunk {
-				if err := put(t); err != nil {
-					return err
-				}
-			}
-			return nil
-		}); err != nil {
-			return nil, err
-		}
-	}
-	one := flows[apiFlows/2]
-	return []string{
-		"/flows/" + one, "/runs/" + runs[apiRuns/2], "/flows", "/flows?limit=100&orderby=name", "/flows?count=true", "/runs?limit=100", "/runs?property=flowId==" + one,
-		"/runs?property=metrics.statusSummary.status==failed", "/runs?property=metrics.durationSummary.startedAtUTC%3E" + starts[apiRuns*9/10], "/runs?count=true",
-	}, nil
 }
 
 // A reader calls the API as the first integration.
@@ -206,7 +184,7 @@ func (r *reader) login(ctx context.Context, dir string) (err error) {
 }
 
 func (r *reader) read(ctx context.Context, path string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.at+"/data/foundation/flowservice"+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.at+path, nil)
 	if err != nil {
 		return err
 	}

@@ -375,3 +375,25 @@ func (s *Service) DeleteDataset(ctx context.Context, c access.Caller, id string,
 		return nil
 	})
 }
+
+// Names returns the names of datasets by their ids, of those that are there.
+func (s *Service) Names(ctx context.Context, c access.Caller, ids []string) (map[string]string, error) {
+	names := make(map[string]string, len(ids))
+	err := s.DB.View(ctx, func(t *docstore.Tx) error {
+		docs, err := t.Docs(c.Scope(), kindDataset, ids)
+		for id, d := range docs {
+			var v struct {
+				Name string `json:"name"`
+				Gone bool   `json:"gone"`
+			}
+			if err := json.Unmarshal(d.Body, &v); err != nil {
+				return fmt.Errorf("dataset %s: %w", id, err)
+			}
+			if !v.Gone {
+				names[id] = v.Name
+			}
+		}
+		return err
+	})
+	return names, err
+}

@@ -13,6 +13,7 @@ import (
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/app"
 	"github.com/tributary-data/tributary/internal/docstore"
+	"github.com/tributary-data/tributary/internal/flow"
 	"github.com/tributary-data/tributary/internal/problem"
 	"github.com/tributary-data/tributary/internal/registry"
 	"github.com/tributary-data/tributary/internal/secret"
@@ -75,7 +76,7 @@ func open(ctx context.Context, c Config) (*docstore.DB, error) {
 			return nil, err
 		}
 	}
-	return docstore.Open(ctx, name, c.Now)
+	return docstore.Open(ctx, name, c.Now, flow.Indexes()...)
 }
 
 func existing(ctx context.Context, c Config, name string) (*docstore.DB, error) {
@@ -93,7 +94,7 @@ func existing(ctx context.Context, c Config, name string) (*docstore.DB, error) 
 	} else if err != nil {
 		return nil, err
 	}
-	db, err := docstore.Open(ctx, name, c.Now)
+	db, err := docstore.Open(ctx, name, c.Now, flow.Indexes()...)
 	if err != nil {
 		return nil, err
 	}

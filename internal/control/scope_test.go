@@ -147,6 +147,7 @@ var lists = []string{
 	"/data/foundation/schemaregistry/tenant/classes", "/data/foundation/schemaregistry/tenant/schemas", "/data/foundation/schemaregistry/stats",
 	"/data/core/idnamespace/identities", "/data/foundation/catalog/dataSets?limit=100", "/data/foundation/catalog/batches?limit=100", "/data/foundation/conversion/mappingSets?limit=100",
 	"/data/infrastructure/observability/alerts/subscriptions", "/data/tributary/copies",
+	"/data/tributary/monitor/flows", "/data/tributary/monitor/connections", "/data/tributary/monitor/counts", "/data/tributary/monitor/summary",
 	flowservice + "/connections?limit=100", flowservice + "/sourceConnections?limit=100", flowservice + "/targetConnections?limit=100",
 	flowservice + "/flows?limit=100", flowservice + "/runs?limit=100", flowservice + "/runs?property=metrics.statusSummary.status!=none",
 }

@@ -51,6 +51,8 @@ type Page struct {
 	Newest bool   // newest first
 	After  Mark   // begin behind it; the zero Mark begins at the beginning
 	Limit  int    // at most so many; 0 for all
+	// Where must hold of the documents' entries; for Entries and CountEntries.
+	Where []Condition
 }
 
 // A Mark is the place of a document in a Page's order.
@@ -224,7 +226,7 @@ func (t *Tx) Put(s Scope, d Doc) (Doc, error) {
 			return Doc{}, fmt.Errorf("%s %s: key %q: %w", d.Kind, d.ID, key, ErrTaken)
 		}
 	}
-	return d, nil
+	return d, t.index(s, d)
 }
 
 // Delete removes a document and its keys; ErrNotFound if it is not there.
@@ -236,8 +238,10 @@ func (t *Tx) Delete(s Scope, kind, id string) error {
 	if n == 0 {
 		return ErrNotFound
 	}
-	_, err = t.exec("delete from doc_key where org = ? and sandbox = ? and kind = ? and id = ?", s.Org, s.Sandbox, kind, id)
-	return err
+	if _, err = t.exec("delete from doc_key where org = ? and sandbox = ? and kind = ? and id = ?", s.Org, s.Sandbox, kind, id); err != nil {
+		return err
+	}
+	return t.unindex(s, kind, id)
 }
 
 // Rewrite hands each document of the database, of all scopes, to change, and
@@ -283,7 +287,11 @@ func (db *DB) Rewrite(ctx context.Context, change func(s Scope, d Doc) ([]byte, 
 					"update doc set body = ?, revision = revision + 1 where org = ? and sandbox = ? and kind = ? and id = ?",
 					string(body), s.Org, s.Sandbox, last.kind, last.id,
 				)
-				return err
+				if err != nil {
+					return err
+				}
+				d.Body = body
+				return t.index(s, d)
 			})
 			if err != nil {
 				return fmt.Errorf("%s %s: %w", last.kind, last.id, err)
@@ -294,7 +302,7 @@ func (db *DB) Rewrite(ctx context.Context, change func(s Scope, d Doc) ([]byte, 
 
 // Clear removes all documents of a scope.
 func (t *Tx) Clear(s Scope) error {
-	for _, table := range []string{"doc", "doc_key"} {
+	for _, table := range []string{"doc", "doc_key", "doc_index", "doc_sum"} {
 		if _, err := t.exec("delete from "+table+" where org = ? and sandbox = ?", s.Org, s.Sandbox); err != nil {
 			return err
 		}

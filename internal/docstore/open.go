@@ -6,6 +6,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"strconv"
 	"strings"
@@ -22,22 +23,29 @@ var migrations embed.FS
 // A DB is one database of documents.
 type DB struct {
 	sql      *sql.DB
+	read     *sql.DB // of View
 	postgres bool
 	now      func() time.Time
+	indexes  map[string]Index // by kind
 }
 
 // Open opens a database and brings its tables up to date: a PostgreSQL by its
 // URL (postgres://…), else the SQLite file of that name, which it creates if
 // need be. What is deleted from a file is overwritten. Now tells the times of
-// documents.
-func Open(ctx context.Context, name string, now func() time.Time) (*DB, error) {
+// documents. Whoever writes documents of a kind that has an index opens the
+// database with that index; documents that an earlier release wrote are put into
+// it here, once.
+func Open(ctx context.Context, name string, now func() time.Time, indexes ...Index) (*DB, error) {
 	db, err := open(name)
 	if err != nil {
 		return nil, err
 	}
-	db.now = now
+	db.now, db.indexes = now, map[string]Index{}
+	for _, ix := range indexes {
+		db.indexes[ix.Kind] = ix
+	}
 	if err := db.migrate(ctx); err != nil {
-		_ = db.sql.Close()
+		_ = db.Close()
 		return nil, fmt.Errorf("open the database of documents: %w", err)
 	}
 	return db, nil
@@ -50,20 +58,34 @@ func open(name string) (*DB, error) {
 			return nil, err
 		}
 		db.SetMaxOpenConns(8)
-		return &DB{sql: db, postgres: true}, nil
+		return &DB{sql: db, read: db, postgres: true}, nil
 	}
-	const options = "_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=secure_delete(on)&_pragma=busy_timeout(10000)&_txlock=immediate"
-	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: name}).EscapedPath(), RawQuery: options}
+	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: name}).EscapedPath()}
+	u.RawQuery = "_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=secure_delete(on)&_pragma=busy_timeout(10000)&_txlock=immediate"
 	db, err := sql.Open("sqlite", u.String())
 	if err != nil {
 		return nil, err
 	}
 	db.SetMaxOpenConns(1) // SQLite has one writer
-	return &DB{sql: db}, nil
+	u.RawQuery = "_pragma=query_only(on)&_pragma=busy_timeout(10000)&_txlock=deferred"
+	read, err := sql.Open("sqlite", u.String())
+	if err != nil {
+		return nil, err
+	}
+	read.SetMaxOpenConns(readers)
+	return &DB{sql: db, read: read}, nil
 }
 
+// readers is how many transactions may read a SQLite file at once.
+const readers = 4
+
 // Close closes the database.
-func (db *DB) Close() error { return db.sql.Close() }
+func (db *DB) Close() error {
+	if db.read == db.sql {
+		return db.sql.Close()
+	}
+	return errors.Join(db.read.Close(), db.sql.Close()) // who writes goes last, and leaves one file
+}
 
 // Ping says whether the database answers.
 func (db *DB) Ping(ctx context.Context) error { return db.sql.PingContext(ctx) }
@@ -87,6 +109,21 @@ func (db *DB) Do(ctx context.Context, fn func(*Tx) error) error {
 	return err
 }
 
+// View runs fn in a transaction that writes nothing. It sees one state of the
+// database, and waits for nobody who writes.
+func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
+	options := &sql.TxOptions{ReadOnly: true}
+	if db.postgres {
+		options.Isolation = sql.LevelRepeatableRead
+	}
+	tx, err := db.read.BeginTx(ctx, options)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	return fn(&Tx{tx: tx, db: db, ctx: ctx})
+}
+
 func (db *DB) once(ctx context.Context, fn func(*Tx) error) error {
 	var options *sql.TxOptions
 	if db.postgres {
@@ -96,8 +133,8 @@ func (db *DB) once(ctx context.Context, fn func(*Tx) error) error {
 	if err != nil {
 		return err
 	}
+	defer func() { _ = tx.Rollback() }() // nothing, once it is committed
 	if err := fn(&Tx{tx: tx, db: db, ctx: ctx}); err != nil {
-		_ = tx.Rollback()
 		return err
 	}
 	return tx.Commit()
@@ -122,6 +159,19 @@ func (db *DB) migrate(ctx context.Context) error {
 		}
 		defer func() { _, _ = conn.ExecContext(context.WithoutCancel(ctx), "select pg_advisory_unlock(7163254801)") }()
 	}
+	if err := db.steps(ctx, entries); err != nil {
+		return err
+	}
+	for _, ix := range db.indexes {
+		if err := db.fill(ctx, ix); err != nil {
+			return fmt.Errorf("index of %s: %w", ix.Kind, err)
+		}
+	}
+	return nil
+}
+
+// steps runs migrations in one transaction.
+func (db *DB) steps(ctx context.Context, entries []fs.DirEntry) error {
 	return db.Do(ctx, func(t *Tx) error {
 		if _, err := t.exec("create table if not exists doc_migration (n bigint primary key)"); err != nil {
 			return err
@@ -159,4 +209,61 @@ func (db *DB) migrate(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// fill puts the documents that are there into an index, unless they are in it.
+// It may be cut short and begun again, also beside another process.
+func (db *DB) fill(ctx context.Context, ix Index) error {
+	const some = 500
+	var have int
+	err := db.Do(ctx, func(t *Tx) error {
+		return t.row("select coalesce(max(version), 0) from doc_indexed where kind = ?", ix.Kind).Scan(&have)
+	})
+	if err != nil || have == ix.Version {
+		return err
+	}
+	if have > ix.Version {
+		return fmt.Errorf("it has version %d; this Tributary knows %d: use a newer one", have, ix.Version)
+	}
+	type place struct{ org, sandbox, id string }
+	var last place
+	for n := some; n == some; {
+		var page []place
+		err := db.Do(ctx, func(t *Tx) error {
+			page = nil
+			err := t.each(
+				"select org, sandbox, id from doc where kind = ? and (org, sandbox, kind, id) > (?, ?, ?, ?) order by org, sandbox, kind, id limit "+strconv.Itoa(some),
+				[]any{ix.Kind, last.org, last.sandbox, ix.Kind, last.id}, func(r *sql.Rows) error {
+					var p place
+					err := r.Scan(&p.org, &p.sandbox, &p.id)
+					page = append(page, p)
+					return err
+				},
+			)
+			if err != nil {
+				return err
+			}
+			for _, p := range page {
+				d, err := t.Get(Scope{p.org, p.sandbox}, ix.Kind, p.id)
+				if err == nil {
+					err = t.index(Scope{p.org, p.sandbox}, d)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			if len(page) == some {
+				return nil
+			}
+			_, err = t.exec("insert into doc_indexed (kind, version) values (?, ?) on conflict (kind) do update set version = excluded.version", ix.Kind, ix.Version)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if n = len(page); n > 0 {
+			last = page[n-1]
+		}
+	}
+	return nil
 }

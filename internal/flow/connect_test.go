@@ -112,7 +112,7 @@ func rigAt(t testing.TB, sim *stripesim.Sim, url string) *rig {
 	t.Helper()
 	dir := t.TempDir()
 	now := moving()
-	db, err := docstore.Open(t.Context(), filepath.Join(dir, "control.db"), now)
+	db, err := docstore.Open(t.Context(), filepath.Join(dir, "control.db"), now, flow.Indexes()...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -134,8 +134,9 @@ var flows = &kind[Flow]{
 		}
 		return ""
 	},
-	view: func(f *Flow) any { return f.shown() },
-	item: func(f *Flow) *Item { return &f.Item },
+	listed: listedFlows,
+	view:   func(f *Flow) any { return f.shown() },
+	item:   func(f *Flow) *Item { return &f.Item },
 }
 
 // shown is a flow as clients see it.

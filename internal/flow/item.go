@@ -113,6 +113,7 @@ type kind[T any] struct {
 	stored []string
 	parent func(*T) string // nil for none
 	view   func(*T) any    // what clients see
+	listed *listed         // what the index tells; nil for none
 	item   func(*T) *Item
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/docstore"
@@ -41,13 +42,22 @@ func etagHeader(i *Item) map[string][]string { return map[string][]string{"Etag"
 
 // list answers with the items that a query asks for.
 func list[T any](ctx context.Context, s *Service, k *kind[T], c access.Caller, path string, q *query) (*gateway.Answer, error) {
-	if q.count {
-		n, err := k.count(ctx, s, c, q)
-		return gateway.OK(map[string]int{"count": n}), err
-	}
-	rows, more, err := k.rows(ctx, s, c, q)
+	var rows []row
+	var more bool
+	var n int
+	err := s.DB.View(ctx, func(t *docstore.Tx) (err error) {
+		if q.count {
+			n, err = k.count(t, scope(c), q)
+			return err
+		}
+		rows, more, err = k.rows(t, scope(c), q)
+		return err
+	})
 	if err != nil {
 		return nil, err
+	}
+	if q.count {
+		return gateway.OK(map[string]int{"count": n}), nil
 	}
 	for i := range rows {
 		if err := k.show(&rows[i], q); err != nil {
@@ -87,72 +97,107 @@ func (q *query) answer(path string, rows []row, more bool) (*gateway.Answer, err
 }
 
 // rows returns the rows of a page, and whether there are more behind them.
-func (k *kind[T]) rows(ctx context.Context, s *Service, c access.Caller, q *query) (rows []row, more bool, err error) {
+func (k *kind[T]) rows(t *docstore.Tx, sc docstore.Scope, q *query) (rows []row, more bool, err error) {
 	add := func(d docstore.Doc, doc map[string]any) {
 		rows = append(rows, row{stored: d, doc: doc, mark: mark{Created: d.Mark().Created, ID: d.ID}})
 	}
-	if !q.byCreation() { // all that match are read
-		err = k.each(ctx, s, c, q, docstore.Page{Limit: pageSize}, func(d docstore.Doc, doc map[string]any) bool {
+	if !q.byCreation() { // all that match are looked at
+		err = k.each(t, sc, q, docstore.Page{Limit: pageSize}, func(d docstore.Doc, doc map[string]any) bool {
 			add(d, doc)
 			return true
 		})
 		rows, more = q.page(rows)
-		return rows, more, err
-	}
-	page := docstore.Page{Limit: q.limit + 1}
-	if q.after != nil {
-		page.After = docstore.Mark{Created: q.after.Created, ID: q.after.ID}
-	}
-	err = k.each(ctx, s, c, q, page, func(d docstore.Doc, doc map[string]any) bool {
-		if more = len(rows) == q.limit; !more {
-			add(d, doc)
+	} else {
+		page := docstore.Page{Limit: q.limit + 1}
+		if q.after != nil {
+			page.After = docstore.Mark{Created: q.after.Created, ID: q.after.ID}
 		}
-		return !more
-	})
+		err = k.each(t, sc, q, page, func(d docstore.Doc, doc map[string]any) bool {
+			if more = len(rows) == q.limit; !more {
+				add(d, doc)
+			}
+			return !more
+		})
+	}
+	if err == nil {
+		err = k.fill(t, sc, rows)
+	}
 	return rows, more, err
 }
 
-// count returns how many match, whatever the page.
-func (k *kind[T]) count(ctx context.Context, s *Service, c access.Caller, q *query) (n int, err error) {
-	if parent, filters := q.ofFlow(); len(filters) == 0 {
-		err = s.DB.Do(ctx, func(t *docstore.Tx) (err error) {
-			n, err = t.Count(scope(c), k.name, parent)
-			return err
-		})
-		return n, err
+// fill reads the documents of rows that were found by their entries alone.
+func (k *kind[T]) fill(t *docstore.Tx, sc docstore.Scope, rows []row) error {
+	var ids []string
+	for _, r := range rows {
+		if r.stored.Body == nil {
+			ids = append(ids, r.stored.ID)
+		}
 	}
+	docs, err := t.Docs(sc, k.name, ids)
+	if err != nil {
+		return err
+	}
+	for i := range rows {
+		if d, ok := docs[rows[i].stored.ID]; ok {
+			rows[i].stored = d
+		}
+	}
+	return nil
+}
+
+// count returns how many match, whatever the page.
+func (k *kind[T]) count(t *docstore.Tx, sc docstore.Scope, q *query) (n int, err error) {
 	unordered := *q
 	unordered.orders = nil
-	err = k.each(ctx, s, c, &unordered, docstore.Page{Limit: pageSize}, func(docstore.Doc, map[string]any) bool {
+	page, rest := k.find(t, &unordered)
+	switch {
+	case len(rest.filters) == 0 && len(page.Where) == 0:
+		return t.Count(sc, k.name, page.Parent)
+	case len(rest.filters) == 0:
+		return t.CountEntries(sc, k.name, page)
+	}
+	err = k.each(t, sc, &unordered, docstore.Page{Limit: pageSize}, func(docstore.Doc, map[string]any) bool {
 		n++
 		return true
 	})
 	return n, err
 }
 
-// each calls fn for the documents that match, newest first, with what of them
-// the query looks at, until fn says that it wants no more. page is the first
-// one; later ones are larger, as what was found so far is rare.
-func (k *kind[T]) each(ctx context.Context, s *Service, c access.Caller, q *query, page docstore.Page, fn func(d docstore.Doc, doc map[string]any) bool) error {
-	rest := *q
+// find returns what of a query the database finds, and what is left of it.
+func (k *kind[T]) find(t *docstore.Tx, q *query) (page docstore.Page, rest query) {
+	rest = *q
 	page.Newest = true
 	page.Parent, rest.filters = q.ofFlow()
+	if k.listed == nil || !t.Indexed(k.name) {
+		return page, rest
+	}
+	rest.filters = slices.DeleteFunc(slices.Clone(rest.filters), func(p gateway.Property) bool {
+		found, ok := k.listed.conditions(p)
+		page.Where = append(page.Where, found...)
+		return ok
+	})
+	return page, rest
+}
+
+// each calls fn for the documents that match, newest first, with what of them
+// the query looks at, until fn says that it wants no more. Those that the index
+// tells enough of come without their text. page is the first one; later ones are
+// larger, as what was found so far is rare.
+func (k *kind[T]) each(t *docstore.Tx, sc docstore.Scope, q *query, page docstore.Page, fn func(d docstore.Doc, doc map[string]any) bool) error {
+	found, rest := k.find(t, q)
+	page.Newest, page.Parent, page.Where = true, found.Parent, found.Where
 	names := rest.names()
+	next := func() ([]docstore.Doc, []map[string]any, error) { return k.readDocs(t, sc, page, names) }
+	if k.listed != nil && t.Indexed(k.name) && (len(page.Where) > 0 || len(names) > 0 && k.listed.tells(&rest)) {
+		next = func() ([]docstore.Doc, []map[string]any, error) { return k.readEntries(t, sc, page, &rest, names) }
+	}
 	for {
-		var docs []docstore.Doc
-		err := s.DB.Do(ctx, func(t *docstore.Tx) (err error) {
-			docs, err = t.List(scope(c), k.name, page)
-			return err
-		})
+		docs, looks, err := next()
 		if err != nil {
 			return err
 		}
-		for _, d := range docs {
-			doc, err := k.look(d, names)
-			if err != nil {
-				return err
-			}
-			if rest.match(doc) && !fn(d, doc) {
+		for i, d := range docs {
+			if rest.match(looks[i]) && !fn(d, looks[i]) {
 				return nil
 			}
 		}
@@ -161,6 +206,54 @@ func (k *kind[T]) each(ctx context.Context, s *Service, c access.Caller, q *quer
 		}
 		page.After, page.Limit = docs[len(docs)-1].Mark(), min(4*page.Limit, pageSize)
 	}
+}
+
+// readDocs reads a page of documents, and what of them is looked at.
+func (k *kind[T]) readDocs(t *docstore.Tx, sc docstore.Scope, page docstore.Page, names []string) ([]docstore.Doc, []map[string]any, error) {
+	docs, err := t.List(sc, k.name, page)
+	if err != nil {
+		return nil, nil, err
+	}
+	looks := make([]map[string]any, len(docs))
+	for i, d := range docs {
+		if looks[i], err = k.look(d, names); err != nil {
+			return nil, nil, err
+		}
+	}
+	return docs, looks, nil
+}
+
+// readEntries is readDocs by the index: of the documents themselves only as many
+// are read as the entries don't tell enough of.
+func (k *kind[T]) readEntries(t *docstore.Tx, sc docstore.Scope, page docstore.Page, rest *query, names []string) ([]docstore.Doc, []map[string]any, error) {
+	entries, err := t.Entries(sc, k.name, page)
+	if err != nil {
+		return nil, nil, err
+	}
+	docs, looks := make([]docstore.Doc, len(entries)), make([]map[string]any, len(entries))
+	told := k.listed.tells(rest)
+	ids := make([]string, 0, len(entries))
+	for i, e := range entries {
+		docs[i] = docstore.Doc{Kind: k.name, ID: e.ID, Parent: e.Parent, Created: time.UnixMilli(e.Created).UTC()}
+		if told && len(names) > 0 {
+			looks[i] = k.listed.doc(e)
+		}
+		ids = append(ids, e.ID)
+	}
+	if told {
+		return docs, looks, nil
+	}
+	texts, err := t.Docs(sc, k.name, ids)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i := range docs {
+		docs[i] = texts[docs[i].ID]
+		if looks[i], err = k.look(docs[i], names); err != nil {
+			return nil, nil, err
+		}
+	}
+	return docs, looks, nil
 }
 
 // names are the fields that the query's filters and its order look at.

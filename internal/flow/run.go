@@ -139,6 +139,7 @@ var runs = &kind[Run]{
 	fields: append([]string{"flowId", "flowSpec", "providerRefId", "metrics", "activities"}, common...),
 	stored: []string{"flowId", "flowSpec", "providerRefId", "metrics", "activities"},
 	parent: func(r *Run) string { return r.FlowID },
+	listed: listedRuns,
 	view:   func(r *Run) any { return r.View() },
 	item:   func(r *Run) *Item { return &r.Item },
 }

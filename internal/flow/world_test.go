@@ -91,7 +91,7 @@ func eachWorld(t *testing.T, fn func(t *testing.T, w *world)) {
 func openWorld(t testing.TB, name string) *world {
 	t.Helper()
 	w := &world{t: t, now: worldStart, caller: gatewaytest.Admin("prod")}
-	db, err := docstore.Open(t.Context(), name, w.time)
+	db, err := docstore.Open(t.Context(), name, w.time, Indexes()...)
 	if err != nil {
 		t.Fatal(err)
 	}
