@@ -19,6 +19,7 @@ func (u *UI) accessRoutes(m *routes) {
 	m.post("/access/allow-list/{level}", admin, (*request).allowRange)
 	m.post("/access/allow-list/{level}/remove", admin, (*request).disallowRange)
 	m.get("/access/audit", log, (*request).showAudit)
+	u.alertRoutes(m)
 }
 
 // showAccess leads to the first of the pages that the caller may see.
