@@ -8,9 +8,11 @@ import (
 const (
 	networkAPI = "/data/foundation/network"
 	auditAPI   = "/data/foundation/audit"
+	rolesAPI   = "/data/foundation/access-control/administration"
 )
 
-// Access: from where the API may be called, and what was done by whom.
+// Access: who may do what, from where the API may be called, and what was done
+// by whom.
 func (u *UI) accessRoutes(m *routes) {
 	admin := access.Administrator()
 	network, log := access.AnyOf(access.ViewSources, access.ManageSources), access.AnyOf(access.ViewAudit)
@@ -19,6 +21,14 @@ func (u *UI) accessRoutes(m *routes) {
 	m.post("/access/allow-list/{level}", admin, (*request).allowRange)
 	m.post("/access/allow-list/{level}/remove", admin, (*request).disallowRange)
 	m.get("/access/audit", log, (*request).showAudit)
+	m.get("/access/roles", admin, (*request).showRoles)
+	m.get("/access/roles/new", admin, (*request).showNewRole)
+	m.post("/access/roles/new", admin, (*request).makeRole)
+	m.get("/access/roles/{id}", admin, (*request).showRole)
+	m.post("/access/roles/{id}", admin, (*request).changeRole)
+	m.post("/access/roles/{id}/delete", admin, (*request).deleteRole)
+	m.post("/access/roles/{id}/subjects", admin, (*request).addSubject)
+	m.post("/access/roles/{id}/subjects/remove", admin, (*request).removeSubject)
 	u.alertRoutes(m)
 }
 
