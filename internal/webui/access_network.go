@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // An addressRange is an entry of a list of addresses that may call.
@@ -187,7 +188,8 @@ func (r *request) networkAgain(level string, e addressRange, out *lockout, why s
 		return err
 	}
 	if out != nil {
-		out.Text, v.Lockout = why, out
+		what, _, _ := strings.Cut(why, ". ") // without the advice, which is for programs
+		out.Text, v.Lockout = sentence(what), out
 	} else {
 		field := ""
 		if level != "" {
