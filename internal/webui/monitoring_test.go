@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tributary-data/tributary/internal/access"
 )
@@ -66,4 +67,67 @@ func TestDataflowPage(t *testing.T) {
 	if status, _, body := v.post(page+"/runs/"+run+"/retry", nil); status != http.StatusBadRequest {
 		t.Errorf("retrying what went well: %d %s", status, alerts(body))
 	}
+}
+
+// A run that failed says on its page what happened and what to do.
+func TestFailedRunPage(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	v := w.signedIn(w.id, w.secret)
+	id := v.scheduled(url.Values{"frequency": {"once"}})
+	w.ended(id)
+	account := items(w.api("GET", "/data/foundation/flowservice/connections", nil))[0]
+	w.patch("/data/foundation/flowservice/connections/"+account["id"].(string), account["etag"].(string),
+		`[{"op":"replace","path":"/auth/params/accessToken","value":"sk_test_of_nobody_at_all"}]`)
+	v.must("/ui/sources/dataflows/"+id+"/run", url.Values{"from": {"2020-01-01T00:00"}, "to": {"2030-01-01T00:00"}})
+	run := w.failed(id)
+	body := v.page("/ui/dataflows/" + id + "/runs/" + run)
+	for _, want := range []string{"Failed", "Reading from Stripe failed", "give the account another one", "Dataflow run errors", "CONNECTOR-1001-500", "enable it before the retry", "/enable"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page of the run lacks %q: %s", want, alerts(body))
+		}
+	}
+	page := "/ui/dataflows/" + id
+	v.must("/ui/sources/dataflows/"+id+"/enable", url.Values{"back": {"flow"}})
+	if body := v.page(page); !strings.Contains(body, "Retry") || !strings.Contains(body, `class="badge negative">Failed`) {
+		t.Errorf("the dataflow: %s", body)
+	}
+	if to := v.must(page+"/runs/"+run+"/retry", nil); to != page+"?done=run-begun" {
+		t.Errorf("a retry leads to %s", to)
+	}
+	if runs := items(w.api("GET", "/data/foundation/flowservice/runs?property=flowId=="+id, nil)); len(runs) != 3 {
+		t.Errorf("%d runs", len(runs))
+	}
+}
+
+func (w *world) patch(path, etag, body string) {
+	w.t.Helper()
+	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPatch, w.url+path, strings.NewReader(body))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	req.Header = http.Header{
+		"Authorization": {"Bearer " + w.token}, "X-Api-Key": {w.id}, "X-Gw-Ims-Org-Id": {w.org}, "Content-Type": {"application/json"}, "If-Match": {etag},
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= http.StatusBadRequest {
+		w.t.Fatalf("PATCH %s: %d", path, resp.StatusCode)
+	}
+}
+
+// failed waits for a run of a dataflow to fail, and returns its id.
+func (w *world) failed(flow string) string {
+	w.t.Helper()
+	for range 3000 {
+		if all := items(w.api("GET", "/data/foundation/flowservice/runs?property=metrics.statusSummary.status==failed&property=flowId=="+flow, nil)); len(all) > 0 {
+			return all[0]["id"].(string)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	w.t.Fatalf("no run of the dataflow %s failed", flow)
+	return ""
 }
