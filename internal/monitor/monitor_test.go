@@ -153,7 +153,7 @@ func (r *rig) item(id, name string, created int64) flow.Item {
 }
 
 // draw fills the sandbox with flows and runs: runs come, go on, end, and go.
-func (r *rig) draw(rt *rapid.T, ctx context.Context) {
+func (r *rig) draw(ctx context.Context, rt *rapid.T) {
 	check := func(err error) {
 		if err != nil {
 			rt.Fatal(err)
@@ -229,7 +229,7 @@ func TestSummaryAgreesWithModel(t *testing.T) {
 	docstoretest.Each(t, func(t *testing.T, name string) {
 		r := newRig(t, name)
 		rapid.Check(t, func(rt *rapid.T) {
-			r.draw(rt, t.Context())
+			r.draw(t.Context(), rt)
 			from := now.Add(-time.Duration(rapid.IntRange(1, 100).Draw(rt, "from")) * time.Hour).Truncate(time.Hour)
 			to := from.Add(time.Duration(rapid.IntRange(1, 100).Draw(rt, "long")) * time.Hour)
 			bucket := rapid.SampledFrom([]string{"hour", "day"}).Draw(rt, "bucket")
@@ -374,7 +374,7 @@ func TestListsAgreeWithModel(t *testing.T) {
 	docstoretest.Each(t, func(t *testing.T, name string) {
 		r := newRig(t, name)
 		rapid.Check(t, func(rt *rapid.T) {
-			r.draw(rt, t.Context())
+			r.draw(t.Context(), rt)
 			search := rapid.SampledFrom([]string{"", "", "CHAR", "é", "none"}).Draw(rt, "search")
 			badges := rapid.SampledFrom([]string{"", "", "failed,processing", "success", "new,draft,disabled"}).Draw(rt, "badge")
 			state := rapid.SampledFrom([]string{"", "", "enabled", "disabled,draft"}).Draw(rt, "state")

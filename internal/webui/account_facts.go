@@ -82,10 +82,7 @@ func (r *request) accountFacts(id string) (*accountFacts, error) {
 		return nil, err
 	}
 	f := &accountFacts{}
-	err = r.get(copiesAPI+"/connections/"+escape(id), nil, f)
-	if missing(err, http.StatusNotFound) {
-		f, err = &accountFacts{Failure: r.t("This server does not look into keys. Select data shows for each resource whether it can be read.")}, nil
-	}
+	err = r.get(copiesAPI+"/connections/"+escape(id)+"/account", nil, f)
 	if refused, ok := errors.AsType[*gateway.Failure](err); ok && refused.Status < http.StatusInternalServerError {
 		f, err = &accountFacts{Failure: refused.Detail}, nil
 	}

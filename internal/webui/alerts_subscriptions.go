@@ -252,7 +252,7 @@ func (r *request) changeAlert() error {
 	body, wrong := r.readAlert(&s)
 	s.Version = r.form("version")
 	if len(wrong) == 0 {
-		_, err := r.call(call{
+		err := r.call(call{
 			Method: http.MethodPatch, Path: alertAPI + "/subscriptions/" + escape(s.ID), Body: body, Header: http.Header{"If-Match": {strconv.Quote(s.Version)}},
 		}, nil)
 		if err == nil {

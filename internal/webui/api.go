@@ -27,51 +27,41 @@ type call struct {
 	Body   any         // sent as JSON; a []byte as it is; nil for none
 }
 
-// A reply is what a call came to, other than a failure.
-type reply struct {
-	Status int
-	Header http.Header
-	Body   []byte
-}
-
 // get asks the API, and decodes the answer into out unless that is nil.
 func (r *request) get(path string, query url.Values, out any) error {
-	_, err := r.call(call{Path: path, Query: query}, out)
-	return err
+	return r.call(call{Path: path, Query: query}, out)
 }
 
 // send changes something by the API.
 func (r *request) send(method, path string, body, out any) error {
-	_, err := r.call(call{Method: method, Path: path, Body: body}, out)
-	return err
+	return r.call(call{Method: method, Path: path, Body: body}, out)
 }
 
 // call calls the API as whoever is signed in. What the API refuses is a
 // *gateway.Failure.
-func (r *request) call(c call, out any) (reply, error) {
+func (r *request) call(c call, out any) error {
 	req, err := r.prepare(c)
 	if err != nil {
-		return reply{}, err
+		return err
 	}
 	var failure *gateway.Failure
 	w := &kept{header: http.Header{}}
 	r.ui.API.ServeHTTP(w, req.WithContext(gateway.Heard(req.Context(), &failure)))
 	w.WriteHeader(http.StatusOK) // where nothing was written
-	got := reply{Status: w.status, Header: w.header, Body: w.body.Bytes()}
 	switch {
 	case failure != nil:
-		return got, failure
-	case got.Status >= http.StatusBadRequest:
-		return got, gateway.Fail(got.Status, "", http.StatusText(got.Status), "%s", bytes.TrimSpace(got.Body))
-	case out == nil || len(got.Body) == 0:
-		return got, nil
+		return failure
+	case w.status >= http.StatusBadRequest:
+		return gateway.Fail(w.status, "", http.StatusText(w.status), "%s", bytes.TrimSpace(w.body.Bytes()))
+	case out == nil || w.body.Len() == 0:
+		return nil
 	}
-	d := json.NewDecoder(bytes.NewReader(got.Body))
+	d := json.NewDecoder(&w.body)
 	d.UseNumber()
 	if err := d.Decode(out); err != nil {
-		return got, fmt.Errorf("the answer to %s: %w", c.Path, err)
+		return fmt.Errorf("the answer to %s: %w", c.Path, err)
 	}
-	return got, nil
+	return nil
 }
 
 func (r *request) prepare(c call) (*http.Request, error) {

@@ -75,7 +75,7 @@ func TestBrowserWorkflow(t *testing.T) {
 	p.Select("#lang", "ko")
 	p.WaitText("h1", "소스")
 	p.Click(".nav-button")
-	p.WaitText("#sidenav", "모니터링")
+	p.WaitText("#sidenav", "데이터 세트")
 	seen(t, p, "sources-ko")
 	p.Click(".topbar-end .menu summary")
 	p.Select("#lang", "en")

@@ -24,7 +24,8 @@ func TestFlowPage(t *testing.T) {
 			t.Errorf("the page of the dataflow lacks %q: %s", want, body)
 		}
 	}
-	id := strings.SplitN(strings.SplitN(body, "/ui/dataflows/"+flow+"/runs/", 2)[1], `"`, 2)[0]
+	_, id, _ := strings.Cut(body, "/ui/dataflows/"+flow+"/runs/")
+	id, _, _ = strings.Cut(id, `"`)
 	body = v.page("/ui/dataflows/" + flow + "/runs/" + id)
 	for _, want := range []string{id, ">150<", "Success"} {
 		if !strings.Contains(body, want) {

@@ -86,7 +86,7 @@ func (r *request) changeFlowSchedule() error {
 			times["backfill"] = s.Backfill
 		}
 	}
-	_, err = r.call(call{
+	err = r.call(call{
 		Method: http.MethodPatch, Path: flowAPI + "/flows/" + escape(v.Flow.ID), Header: http.Header{"If-Match": {v.Etag}},
 		Body: []any{map[string]any{"op": "replace", "path": "/scheduleParams", "value": times}},
 	}, nil)

@@ -257,7 +257,7 @@ func (r *request) mappingView(d *draft, rules []rule) (*mappingView, error) {
 		return nil, err
 	}
 	var structure *jsondoc.Object
-	_, err = r.call(call{
+	err = r.call(call{
 		Path:   registryAPI + "/tenant/schemas/" + escape(schema),
 		Header: http.Header{"Accept": {"application/vnd.adobe.xed-full+json; version=1"}},
 	}, &structure)

@@ -18,10 +18,9 @@ type navItem struct {
 
 var navigation = []navItem{
 	{Path: "/sources", Title: "Sources", Icon: "source", need: []string{"view-sources"}},
-	{Path: "/monitoring", Title: "Monitoring", Icon: "monitor", need: []string{"view-monitoring-dashboard", "view-sources"}},
+	{Path: "/copies", Title: "Copies of accounts", Icon: "monitor", need: []string{"view-sources"}},
 	{Path: "/datasets", Title: "Datasets", Icon: "dataset", need: []string{"view-datasets"}},
 	{Path: "/schemas", Title: "Schemas", Icon: "schema", need: []string{"view-schemas"}},
-	{Path: "/sql", Title: "Queries", Icon: "sql", need: []string{"view-datasets"}},
 	{Path: "/alerts", Title: "Alerts", Icon: "alert", need: []string{"view-alerts"}},
 	{Path: "/access", Title: "Access", Icon: "key", need: []string{"view-sources", "view-user-activity-log"}},
 }

@@ -69,7 +69,7 @@ func (r *request) allSchemas() ([]schemaItem, error) {
 				Next *string `json:"next"`
 			} `json:"_page"`
 		}
-		_, err := r.call(call{
+		err := r.call(call{
 			Path: registryAPI + "/tenant/schemas", Query: query, Header: http.Header{"Accept": {"application/vnd.adobe.xed+json"}},
 		}, &got)
 		if err != nil {

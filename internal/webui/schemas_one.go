@@ -90,7 +90,7 @@ func (r *request) showSchema() error {
 // schemaDoc returns a schema by its id, or by the other one.
 func (r *request) schemaDoc(id string) (*schemaDoc, error) {
 	s := new(schemaDoc)
-	_, err := r.call(call{
+	err := r.call(call{
 		Path: registryAPI + "/tenant/schemas/" + escape(id), Header: http.Header{"Accept": {"application/vnd.adobe.xed-full-desc+json; version=1"}},
 	}, s)
 	if err != nil {

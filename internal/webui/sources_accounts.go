@@ -126,7 +126,7 @@ func (r *request) changeAccount() error {
 	if token != "" {
 		ops = append(ops, map[string]any{"op": "add", "path": "/auth/params/accessToken", "value": token})
 	}
-	_, err = r.call(call{
+	err = r.call(call{
 		Method: http.MethodPatch, Path: flowAPI + "/connections/" + escape(c.ID), Body: ops, Header: http.Header{"If-Match": {r.form("etag")}},
 	}, nil)
 	if err != nil {

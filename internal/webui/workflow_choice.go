@@ -79,7 +79,7 @@ func (r *request) schemas(text, chosen string) (choices, error) {
 			} `json:"meta:registryMetadata"`
 		} `json:"results"`
 	}
-	_, err := r.call(call{
+	err := r.call(call{
 		Path: registryAPI + "/tenant/schemas", Query: url.Values{"orderby": {"-updated"}, "limit": {"500"}},
 		Header: http.Header{"Accept": {"application/vnd.adobe.xed+json"}},
 	}, &got)

@@ -37,7 +37,7 @@ func (r *request) make(d *draft, what string, body any) (id string, err error) {
 	if what == madeSchema {
 		header.Set("Accept", "application/vnd.adobe.xed+json; version=1")
 	}
-	if _, err := r.call(call{Method: http.MethodPost, Path: madeIn[what], Body: text, Header: header}, &answer); err != nil {
+	if err := r.call(call{Method: http.MethodPost, Path: madeIn[what], Body: text, Header: header}, &answer); err != nil {
 		return "", err
 	}
 	if id, err = madeID(what, answer); err != nil {
@@ -80,7 +80,7 @@ func (r *request) there(what, id string) (bool, error) {
 	if what == madeSchema {
 		header.Set("Accept", "application/vnd.adobe.xed+json; version=1")
 	}
-	_, err := r.call(call{Path: madeIn[what] + "/" + escape(id), Header: header}, nil)
+	err := r.call(call{Path: madeIn[what] + "/" + escape(id), Header: header}, nil)
 	if missing(err, http.StatusNotFound) {
 		return false, nil
 	}
@@ -135,7 +135,7 @@ func (r *request) registered(collection, title string) (string, error) {
 			Title string `json:"title"`
 		} `json:"results"`
 	}
-	_, err := r.call(call{Path: registryAPI + "/tenant/" + collection, Header: http.Header{"Accept": {"application/vnd.adobe.xed-id+json"}}}, &got)
+	err := r.call(call{Path: registryAPI + "/tenant/" + collection, Header: http.Header{"Accept": {"application/vnd.adobe.xed-id+json"}}}, &got)
 	for _, one := range got.Results {
 		if one.Title == title {
 			return one.ID, nil

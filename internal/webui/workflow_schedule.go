@@ -1,7 +1,6 @@
 package webui
 
 import (
-	"net/http"
 	"net/url"
 	"strconv"
 	"time"
@@ -185,15 +184,11 @@ func (r *request) forecast(connection, resource string) error {
 		return r.part("workflow_schedule", "forecast", forecast{Failure: r.t("The interval is a whole number from 1 on.")})
 	}
 	f := forecast{Once: unit == 0}
-	query := url.Values{"connectionId": {connection}, "resource": {resource}, "everySeconds": {strconv.FormatInt(int64(unit/time.Second)*int64(n), 10)}}
-	if f.Once {
-		query.Set("everySeconds", "0")
-	}
-	switch err := r.get(copiesAPI+"/forecast", query, &f); {
-	case missing(err, http.StatusNotFound):
-		f.Failure = r.t("this server does not count reads ahead.")
-	case err != nil:
-		f.Failure = r.fault(err).Text
+	if !f.Once {
+		query := url.Values{"connectionId": {connection}, "resources": {resource}, "frequency": {r.query("frequency")}, "interval": {strconv.Itoa(n)}}
+		if err := r.get(copiesAPI+"/forecast", query, &f); err != nil {
+			f.Failure = r.fault(err).Text
+		}
 	}
 	return r.part("workflow_schedule", "forecast", f)
 }
