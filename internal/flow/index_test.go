@@ -70,7 +70,7 @@ func TestIndexOfOldDatabase(t *testing.T) {
 				user = viewer(w)
 			}
 			for _, path := range []string{"/flows", "/runs"} {
-				same(rt, t, w, plain, user, path+"?"+values.Encode())
+				same(t, rt, w, plain, user, path+"?"+values.Encode())
 			}
 		})
 	})
@@ -97,7 +97,7 @@ func scans(t *testing.T, w *world, name string) *gatewaytest.Server {
 }
 
 // same asks both services for all pages of a list.
-func same(rt *rapid.T, t *testing.T, w *world, plain *gatewaytest.Server, user access.Principal, path string) {
+func same(t *testing.T, rt *rapid.T, w *world, plain *gatewaytest.Server, user access.Principal, path string) {
 	for path != "" {
 		got, want := w.server.With(t).As(user, "GET", base+path, nil), plain.With(t).As(user, "GET", base+path, nil)
 		if got.Status != want.Status || got.Status >= 500 {
