@@ -30,6 +30,9 @@ const (
 type population struct {
 	flows, runs, accounts int
 	every                 time.Duration // between two runs, the last one of which was now
+	// rounds is how many times each call is made, one after the other; 0 for calls at
+	// apiRate.
+	rounds int
 }
 
 // A stock is what of a population calls name.
@@ -66,7 +69,7 @@ func (b *bench) api(ctx context.Context) error {
 
 // lists measures what pages of the user interface ask for.
 func (b *bench) lists(ctx context.Context) error {
-	return b.reads(ctx, "lists", population{flows: 500, runs: 50_000, accounts: 20, every: 30 * 24 * time.Hour / 50_000}, func(s *stock) []string {
+	return b.reads(ctx, "lists", population{flows: 500, runs: 50_000, accounts: 20, every: 30 * 24 * time.Hour / 50_000, rounds: 100}, func(s *stock) []string {
 		var paths []string
 		for _, path := range []string{
 			"/flows?limit=100&orderby=name", "/flows?limit=100&orderby=-name&property=state==enabled", "/runs?limit=25&property=flowId==" + s.flow,
@@ -88,8 +91,8 @@ func (b *bench) lists(ctx context.Context) error {
 }
 
 // reads measures calls over HTTP, with a population that was put there before.
-// Calls come at a steady rate, whether or not earlier ones were answered, and what
-// each takes is counted from when it was due.
+// Those of a rate come whether or not earlier ones were answered, and what each
+// takes is counted from when it was due.
 func (b *bench) reads(ctx context.Context, name string, p population, calls func(s *stock) []string) error {
 	dir := filepath.Join(b.tmp, name)
 	_, stop, err := b.serve(ctx, "", dir) // makes the installation
@@ -116,26 +119,36 @@ func (b *bench) reads(ctx context.Context, name string, p population, calls func
 	var wg sync.WaitGroup
 	var failed error
 	order := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same calls each time
+	call := func(due time.Time, which int) {
+		err := c.read(ctx, paths[which])
+		mu.Lock()
+		defer mu.Unlock()
+		took[which] = append(took[which], time.Since(due))
+		if err != nil {
+			failed = err
+		}
+	}
+	fmt.Printf("\nReads of %d dataflows and %d runs", p.flows, p.runs)
 	begun := time.Now()
-	for i := range int(apiTime/time.Second) * apiRate {
-		due := begun.Add(time.Duration(i) * time.Second / apiRate)
-		time.Sleep(time.Until(due))
-		which := order.IntN(len(paths))
-		wg.Go(func() {
-			err := c.read(ctx, paths[which])
-			mu.Lock()
-			defer mu.Unlock()
-			took[which] = append(took[which], time.Since(due))
-			if err != nil {
-				failed = err
-			}
-		})
+	if p.rounds == 0 {
+		fmt.Printf(", %d calls a second for %s", apiRate, apiTime)
+		for i := range int(apiTime/time.Second) * apiRate {
+			due := begun.Add(time.Duration(i) * time.Second / apiRate)
+			time.Sleep(time.Until(due))
+			which := order.IntN(len(paths))
+			wg.Go(func() { call(due, which) })
+		}
+	}
+	for range p.rounds {
+		for _, which := range order.Perm(len(paths)) {
+			call(time.Now(), which)
+		}
 	}
 	wg.Wait()
 	if failed != nil {
 		return failed
 	}
-	fmt.Printf("\nReads of %d dataflows and %d runs, %d calls a second for %s\n\n", p.flows, p.runs, apiRate, apiTime)
+	fmt.Print("\n\n")
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "GET\tcalls\tp50\tp99\tlongest")
 	for i, path := range append(paths, "all") {

@@ -6,7 +6,7 @@
 //	go run ./bench -only cpu       CPU and memory per object, without limits
 //	go run ./bench -only webhook   from a webhook to the row in `query`
 //	go run ./bench -only api       reads of 1,000 dataflows and 10,000 runs over HTTP, under load
-//	go run ./bench -only lists     what pages ask for, with 500 dataflows and 50,000 runs, over HTTP, under load
+//	go run ./bench -only lists     what pages ask for, with 500 dataflows and 50,000 runs, over HTTP
 //	go run ./bench -only long      lives of accounts, copied through faults and kills, compared at the end
 //
 // The floor is what the limits allow: the larger of all requests over the global

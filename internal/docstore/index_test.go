@@ -105,7 +105,7 @@ func TestIndexAgreesWithModel(t *testing.T) {
 				p.Where = append(p.Where, docstore.Condition{Column: c, Op: rapid.SampledFrom([]string{"=", "<>", "<", "<=", ">", ">="}).Draw(rt, "op"), Number: rapid.Int64Range(-2, 3).Draw(rt, "than")})
 			}
 			limit := rapid.IntRange(0, 3).Draw(rt, "limit")
-			bucket := rapid.SampledFrom([]time.Duration{docstore.DayStep, 3 * docstore.DayStep}).Draw(rt, "bucket").Milliseconds()
+			bucket := rapid.SampledFrom([]time.Duration{docstore.Daily, 3 * docstore.Daily}).Draw(rt, "bucket").Milliseconds()
 			for s, docs := range want {
 				checkIndex(t, rt, reader, s, docs, p, limit, bucket)
 			}
@@ -123,7 +123,7 @@ func checkIndex(t *testing.T, rt *rapid.T, db *docstore.DB, s docstore.Scope, do
 			rt.Fatal(err)
 		}
 		e.ID, e.Parent, e.Created = id, d.Parent, d.Created.UnixMilli()
-		if e.At >= first.Milliseconds() && e.At < last.Milliseconds()+docstore.DayStep.Milliseconds() && e.Parent != "q" {
+		if e.At >= first.Milliseconds() && e.At < last.Milliseconds()+docstore.Daily.Milliseconds() && e.Parent != "q" {
 			of, at := perParent[e.Parent], perTime[e.At/bucket*bucket]
 			of.Parent, at.At = e.Parent, e.At/bucket*bucket
 			for _, sum := range []*docstore.Total{&of, &at} {
@@ -186,7 +186,7 @@ func checkIndex(t *testing.T, rt *rapid.T, db *docstore.DB, s docstore.Scope, do
 			}
 		}
 		spans := []docstore.Span{
-			{Step: docstore.HourStep, From: time.Unix(0, 0).Add(first), To: time.Unix(0, 0).Add(last)}, {Step: docstore.DayStep, From: time.Unix(0, 0).Add(last), To: time.Unix(0, 0).Add(last + docstore.DayStep)},
+			{Step: docstore.Hourly, From: time.Unix(0, 0).Add(first), To: time.Unix(0, 0).Add(last)}, {Step: docstore.Daily, From: time.Unix(0, 0).Add(last), To: time.Unix(0, 0).Add(last + docstore.Daily)},
 		}
 		of, err := tx.TotalsOf(s, "k", spans, []string{"", "p"})
 		if err != nil {

@@ -9,8 +9,8 @@ import (
 
 // Steps are the spans of time that are added up, in UTC.
 const (
-	HourStep = time.Hour
-	DayStep  = 24 * time.Hour
+	Hourly = time.Hour
+	Daily  = 24 * time.Hour
 )
 
 // A Total is what was added up of documents.
@@ -26,7 +26,7 @@ func (t *Tx) recount(s Scope, kind string, old, e Entry) error {
 	if old.At == e.At && old.Parent == e.Parent && old.Sum == e.Sum {
 		return nil
 	}
-	for _, step := range []time.Duration{HourStep, DayStep} {
+	for _, step := range []time.Duration{Hourly, Daily} {
 		if err := t.add(s, kind, step.Milliseconds(), old, -1); err != nil {
 			return err
 		}
@@ -56,7 +56,7 @@ func (t *Tx) add(s Scope, kind string, step int64, e Entry, sign int64) error {
 	return err
 }
 
-// A Span asks for totals: of the steps, HourStep or DayStep, that begin in From ≤ t < To.
+// A Span asks for totals: of the steps, Hourly or Daily, that begin in From ≤ t < To.
 type Span struct {
 	Step     time.Duration
 	From, To time.Time
@@ -100,11 +100,9 @@ func (t *Tx) totals(what, by string, s Scope, kind string, spans []Span, parents
 	if parents != nil && len(parents) == 0 {
 		return nil
 	}
-	var sums strings.Builder
-	for _, c := range []string{"n", "s0", "s1", "s2", "s3", "s4", "s5"} {
-		sums.WriteString(", cast(sum(" + c + ") as bigint)")
-	}
-	query := "select " + what + sums.String() + " from doc_sum where org = ? and sandbox = ? and kind = ? and step = ? and at >= ? and at < ?"
+	query := "select " + what + `, cast(sum(n) as bigint), cast(sum(s0) as bigint), cast(sum(s1) as bigint), cast(sum(s2) as bigint),
+		cast(sum(s3) as bigint), cast(sum(s4) as bigint), cast(sum(s5) as bigint)`
+	query += " from doc_sum where org = ? and sandbox = ? and kind = ? and step = ? and at >= ? and at < ?"
 	if parents != nil {
 		query += " and parent in (?" + strings.Repeat(", ?", len(parents)-1) + ")"
 	}

@@ -17,8 +17,8 @@ import (
 const (
 	usualLimit = 25
 	maxLimit   = 100
-	maxHours   = 31 * docstore.DayStep  // by hour
-	maxDays    = 400 * docstore.DayStep // by day
+	maxHours   = 31 * docstore.Daily  // by hour
+	maxDays    = 400 * docstore.Daily // by day
 )
 
 // known refuses parameters that a call has not.
@@ -135,11 +135,11 @@ func readSummary(values url.Values, now time.Time) (q Summary, err error) {
 	long := q.To.Sub(q.From)
 	switch bucket := values.Get("bucket"); {
 	case bucket == "hour" && long > maxHours:
-		return q, problem.Errorf(problem.Invalid, "bucket: by hour for at most %d days; ask by day", maxHours/docstore.DayStep)
-	case bucket == "hour", bucket == "" && long <= 49*docstore.HourStep: // two days that begin in the middle of an hour
-		q.Bucket = docstore.HourStep
+		return q, problem.Errorf(problem.Invalid, "bucket: by hour for at most %d days; ask by day", maxHours/docstore.Daily)
+	case bucket == "hour", bucket == "" && long <= 49*docstore.Hourly: // two days that begin in the middle of an hour
+		q.Bucket = docstore.Hourly
 	case bucket == "day", bucket == "":
-		q.Bucket = docstore.DayStep
+		q.Bucket = docstore.Daily
 	default:
 		return q, problem.Errorf(problem.Invalid, "bucket: %q is neither hour nor day", bucket)
 	}
@@ -148,14 +148,14 @@ func readSummary(values url.Values, now time.Time) (q Summary, err error) {
 
 // between reads the time that is asked about, in full hours.
 func between(values url.Values, now time.Time) (from, to time.Time, err error) {
-	back := docstore.DayStep
+	back := docstore.Daily
 	switch last := values.Get("last"); {
 	case last != "" && (values.Has("from") || values.Has("to")):
 		return from, to, problem.Errorf(problem.Invalid, "last: it can't be asked for together with from and to")
 	case last == "7d":
-		back = 7 * docstore.DayStep
+		back = 7 * docstore.Daily
 	case last == "30d":
-		back = 30 * docstore.DayStep
+		back = 30 * docstore.Daily
 	case last != "" && last != "24h":
 		return from, to, problem.Errorf(problem.Invalid, "last: %q is none of 24h, 7d, 30d", last)
 	}
@@ -171,12 +171,12 @@ func between(values url.Values, now time.Time) (from, to time.Time, err error) {
 			return from, to, err
 		}
 	}
-	from, to = from.UTC().Truncate(docstore.HourStep), to.UTC().Add(docstore.HourStep-1).Truncate(docstore.HourStep)
+	from, to = from.UTC().Truncate(docstore.Hourly), to.UTC().Add(docstore.Hourly-1).Truncate(docstore.Hourly)
 	switch {
 	case !from.Before(to):
 		return from, to, problem.Errorf(problem.Invalid, "from: it does not lie before to")
 	case to.Sub(from) > maxDays:
-		return from, to, problem.Errorf(problem.Invalid, "from: it lies more than %d days before to", maxDays/docstore.DayStep)
+		return from, to, problem.Errorf(problem.Invalid, "from: it lies more than %d days before to", maxDays/docstore.Daily)
 	}
 	return from, to, nil
 }

@@ -38,7 +38,7 @@ func countsOf(e flow.Ended) counts {
 // A Summary asks what runs came to that ended in a time. From and To lie on hours.
 type Summary struct {
 	From, To time.Time
-	Bucket   time.Duration // docstore.HourStep or docstore.DayStep
+	Bucket   time.Duration // docstore.Hourly or docstore.Daily
 	// Connection and Flow, if set, ask for an account's flows, and for one flow.
 	Connection, Flow string
 	// Failures asks for flows alone that had a failed run or a failed record.
@@ -89,13 +89,13 @@ type summary struct {
 // spans returns what is to be read: whole days by day, where nobody asks for
 // hours, and the rest by hour.
 func (q *Summary) spans() []docstore.Span {
-	from, to := q.From.Truncate(docstore.HourStep), q.To.Truncate(docstore.HourStep)
-	first, last := from.Add(docstore.DayStep-1).Truncate(docstore.DayStep), to.Truncate(docstore.DayStep)
-	if q.Bucket == docstore.HourStep || !first.Before(last) {
-		return []docstore.Span{{Step: docstore.HourStep, From: from, To: to}}
+	from, to := q.From.Truncate(docstore.Hourly), q.To.Truncate(docstore.Hourly)
+	first, last := from.Add(docstore.Daily-1).Truncate(docstore.Daily), to.Truncate(docstore.Daily)
+	if q.Bucket == docstore.Hourly || !first.Before(last) {
+		return []docstore.Span{{Step: docstore.Hourly, From: from, To: to}}
 	}
 	return []docstore.Span{
-		{Step: docstore.HourStep, From: from, To: first}, {Step: docstore.DayStep, From: first, To: last}, {Step: docstore.HourStep, From: last, To: to},
+		{Step: docstore.Hourly, From: from, To: first}, {Step: docstore.Daily, From: first, To: last}, {Step: docstore.Hourly, From: last, To: to},
 	}
 }
 
@@ -117,7 +117,7 @@ func (s *Service) Summary(ctx context.Context, c access.Caller, q Summary) (*sum
 		asked = nil // all, which is quicker to find
 	}
 	a := &summary{From: q.From.UnixMilli(), To: q.To.UnixMilli(), Bucket: "hour", Series: []point{}}
-	if q.Bucket == docstore.DayStep {
+	if q.Bucket == docstore.Daily {
 		a.Bucket = "day"
 	}
 	// Where failures alone are asked for, the numbers are those of their flows.
