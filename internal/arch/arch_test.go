@@ -49,6 +49,8 @@ var rules = rulebook{
 		"internal/sqlstore": {"internal/dataset", "internal/problem"},
 		"internal/duck":     {"internal/problem"},
 		"internal/exposure": {"internal/atomicfile", "internal/problem"},
+		// Experiments, without who keeps and asks for them.
+		"internal/experiment": {"internal/problem"},
 		// A Stripe that shares nothing with what reads it: else both could err alike.
 		"internal/stripesim": {"internal/money"},
 		// The edge to which Stripe sends.

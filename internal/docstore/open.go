@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"net/url"
 	"strconv"
 	"strings"
@@ -90,23 +91,34 @@ func (db *DB) Close() error {
 // Ping says whether the database answers.
 func (db *DB) Ping(ctx context.Context) error { return db.sql.PingContext(ctx) }
 
-// attempts are made of a transaction that PostgreSQL could not put in order
-// with others.
-const attempts = 20
+// What PostgreSQL could not put in order with others is tried so often. The
+// pauses between, random so that those who collided part, are up to a millisecond at first and
+// at most longestPause: some five seconds in all, which a crowd at one document
+// needs on a slow machine.
+const (
+	attempts     = 50
+	longestPause = 200 * time.Millisecond
+)
 
 // Do runs fn in a transaction. It is as if no other ran meanwhile: where the
 // database can't make it so, fn is run again, so it must do nothing but what
 // its transaction does. An error of fn undoes all.
 func (db *DB) Do(ctx context.Context, fn func(*Tx) error) error {
-	var err error
+	pause := time.Millisecond
 	for range attempts {
-		err = db.once(ctx, fn)
+		err := db.once(ctx, fn)
 		var pg *pgconn.PgError
 		if !errors.As(err, &pg) || pg.Code != "40001" && pg.Code != "40P01" {
 			return err
 		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(rand.N(pause)):
+		}
+		pause = min(2*pause, longestPause)
 	}
-	return err
+	return db.once(ctx, fn)
 }
 
 // View runs fn in a transaction that writes nothing. It sees one state of the
