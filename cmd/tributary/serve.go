@@ -49,6 +49,8 @@ type serveCmd struct {
 type logFlags struct {
 	LogFormat string `enum:"text,json" default:"text" help:"Form of the log on standard error: ${enum}."`
 	Verbose   bool   `short:"v" help:"Log every request that is tried again, too."`
+
+	quiet bool // nothing but what went wrong
 }
 
 // issuerFlags name an issuer of tokens beside ourselves.
@@ -101,7 +103,10 @@ func (f *alertFlags) ways(out *guard.Outbound) (a control.Alerts, all []guard.De
 
 // Run serves the API and, with a Stripe key, keeps the copy up to date until
 // ctx is done.
-func (c *serveCmd) Run(ctx context.Context) error {
+func (c *serveCmd) Run(ctx context.Context) error { return c.run(ctx, func(*server.Server) {}) }
+
+// run is Run; it tells when there is a server to call.
+func (c *serveCmd) run(ctx context.Context, listening func(*server.Server)) error {
 	if c.Every < app.LeastEvery {
 		return &problem.Error{Kind: problem.Invalid, Detail: fmt.Sprintf("--every %s is less than a minute", c.Every), Advice: "Webhooks bring changes within seconds; see `tributary webhook --help`."}
 	}
@@ -137,6 +142,7 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	listening(srv)
 	err = c.serve(ctx, k, plane, srv)
 	return errors.Join(err, plane.Close(context.WithoutCancel(ctx)))
 }
@@ -226,8 +232,11 @@ func prefixes(flag string, texts []string) ([]netip.Prefix, error) {
 
 func (c *logFlags) log() *slog.Logger {
 	options := &slog.HandlerOptions{Level: slog.LevelInfo}
-	if c.Verbose {
+	switch {
+	case c.Verbose:
 		options.Level = slog.LevelDebug
+	case c.quiet:
+		options.Level = slog.LevelWarn
 	}
 	if c.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(os.Stderr, options))
