@@ -155,7 +155,7 @@ const (
 func (s *Service) HTTP() *gateway.Service {
 	view, manage := access.AnyOf(access.ViewSources, access.ManageSources), access.AnyOf(access.ManageSources)
 	return &gateway.Service{
-		Name: "copies", Base: base, Shape: shape,
+		Name: "copies", Base: base, Shape: gateway.Observability("COPIES-1000"),
 		Routes: []gateway.Route{
 			{Method: "GET", Path: "", Need: view, Handle: s.list},
 			{Method: "GET", Path: "/connections/{id}/account", Need: view, Handle: s.account},
@@ -167,20 +167,6 @@ func (s *Service) HTTP() *gateway.Service {
 			{Method: "POST", Path: "/{copy}/reconcile", Need: manage, MaxBody: maxBody, Handle: s.ask},
 			{Method: "GET", Path: "/{copy}/drift", Need: view, Handle: s.drift},
 		},
-	}
-}
-
-// shape is that of the other services of ours.
-func shape(f *gateway.Failure, _ string) any {
-	code, title := f.Code, f.Title
-	if code == "" {
-		code = "COPIES-1000-" + strconv.Itoa(f.Status)
-	}
-	if title == "" {
-		title = http.StatusText(f.Status)
-	}
-	return map[string]any{
-		"errorCode": code, "httpStatus": strings.ToUpper(strings.ReplaceAll(http.StatusText(f.Status), " ", "_")), "title": title, "details": []string{f.Detail},
 	}
 }
 

@@ -97,8 +97,6 @@ package monitor
 import (
 	"context"
 	"net/http"
-	"strconv"
-	"strings"
 
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/gateway"
@@ -113,24 +111,10 @@ func (s *Service) HTTP() *gateway.Service {
 		return gateway.Route{Method: http.MethodGet, Path: path, Need: need, Handle: handle}
 	}
 	return &gateway.Service{
-		Name: "monitor", Base: base, Shape: shape,
+		Name: "monitor", Base: base, Shape: gateway.Observability("MONITOR-1000"),
 		Routes: []gateway.Route{
 			get("/summary", s.summary), get("/flows", s.flows), get("/unfinished", s.unfinished), get("/next", s.next), get("/connections", s.connections), get("/counts", s.counts),
 		},
-	}
-}
-
-// shape is Observability's.
-func shape(f *gateway.Failure, _ string) any {
-	code, title := f.Code, f.Title
-	if code == "" {
-		code = "MONITOR-1000-" + strconv.Itoa(f.Status)
-	}
-	if title == "" {
-		title = http.StatusText(f.Status)
-	}
-	return map[string]any{
-		"errorCode": code, "httpStatus": strings.ToUpper(strings.ReplaceAll(http.StatusText(f.Status), " ", "_")), "title": title, "details": []string{f.Detail},
 	}
 }
 

@@ -56,13 +56,9 @@ func (s *Service) BNPL(ctx context.Context, c access.Caller, name string, p Para
 func (s *Service) HTTP() *gateway.Service {
 	need := access.AnyOf(access.ViewDatasets, access.ManageDatasets)
 	return &gateway.Service{
-		Name: "reports", Base: "/data/tributary/reports", Shape: shape,
+		Name: "reports", Base: "/data/tributary/reports", Shape: gateway.Observability("REPORTS-1000"),
 		Routes: []gateway.Route{{Method: "GET", Path: "/bnpl", Need: need, Handle: s.bnpl}},
 	}
-}
-
-func shape(f *gateway.Failure, requestID string) any {
-	return map[string]any{"type": "about:blank", "title": f.Title, "status": f.Status, "detail": f.Detail, "requestId": requestID}
 }
 
 var known = []string{"from", "to", "tz", "period", "currency", "country", "customer", "section", "rates", "convertTo", "copy", "format"}

@@ -93,27 +93,13 @@ const base = "/data/tributary/sql"
 func (s *Service) HTTP() *gateway.Service {
 	view := access.AnyOf(access.ViewDatasets, access.ManageDatasets)
 	return &gateway.Service{
-		Name: "sql", Base: base, Shape: shape,
+		Name: "sql", Base: base, Shape: gateway.Observability("SQL-1000"),
 		Routes: []gateway.Route{
 			{Method: "POST", Path: "", Need: view, MaxBody: 256 << 10, Handle: s.query},
 			{Method: "GET", Path: "/tables", Need: view, Handle: s.list},
 			{Method: "GET", Path: "/preview", Need: view, Handle: s.preview},
 			{Method: "GET", Path: "/engines", Need: view, Handle: s.engines},
 		},
-	}
-}
-
-// shape is Observability's, as of the other services of our own.
-func shape(f *gateway.Failure, _ string) any {
-	code, title := f.Code, f.Title
-	if code == "" {
-		code = "SQL-1000-" + strconv.Itoa(f.Status)
-	}
-	if title == "" {
-		title = http.StatusText(f.Status)
-	}
-	return map[string]any{
-		"errorCode": code, "httpStatus": strings.ToUpper(strings.ReplaceAll(http.StatusText(f.Status), " ", "_")), "title": title, "details": []string{f.Detail},
 	}
 }
 
