@@ -51,6 +51,8 @@ var rules = rulebook{
 		"internal/exposure": {"internal/atomicfile", "internal/problem"},
 		// Experiments, without who keeps and asks for them.
 		"internal/experiment": {"internal/problem"},
+		// Experiments as documents, and the keys for decisions.
+		"internal/trial": {"internal/access", "internal/docstore", "internal/experiment", "internal/gateway", "internal/problem"},
 		// A Stripe that shares nothing with what reads it: else both could err alike.
 		"internal/stripesim": {"internal/money"},
 		// The edge to which Stripe sends.
@@ -108,8 +110,8 @@ var rules = rulebook{
 
 		"internal/control": {
 			"internal/access", "internal/accessapi", "internal/alert", "internal/app", "internal/audit", "internal/catalog", "internal/copies", "internal/dataaccess", "internal/dataprep",
-			"internal/docstore", "internal/flow", "internal/gateway", "internal/guard", "internal/insights", "internal/intake", "internal/lake", "internal/monitor", "internal/problem", "internal/registry",
-			"internal/queue", "internal/report", "internal/runner", "internal/secret", "internal/source", "internal/sqlapi", "internal/sqlworker", "internal/tables", "internal/telemetry", "internal/webui", "internal/xdm",
+			"internal/docstore", "internal/exposure", "internal/flow", "internal/gateway", "internal/guard", "internal/insights", "internal/intake", "internal/lake", "internal/monitor", "internal/problem", "internal/registry",
+			"internal/queue", "internal/report", "internal/runner", "internal/secret", "internal/source", "internal/sqlapi", "internal/sqlworker", "internal/tables", "internal/telemetry", "internal/trial", "internal/webui", "internal/xdm",
 		},
 		"cmd/tributary": {
 			"internal/access", "internal/alert", "internal/guard", "internal/telemetry",

@@ -24,6 +24,7 @@ import (
 	"github.com/tributary-data/tributary/internal/dataaccess"
 	"github.com/tributary-data/tributary/internal/dataprep"
 	"github.com/tributary-data/tributary/internal/docstore"
+	"github.com/tributary-data/tributary/internal/exposure"
 	"github.com/tributary-data/tributary/internal/flow"
 	"github.com/tributary-data/tributary/internal/gateway"
 	"github.com/tributary-data/tributary/internal/guard"
@@ -39,6 +40,7 @@ import (
 	"github.com/tributary-data/tributary/internal/sqlworker"
 	"github.com/tributary-data/tributary/internal/tables"
 	"github.com/tributary-data/tributary/internal/telemetry"
+	"github.com/tributary-data/tributary/internal/trial"
 	"github.com/tributary-data/tributary/internal/webui"
 	"github.com/tributary-data/tributary/internal/xdm"
 )
@@ -102,6 +104,10 @@ type Plane struct {
 	Network  *guard.Service
 	Audit    *audit.Log
 	Alert    *alert.Service
+	Trials   *trial.Service
+	// Exposures are kept by the ids of sandboxes: a sandbox that is reset keeps its
+	// name alone, and other organisations have the same names.
+	Exposures *exposure.Log
 
 	options   Options
 	services  []*gateway.Service
@@ -132,6 +138,7 @@ func (c *Control) Serve(ctx context.Context, o Options) (_ *Plane, err error) {
 		return nil, err
 	}
 	p.limiter = guard.NewLimiter(o.Proxies, o.Rates, c.now)
+	p.Exposures = &exposure.Log{Dir: filepath.Join(c.dir, exposure.Folder), Now: c.now, Log: o.Log}
 	if err := p.build(ctx); err != nil {
 		return nil, err
 	}
@@ -201,6 +208,7 @@ func (p *Plane) build(ctx context.Context) error {
 	p.Access.Hooks = append(p.Access.Hooks, access.SandboxHook{Delete: p.forget, After: p.readopt})
 	p.Network = &guard.Service{DB: p.DB, Proxies: p.options.Proxies, Now: p.now, Log: p.options.Log, Egress: p.options.Egress}
 	p.Audit = &audit.Log{DB: p.DB, File: p.file, Now: p.now, Log: p.options.Log, Address: p.address}
+	p.Trials = &trial.Service{DB: p.DB, Now: p.now}
 	p.services = []*gateway.Service{
 		accessapi.AccessControl(p.Access), accessapi.Sandboxes(p.Access), accessapi.Members(p.Access),
 		p.Registry.HTTP(), p.Registry.NamespacesHTTP(),
@@ -210,6 +218,7 @@ func (p *Plane) build(ctx context.Context) error {
 		p.Prep.HTTP(), p.Intake.HTTP(), p.Flow.HTTP(), p.Network.HTTP(), p.Audit.HTTP(), p.Alert.HTTP(), p.Copies.HTTP(),
 		(&monitor.Service{Flows: p.Flow, Datasets: p.Catalog, Now: p.now}).HTTP(),
 		report.NewService(p.openCopy).HTTP(),
+		p.Trials.HTTP(),
 		p.sql().HTTP(),
 	}
 	return nil
@@ -217,6 +226,12 @@ func (p *Plane) build(ctx context.Context) error {
 
 // forget removes what a sandbox has outside of its documents.
 func (p *Plane) forget(ctx context.Context, s docstore.Scope) error {
+	if err := p.Trials.Forget(ctx, s); err != nil {
+		return err
+	}
+	if err := p.Exposures.Drop(ctx, s.Sandbox); err != nil {
+		return err
+	}
 	if err := p.Flow.Forget(ctx, s); err != nil {
 		return err
 	}
@@ -385,6 +400,9 @@ func (p *Plane) Close(ctx context.Context) error {
 	}
 	if p.Hooks != nil {
 		errs = append(errs, p.Hooks.Close())
+	}
+	if p.Exposures != nil {
+		errs = append(errs, p.Exposures.Close())
 	}
 	if p.queries != nil {
 		p.queries.Close()
