@@ -91,6 +91,14 @@ import (
 //
 // One item of the list.
 //
+// # GET /{copy}/budget
+//
+// How fast the account is read, and what of its read allocation is left. Nothing is
+// asked of Stripe. "rate" and "budget" are those of /connections/{id}/account; the
+// first is left out where no base connection opens the account.
+//
+//	{"copy": "acct_1Abc-test", "rate": {…}, "budget": {…}}
+//
 // # GET /{copy}/quarantine?resource=…&limit=50&start=…
 //
 // What could not become a row; limit 1 to 500. Ordered by resource, id and text, so
@@ -161,6 +169,7 @@ func (s *Service) HTTP() *gateway.Service {
 			{Method: "GET", Path: "/connections/{id}/account", Need: view, Handle: s.account},
 			{Method: "GET", Path: "/forecast", Need: view, Handle: s.foresee},
 			{Method: "GET", Path: "/{copy}", Need: view, Handle: s.one},
+			{Method: "GET", Path: "/{copy}/budget", Need: view, Handle: s.budget},
 			{Method: "GET", Path: "/{copy}/quarantine", Need: view, Handle: s.quarantine},
 			{Method: "POST", Path: "/{copy}/quarantine/replay", Need: manage, MaxBody: maxBody, Handle: s.replay},
 			{Method: "GET", Path: "/{copy}/reconcile", Need: view, Handle: s.state},
@@ -210,6 +219,14 @@ func (s *Service) list(ctx context.Context, c *gateway.Call) (*gateway.Answer, e
 
 func (s *Service) one(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
 	v, err := s.Copy(ctx, c.Caller, c.Var("copy"))
+	if err != nil {
+		return nil, err
+	}
+	return gateway.OK(v), nil
+}
+
+func (s *Service) budget(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
+	v, err := s.Reads(ctx, c.Caller, c.Var("copy"))
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,7 @@ package monitor
 //	search        a part of the name, whatever its case
 //	state         enabled, disabled, draft; several with commas between them, as below
 //	badge         success, completedWithErrors, failed, processing, disabled, draft, new
-//	connectionId, resource, datasetId
+//	flowId, connectionId, resource, datasetId
 //	sort          name, created, lastRun, nextRun, account, resource or status; -name the other way; usually -created
 //	start, limit
 //
@@ -54,7 +54,7 @@ package monitor
 //
 // # GET /unfinished
 //
-// Runs that have not ended, the newest first; limit.
+// Runs that have not ended, the newest first; limit. With flowId, of one dataflow.
 //
 //	{"total": 1, "items": [{"runId": "…", "flowId": "…", "flow": "Charges", "kind": "on-demand", "worked": true, "created": …, "started": …,
 //	   "recordsRead": 500, "recordsIngested": 480, "recordsFailed": 0, "recordsSkipped": 20, "recordsDeleted": 0,
@@ -65,7 +65,7 @@ package monitor
 // # GET /next
 //
 // What is due next, the earliest first; start, limit. What was due before now
-// waits for the run before it, or for a worker.
+// waits for the run before it, or for a worker. With flowId, of one dataflow.
 //
 //	{"total": 300, "start": 0, "items": [{"flowId": "…", "flow": "Charges", "connectionId": "…", "account": "Shop", "resource": "charges", "at": 1709686800000, "hastened": false}]}
 //
@@ -75,7 +75,7 @@ package monitor
 //
 // Accounts as their list shows them.
 //
-//	search  a part of the name, whatever its case
+//	search  a part of the name or of the description, whatever its case
 //	specId  of a connection spec
 //	sort    name, created or dataflows; -name the other way; usually -created
 //	start, limit

@@ -71,7 +71,7 @@ func (r *request) flowDetail() (*flowDetail, error) {
 // activityView is what the page of a dataflow shows.
 type activityView struct {
 	Flow     *flowDetail
-	Row      flowRow
+	Row      *flowRow
 	Title    string // of the frequency
 	Days     int    // of runs: 7 or 30
 	Runs     []flowRun
@@ -99,26 +99,21 @@ func (r *request) showActivity() error {
 			}
 		}
 	}
+	// The dataflow first: what it says of its last run is then not newer than what the
+	// list of runs does.
+	if v.Row, err = r.flowRow(f.ID); err != nil {
+		return err
+	}
 	if err := r.activity(v); err != nil {
 		return err
 	}
 	if v.Fragment {
 		return r.part("flow", "activity", v)
 	}
-	var accounts []baseConnection
-	if err := r.items("/connections", url.Values{}, &accounts); err != nil {
-		return err
-	}
-	row, err := r.flowRow(&f.flowItem, accounts)
-	if err != nil {
-		return err
-	}
-	row.Status, row.Tone = v.Row.Status, v.Row.Tone
-	v.Row = row
 	return r.show("flow", v)
 }
 
-// activity reads a page of the dataflow's runs, and says how it is.
+// activity reads a page of the dataflow's runs.
 func (r *request) activity(v *activityView) error {
 	since := r.ui.Now().Add(-time.Duration(v.Days) * 24 * time.Hour).UnixMilli()
 	query := url.Values{
@@ -150,27 +145,6 @@ func (r *request) activity(v *activityView) error {
 			return err
 		}
 		v.Older = "?" + url.Values{"days": {days}, "next": {next.Query().Get("continuationToken")}}.Encode()
-	}
-	return r.flowBadge(v)
-}
-
-// flowBadge says how a dataflow is, by its state and its last run.
-func (r *request) flowBadge(v *activityView) error {
-	f := v.Flow
-	v.Row.Status, v.Row.Tone = flowStatus(f.State, "")
-	if f.LastRun == nil {
-		return nil
-	}
-	last, err := r.flowRun(f.LastRun.ID)
-	if missing(err, http.StatusNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	v.Busy = last.Busy()
-	if f.State == "enabled" {
-		v.Row.Status, v.Row.Tone = last.Badge(), last.Tone()
 	}
 	return nil
 }
