@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 	"github.com/tributary-data/tributary/internal/server"
 	"github.com/tributary-data/tributary/internal/stripe"
 	"github.com/tributary-data/tributary/internal/telemetry"
+	"github.com/tributary-data/tributary/internal/webui"
 )
 
 type serveCmd struct {
@@ -59,6 +61,30 @@ type issuerFlags struct {
 	Audience  string            `name:"oidc-audience" env:"TRIBUTARY_OIDC_AUDIENCE" placeholder:"NAME" help:"What its tokens for this server have in aud."`
 	RoleClaim string            `name:"oidc-role-claim" env:"TRIBUTARY_OIDC_ROLE_CLAIM" placeholder:"CLAIM" help:"Where its tokens say what their user is: groups, realm_access.roles."`
 	Roles     map[string]string `name:"oidc-roles" env:"TRIBUTARY_OIDC_ROLES" placeholder:"CLAIM=ROLE;…" help:"Roles here by what stands in that claim."`
+	// People sign in on the pages as a client of the issuer's.
+	SignInClient string   `name:"oidc-client-id" env:"TRIBUTARY_OIDC_CLIENT_ID" placeholder:"ID" help:"This server as a client of the issuer: people sign in there to use the pages. The secret of a confidential client stands in TRIBUTARY_OIDC_CLIENT_SECRET."`
+	SignInScopes []string `sep:"," name:"oidc-scopes" env:"TRIBUTARY_OIDC_SCOPES" placeholder:"SCOPE,…" help:"Scopes to ask for beside openid, so that the tokens have the audience and the claim."`
+	PublicURL    string   `name:"public-url" env:"TRIBUTARY_PUBLIC_URL" placeholder:"URL" help:"Where browsers reach this server (https://tributary.example.com), to which the issuer sends them back; its path there is /ui/signin/callback."`
+	IssuerHosts  []string `sep:"," name:"oidc-hosts" env:"TRIBUTARY_OIDC_HOSTS" placeholder:"HOST,…" help:"Other hosts of the issuer's, where its keys are or its tokens are got (of Google: oauth2.googleapis.com,www.googleapis.com)."`
+}
+
+// issuer returns the issuer that the flags name, nil for none. Listening is
+// where browsers reach the server unless --public-url says.
+func (f *issuerFlags) issuer(listening string, client *http.Client) (*access.OIDC, error) {
+	if f.Issuer == "" {
+		if f.SignInClient != "" {
+			return nil, problem.Errorf(problem.Invalid, "--oidc-client-id needs --oidc-issuer")
+		}
+		return nil, nil //nolint:nilnil // no issuer is no failure
+	}
+	o := &access.OIDC{Issuer: f.Issuer, Audience: f.Audience, RoleClaim: f.RoleClaim, Roles: f.Roles, Client: client}
+	if f.SignInClient != "" {
+		o.SignIn = access.SignIn{
+			Client: f.SignInClient, Secret: os.Getenv("TRIBUTARY_OIDC_CLIENT_SECRET"), Scopes: f.SignInScopes,
+			Redirect: strings.TrimSuffix(cmp.Or(f.PublicURL, listening), "/") + webui.Callback,
+		}
+	}
+	return o, o.Check()
 }
 
 // alertFlags say how alerts leave the application.
@@ -211,10 +237,7 @@ func (c *serveCmd) options(ctx context.Context, log *slog.Logger, out *guard.Out
 			return o, nil, fmt.Errorf("send traces: %w", err)
 		}
 	}
-	if c.Issuer != "" {
-		issuer = &access.OIDC{Issuer: c.Issuer, Audience: c.Audience, RoleClaim: c.RoleClaim, Roles: c.Roles, Client: client}
-		err = issuer.Check()
-	}
+	issuer, err = c.issuer("http://"+c.Listen, client)
 	return o, issuer, err
 }
 

@@ -116,7 +116,7 @@ var rules = rulebook{
 		"cmd/tributary": {
 			"internal/access", "internal/alert", "internal/guard", "internal/telemetry",
 			"internal/access", "internal/app", "internal/control", "internal/docstore", "internal/duck", "internal/money", "internal/problem", "internal/report", "internal/secret", "internal/server", "internal/sqlworker", "internal/stripe",
-			"internal/stripesim",
+			"internal/stripesim", "internal/webui",
 		},
 		"bench": {
 			"internal/access", "internal/app", "internal/docstore", "internal/duck", "internal/flow", "internal/money", "internal/problem", "internal/stripe", "internal/stripesim",
@@ -125,7 +125,7 @@ var rules = rulebook{
 	},
 	tests: map[string][]string{
 		"internal/dataprep":  {"internal/gateway/gatewaytest", "internal/openapitest", "internal/stripesim"},
-		"internal/webui":     {"internal/app", "internal/browsertest", "internal/control", "internal/stripe", "internal/stripesim"},
+		"internal/webui":     {"internal/access/oidctest", "internal/app", "internal/browsertest", "internal/control", "internal/stripe", "internal/stripesim"},
 		"internal/monitor":   {"internal/docstore/docstoretest", "internal/gateway/gatewaytest"},
 		"internal/flow":      {"internal/docstore/docstoretest", "internal/gateway/gatewaytest", "internal/openapitest", "internal/source", "internal/stripesim"},
 		"internal/source":    {"internal/stripesim"},
@@ -155,6 +155,7 @@ var rules = rulebook{
 		"internal/need":                  {},
 		"internal/browsertest":           {"internal/need"},
 		"internal/childtest":             {},
+		"internal/access/oidctest":       {},
 		"internal/logtest":               {},
 		"internal/chdbtest":              {"internal/need"},
 		"internal/parquettest":           {},
@@ -170,8 +171,9 @@ var rules = rulebook{
 		"github.com/apache/arrow-go":    {"internal/lake", "internal/parquettest"},
 		"github.com/uptrace/bun":        {"internal/lake"},
 		"modernc.org/sqlite":            {"internal/docstore", "internal/lake", "internal/leaktest", "internal/queue", "internal/sqlstore"},
-		"github.com/go-jose/go-jose":    {"internal/access"},
+		"github.com/go-jose/go-jose":    {"internal/access", "internal/access/oidctest"},
 		"github.com/coreos/go-oidc":     {"internal/access"},
+		"golang.org/x/oauth2":           {"internal/access"},
 		"github.com/jackc/pgx":          {"internal/docstore", "internal/leaktest", "internal/queue"},
 		"github.com/riverqueue":         {"internal/queue"},
 		"github.com/cockroachdb/pebble": {"internal/idindex"},

@@ -29,6 +29,9 @@ type Access interface {
 	Sandbox(ctx context.Context, org, name, id string) (access.Sandbox, error)
 	Available(ctx context.Context, c access.Caller) ([]access.Sandbox, error)
 	Token(ctx context.Context, client, secret string) (access.Token, error)
+	SignsIn() (issuer string, ok bool)
+	SignInURL(ctx context.Context, c access.Challenge) (string, error)
+	SignInToken(ctx context.Context, c access.Challenge, state, code string) (token string, ends time.Time, err error)
 }
 
 // A UI serves the pages.
