@@ -217,8 +217,8 @@ func (p *Plane) build(ctx context.Context) error {
 		(&insights.Service{Batches: p.Catalog, Now: p.now}).HTTP(),
 		p.Prep.HTTP(), p.Intake.HTTP(), p.Flow.HTTP(), p.Network.HTTP(), p.Audit.HTTP(), p.Alert.HTTP(), p.Copies.HTTP(),
 		(&monitor.Service{Flows: p.Flow, Datasets: p.Catalog, Now: p.now}).HTTP(),
-		report.NewService(p.openCopy).HTTP(),
 		p.Trials.HTTP(),
+		report.NewService(p.openCopy, p.copiesFor).HTTP(),
 		p.sql().HTTP(),
 	}
 	return nil

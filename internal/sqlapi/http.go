@@ -12,6 +12,7 @@ import (
 	"github.com/tributary-data/tributary/internal/duck"
 	"github.com/tributary-data/tributary/internal/gateway"
 	"github.com/tributary-data/tributary/internal/problem"
+	"github.com/tributary-data/tributary/internal/sqlworker"
 )
 
 // The calls. All need view-datasets (or manage-datasets) in the sandbox that
@@ -63,7 +64,11 @@ import (
 //	  {"name": "acct_1abc_live.charges", "also": "charges", "kind": "copy", "copy": "acct_1abc_live", "columns": […], "rows": 1305, "rowsExact": true,
 //	   "sample": "SELECT * FROM acct_1abc_live.charges ORDER BY created DESC LIMIT 100"},
 //	  {"name": "acct_1abc_live.charges_history", "also": "charges_history", "kind": "history", "copy": "acct_1abc_live", …}],
+//	 "limits": {"rows": 10000, "bytes": 16777216, "seconds": 30, "queries": 2},
 //	 "snapshot": {"id": "9f3c0a…", "at": "2026-11-23T09:30:00.123Z"}}
+//
+// limits are those of a query: rows and bytes of its answer, seconds that it may
+// take, and how many are run at a time in a sandbox.
 //
 //	GET /data/tributary/sql/preview?dataset=65f0c2…&limit=100
 //
@@ -213,7 +218,8 @@ func (s *Service) list(ctx context.Context, call *gateway.Call) (*gateway.Answer
 		}
 		items = append(items, one)
 	}
-	return gateway.OK(map[string]any{"items": items, "snapshot": at.show()}), nil
+	limits := map[string]any{"rows": MaxRows, "bytes": MaxBytes, "seconds": int(s.time().Seconds()), "queries": sqlworker.MaxOf}
+	return gateway.OK(map[string]any{"items": items, "limits": limits, "snapshot": at.show()}), nil
 }
 
 func (s *Service) preview(ctx context.Context, call *gateway.Call) (*gateway.Answer, error) {

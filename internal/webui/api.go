@@ -40,21 +40,9 @@ func (r *request) send(method, path string, body, out any) error {
 // call calls the API as whoever is signed in. What the API refuses is a
 // *gateway.Failure.
 func (r *request) call(c call, out any) error {
-	req, err := r.prepare(c)
-	if err != nil {
+	w, err := r.ask(c)
+	if err != nil || out == nil || w.Body.Len() == 0 {
 		return err
-	}
-	var failure *gateway.Failure
-	w := &gateway.Kept{}
-	r.ui.API.ServeHTTP(w, req.WithContext(gateway.Heard(req.Context(), &failure)))
-	w.WriteHeader(http.StatusOK) // where nothing was written
-	switch {
-	case failure != nil:
-		return failure
-	case w.Status >= http.StatusBadRequest:
-		return gateway.Fail(w.Status, "", http.StatusText(w.Status), "%s", bytes.TrimSpace(w.Body.Bytes()))
-	case out == nil || w.Body.Len() == 0:
-		return nil
 	}
 	d := json.NewDecoder(&w.Body)
 	d.UseNumber()
@@ -62,6 +50,25 @@ func (r *request) call(c call, out any) error {
 		return fmt.Errorf("the answer to %s: %w", c.Path, err)
 	}
 	return nil
+}
+
+// ask is call for an answer as it is, whatever it is.
+func (r *request) ask(c call) (*gateway.Kept, error) {
+	req, err := r.prepare(c)
+	if err != nil {
+		return nil, err
+	}
+	var failure *gateway.Failure
+	w := &gateway.Kept{}
+	r.ui.API.ServeHTTP(w, req.WithContext(gateway.Heard(req.Context(), &failure)))
+	w.WriteHeader(http.StatusOK) // where nothing was written
+	switch {
+	case failure != nil:
+		return nil, failure
+	case w.Status >= http.StatusBadRequest:
+		return nil, gateway.Fail(w.Status, "", http.StatusText(w.Status), "%s", bytes.TrimSpace(w.Body.Bytes()))
+	}
+	return w, nil
 }
 
 func (r *request) prepare(c call) (*http.Request, error) {

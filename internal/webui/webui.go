@@ -69,6 +69,7 @@ func (u *UI) Handler() (http.Handler, error) {
 	u.accessRoutes(m)
 	u.insightRoutes(m)
 	copyRoutes(m)
+	sqlRoutes(m)
 	m.public("GET", "/assets/", u.assets)
 	m.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, Base+"/", http.StatusSeeOther) })
 	m.get("/{$}", access.Need{}, func(r *request) error { return r.redirect("/sources") })
