@@ -12,6 +12,10 @@ import (
 // What dataflows did: their runs, and each of these.
 func (u *UI) monitorRoutes(m *routes) {
 	view, manage := access.AnyOf(access.ViewSources, access.ManageSources), access.AnyOf(access.ManageSources)
+	watch := access.AnyOf(access.ViewMonitoring, access.ViewSources, access.ManageSources)
+	m.get("/monitoring", watch, (*request).showDashboard)
+	m.get("/monitoring/live", watch, (*request).streamDashboard)
+	m.get("/monitoring/reads", view, (*request).showReads)
 	m.get("/dataflows/{flow}", view, (*request).showActivity)
 	m.get("/dataflows/{flow}/runs/{run}", view, (*request).showFlowRun)
 	m.post("/dataflows/{flow}/runs/{run}/retry", manage, (*request).retryRun)
