@@ -81,6 +81,16 @@ type openRun struct {
 	Worked  bool   `json:"worked"`
 	Created int64  `json:"created"`
 	Started int64  `json:"started"`
+
+	Activities []runCounts `json:"activities"`
+}
+
+// Sofar is how many records it has read, into the copy or out of it.
+func (o openRun) Sofar() int64 {
+	if o.Read == 0 && len(o.Activities) > 0 {
+		return o.Activities[0].Read
+	}
+	return o.Read
 }
 
 // dashboardView is what the dashboard shows.

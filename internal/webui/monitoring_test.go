@@ -25,13 +25,18 @@ func TestDataflowPage(t *testing.T) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
-	for _, never := range []string{"hx-trigger=\"every", "Retry", "Run of a range"} {
+	for _, never := range []string{"data-sse", "Retry", "Run of a range"} {
 		if strings.Contains(body, never) {
 			t.Errorf("the page has %q", never)
 		}
 	}
-	if _, _, part := v.get(page+"?days=30", "HX-Request", "true"); strings.Contains(part, "<html") || !strings.Contains(part, run) || !strings.Contains(part, "hx-swap-oob") {
-		t.Errorf("htmx gets %s", part)
+	for _, part := range []string{"30 days", "Duration of runs", "Without failure", "As a table", `aria-current="page">Processed`} {
+		if body := v.page(page + "?days=30"); !strings.Contains(body, part) || !strings.Contains(body, run) {
+			t.Errorf("of 30 days: %q is not there", part)
+		}
+	}
+	if body := v.page(page + "?tab=scheduled"); !strings.Contains(body, "By the schedule: Hour × 3") || strings.Contains(body, "Duration of runs") {
+		t.Errorf("what is to come: %s", body)
 	}
 	body = v.page(page + "/runs/" + run)
 	for _, want := range []string{"Success", "Copy from the source", "Write into the dataset", ">150<", "Batch ID"} {
@@ -39,7 +44,7 @@ func TestDataflowPage(t *testing.T) {
 			t.Errorf("the page of the run lacks %q", want)
 		}
 	}
-	if strings.Contains(body, "Dataflow run errors") || strings.Contains(body, "every 2s") {
+	if strings.Contains(body, "Dataflow run errors") || strings.Contains(body, "data-sse") {
 		t.Errorf("a run that went well: %s", body)
 	}
 	if to := v.must("/ui/sources/dataflows/"+id+"/disable", url.Values{"back": {"flow"}}); to != page+"?done=flow-disabled" {
