@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -117,12 +118,15 @@ type Plane struct {
 	file      *audit.File
 	telemetry *telemetry.Telemetry
 	limiter   *guard.Limiter
+	ending    chan struct{} // closed by end, when Run ends
+	end       func()
 }
 
 // Serve makes the services of a control plane. The directory must be this
 // process's.
 func (c *Control) Serve(ctx context.Context, o Options) (_ *Plane, err error) {
-	p := &Plane{Control: c, options: o}
+	p := &Plane{Control: c, options: o, ending: make(chan struct{})}
+	p.end = sync.OnceFunc(func() { close(p.ending) })
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.Close(ctx))
@@ -174,7 +178,8 @@ func (p *Plane) upgrade(ctx context.Context) error {
 // Worker makes what does runs and nothing else, beside the process that has the
 // directory and other workers. Call Work and Close of it.
 func (c *Control) Worker(ctx context.Context, o Options) (_ *Plane, err error) {
-	p := &Plane{Control: c, options: o}
+	p := &Plane{Control: c, options: o, ending: make(chan struct{})}
+	p.end = sync.OnceFunc(func() { close(p.ending) })
 	if p.lake, err = lake.Open(ctx, c.dir); err != nil {
 		return nil, fmt.Errorf("open the lake: %w", err)
 	}
@@ -283,7 +288,7 @@ func (p *Plane) Handler() (http.Handler, error) {
 		},
 	}
 	data := door.Handler()
-	ui := &webui.UI{API: data, Access: p.Access, DB: p.DB, Keys: p.Keys, Log: p.options.Log, Now: p.now, Secure: p.options.TLS}
+	ui := &webui.UI{API: data, Access: p.Access, DB: p.DB, Keys: p.Keys, Log: p.options.Log, Now: p.now, Secure: p.options.TLS, Ending: p.ending}
 	shown, err := ui.Handler()
 	if err != nil {
 		return nil, fmt.Errorf("the pages: %w", err)
@@ -321,6 +326,8 @@ func (p *Plane) near(next http.Handler) http.Handler {
 // Run takes in the batches that clients push, does the runs of dataflows, and
 // delivers alerts, until ctx ends or one of these does.
 func (p *Plane) Run(ctx context.Context) error {
+	defer p.end()
+	defer context.AfterFunc(ctx, p.end)()
 	g, ctx := errgroup.WithContext(ctx)
 	for _, part := range []func(context.Context) error{p.Intake.Run, p.Alert.Run, p.Work} {
 		g.Go(func() error { return part(ctx) })

@@ -17,6 +17,7 @@ type navItem struct {
 }
 
 var navigation = []navItem{
+	{Path: "/monitoring", Title: "Monitoring", Icon: "report", need: []string{"view-monitoring-dashboard", "view-sources", "manage-sources"}},
 	{Path: "/sources", Title: "Sources", Icon: "source", need: []string{"view-sources"}},
 	{Path: "/copies", Title: "Copies of accounts", Icon: "monitor", need: []string{"view-sources"}},
 	{Path: "/datasets", Title: "Datasets", Icon: "dataset", need: []string{"view-datasets"}},

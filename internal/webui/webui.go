@@ -44,9 +44,13 @@ type UI struct {
 	Now    func() time.Time
 	// Secure says that browsers come by TLS; their cookies stay there then.
 	Secure bool
+	// Ending, if set, is closed when the server ends: pages that are kept up to date
+	// let go of it then.
+	Ending <-chan struct{}
 
-	words catalog.Catalog
-	pages map[string]map[string]*page // by language and name
+	streams streams
+	words   catalog.Catalog
+	pages   map[string]map[string]*page // by language and name
 }
 
 // Handler returns the handler of everything below Base, and of the root, which
