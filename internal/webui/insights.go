@@ -102,7 +102,7 @@ func (r *request) exportBNPL() error {
 	}
 	r.began = true
 	h := r.w.Header()
-	h["Content-Type"] = got.header["Content-Type"]
+	h["Content-Type"] = got.Header()["Content-Type"]
 	h.Set("Content-Disposition", `attachment; filename="bnpl.csv"`)
 	_, _ = r.w.Write(got.Body.Bytes()) // the browser is gone
 	return nil

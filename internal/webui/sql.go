@@ -111,7 +111,7 @@ func (r *request) exportSQL() error {
 	}
 	r.began = true
 	for _, name := range []string{"Content-Type", "Content-Disposition", "X-Truncated", "X-Row-Count"} {
-		r.w.Header()[name] = got.header[name]
+		r.w.Header()[name] = got.Header()[name]
 	}
 	_, _ = r.w.Write(got.Body.Bytes()) // the browser is gone
 	return nil
