@@ -104,7 +104,7 @@ type dashboardView struct {
 	Of       *accountCounts
 	Rows     []flowCounts // the account's, a page of them
 	Pages    paging
-	Charts   []*chart
+	Charts   []*timeChart
 	Next     []dueRun
 	Due      int
 	Open     openRuns
@@ -211,13 +211,13 @@ func (r *request) streamDashboard() error {
 }
 
 // dashboardCharts draws the series of a summary.
-func (r *request) dashboardCharts(s *runSummary) []*chart {
+func (r *request) dashboardCharts(s *runSummary) []*timeChart {
 	hourly, t := s.Bucket == "hour", &s.Totals
 	says := func(n int64) string { return r.t("%s in all", r.number(n)) }
 	failed := func(runs int64) string {
 		return r.t("%s runs, of which %s failed", r.number(runs), r.number(t.FailedRuns))
 	}
-	return []*chart{
+	return []*timeChart{
 		r.countChart(r.t("Records ingested"), says(t.Ingested), hourly, s.Series, []chartSeries{{r.t("Records ingested"), "s1"}}, func(c runCounts) []int64 { return []int64{c.Ingested} }),
 		r.countChart(r.t("Records failed"), says(t.Failed), hourly, s.Series, []chartSeries{{r.t("Records failed"), "s4"}}, func(c runCounts) []int64 { return []int64{c.Failed} }),
 		r.countChart(r.t("Runs"), failed(t.Runs), hourly, s.Series, []chartSeries{{r.t("Without failure"), "s1"}, {r.t("Failed"), "s4"}}, func(c runCounts) []int64 {

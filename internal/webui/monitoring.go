@@ -86,7 +86,7 @@ type activityView struct {
 	Older  string // query of the next page; empty where there is none
 	Newer  string // query of the first page; empty on it
 	Next   string // token of this page
-	Charts []*chart
+	Charts []*timeChart
 	Coming comingRuns
 	Done   string
 }
@@ -191,7 +191,7 @@ func (r *request) comingRuns(flow string) (c comingRuns, err error) {
 
 // flowCharts draws what the runs of a dataflow came to, and how long the newest of
 // them took.
-func (r *request) flowCharts(v *activityView) ([]*chart, error) {
+func (r *request) flowCharts(v *activityView) ([]*timeChart, error) {
 	var s runSummary
 	query := url.Values{"last": {strconv.Itoa(v.Days) + "d"}, "flowId": {v.Flow.ID}, "breakdown": {"false"}}
 	if err := r.get(monitorAPI+"/summary", query, &s); err != nil {
@@ -203,7 +203,7 @@ func (r *request) flowCharts(v *activityView) ([]*chart, error) {
 	}
 	t := &s.Totals
 	ingested := r.t("%s ingested, %s failed", r.number(t.Ingested), r.number(t.Failed))
-	return []*chart{
+	return []*timeChart{
 		took,
 		r.countChart(r.t("Records"), ingested, false, s.Series, []chartSeries{{r.t("Records ingested"), "s1"}, {r.t("Records failed"), "s4"}}, func(c runCounts) []int64 { return []int64{c.Ingested, c.Failed} }),
 		r.countChart(r.t("Runs"), r.t("%s runs, of which %s failed", r.number(t.Runs), r.number(t.FailedRuns)), false, s.Series,
@@ -215,12 +215,12 @@ func (r *request) flowCharts(v *activityView) ([]*chart, error) {
 const durationsShown = 50
 
 // durations draws how long the newest runs took, from the oldest on.
-func (r *request) durations(v *activityView) (*chart, error) {
+func (r *request) durations(v *activityView) (*timeChart, error) {
 	runs, _, err := r.runsOf(v, durationsShown, "")
 	if err != nil {
 		return nil, err
 	}
-	c := &chart{Title: r.t("Duration of runs"), Series: []chartSeries{{r.t("Without failure"), "s1"}, {r.t("Failed"), "s4"}}, format: r.lasted}
+	c := &timeChart{Title: r.t("Duration of runs"), Series: []chartSeries{{r.t("Without failure"), "s1"}, {r.t("Failed"), "s4"}}, format: r.lasted}
 	var longest, ended int64
 	for _, run := range slices.Backward(runs) {
 		if run.Busy() {

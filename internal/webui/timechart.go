@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// A chart is bars over time, drawn here, with the same numbers as a table.
-type chart struct {
+// A timeChart is bars over time, drawn here, with the same numbers as a table.
+type timeChart struct {
 	Title  string
 	Says   string // what it comes to, for whoever does not see it
 	Series []chartSeries
@@ -36,7 +36,7 @@ type chartPoint struct {
 }
 
 // Texts are the values as a table shows them.
-func (c *chart) Texts(p chartPoint) []string {
+func (c *timeChart) Texts(p chartPoint) []string {
 	texts := make([]string, len(p.Values))
 	for i, v := range p.Values {
 		texts[i] = c.format(v)
@@ -45,7 +45,7 @@ func (c *chart) Texts(p chartPoint) []string {
 }
 
 // Legend says whether the series need names.
-func (c *chart) Legend() bool { return len(c.Series) > 1 }
+func (c *timeChart) Legend() bool { return len(c.Series) > 1 }
 
 // Measures of a drawing, in its own units: about pixels on a phone.
 const (
@@ -59,7 +59,7 @@ const (
 )
 
 // draw fills in the picture. Times below are written by layout.
-func (c *chart) draw(layout string) {
+func (c *timeChart) draw(layout string) {
 	var most int64
 	for _, p := range c.Points {
 		var sum int64
@@ -137,8 +137,8 @@ func (r *request) lasted(ms int64) string {
 }
 
 // countChart draws counts of a series of the monitor.
-func (r *request) countChart(title, says string, hourly bool, all []seriesPoint, series []chartSeries, of func(runCounts) []int64) *chart {
-	c := &chart{Title: title, Says: says, Series: series, format: r.number}
+func (r *request) countChart(title, says string, hourly bool, all []seriesPoint, series []chartSeries, of func(runCounts) []int64) *timeChart {
+	c := &timeChart{Title: title, Says: says, Series: series, format: r.number}
 	layout, full := timeOfDay, fullTimeDay
 	if hourly {
 		layout, full = timeOfHour, fullTimeOfHour
