@@ -15,14 +15,19 @@ import (
 // dark. With TRIBUTARY_PICTURES it keeps a picture of each there.
 func seen(t *testing.T, p *browsertest.Page, name string) {
 	t.Helper()
-	for _, screen := range []struct {
+	dir := os.Getenv("TRIBUTARY_PICTURES")
+	for i, screen := range []struct {
 		width  int
 		scheme string
 	}{{browsertest.Wide, browsertest.Light}, {browsertest.Narrow, browsertest.Dark}, {browsertest.Wide, browsertest.Dark}, {browsertest.Narrow, browsertest.Light}} {
+		// The other two differ by what these two have between them.
+		if i >= 2 && dir == "" {
+			break
+		}
 		p.Show(screen.width, screen.scheme)
 		p.FitsWidth()
 		p.Axe()
-		if dir := os.Getenv("TRIBUTARY_PICTURES"); dir != "" {
+		if dir != "" {
 			file := filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", name, screen.width, screen.scheme))
 			if err := os.WriteFile(file, p.Screenshot(screen.width, screen.scheme), 0o600); err != nil {
 				t.Fatal(err)
