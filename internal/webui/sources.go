@@ -131,11 +131,14 @@ var deeds = map[string]string{
 	"flow-deleted":    "The dataflow was deleted. What it brought in stays.",
 	"subscribed":      "You are told about this dataflow from now on.",
 	"run-begun":       "The run was asked for.",
+	"mapping-changed": "The mapping was saved. Runs that begin from now on use it.",
+	"mapping-same":    "The mapping is as it was: nothing was changed.",
 }
 
 var _ = words("The account was changed, and it is connected.", "The account was deleted.", "The dataflow is enabled.",
 	"The dataflow is disabled: it does not run any more until it is enabled again.", "The dataflow was deleted. What it brought in stays.",
-	"You are told about this dataflow from now on.", "The run was asked for.")
+	"You are told about this dataflow from now on.", "The run was asked for.",
+	"The mapping was saved. Runs that begin from now on use it.", "The mapping is as it was: nothing was changed.")
 
 // done is what was just done, in words.
 func (r *request) done() string {
