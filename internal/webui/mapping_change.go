@@ -15,9 +15,10 @@ func (r *request) elsewhere() string {
 	return r.t("The mapping was changed elsewhere meanwhile, as in another tab. It is shown as it is now; what you just did was not done. Do it again if it is still right.")
 }
 
-// changeRules changes the rules of a draft, and shows what is different. What
-// change says is why it did nothing.
-func (r *request) changeRules(p panel, edit func(d *draft, e *editor) (why string)) error {
+// changeRules changes the rules of a draft, and shows what is different. Check, if
+// there is one, may refuse before. Edit asks no service: it runs in a transaction,
+// perhaps more than once. What it says is why it did nothing.
+func (r *request) changeRules(p panel, check func(e *editor) *ruleNote, edit func(d *draft, e *editor) (why string)) error {
 	d, ok, err := r.enter("mapping")
 	if err != nil || !ok {
 		return err
@@ -33,6 +34,12 @@ func (r *request) changeRules(p panel, edit func(d *draft, e *editor) (why strin
 	before.Panel = p
 	if r.stale(d) {
 		return r.mappingAgain(before, http.StatusConflict, r.elsewhere())
+	}
+	if check != nil {
+		if n := check(before); n != nil {
+			before.Panel.Note = n
+			return r.mappingAgain(before, http.StatusUnprocessableEntity, n.Text)
+		}
 	}
 	moved, why := false, ""
 	now, err := r.changeDraft(func(d *draft) error {
@@ -108,15 +115,8 @@ func (r *request) typed() (rule, panel) {
 // saveRule adds a rule, or changes one.
 func (r *request) saveRule() error {
 	one, p := r.typed()
-	checked := false
-	return r.changeRules(p, func(d *draft, e *editor) string {
-		if !checked { // once, though the draft is written more than once
-			checked = true
-			if n := r.check(e, one, p.Rule == ""); n != nil {
-				e.Panel.Note = n
-				return n.Text
-			}
-		}
+	check := func(e *editor) *ruleNote { return r.check(e, one, p.Rule == "") }
+	return r.changeRules(p, check, func(d *draft, _ *editor) string {
 		if p.Rule == "" {
 			if len(d.Rules) >= mostRules {
 				return r.t("A mapping has at most %d lines.", mostRules)
@@ -168,7 +168,7 @@ func (r *request) check(e *editor, one rule, fresh bool) *ruleNote {
 
 func (r *request) deleteRule() error {
 	n := r.form("rule")
-	return r.changeRules(panel{}, func(d *draft, _ *editor) string {
+	return r.changeRules(panel{}, nil, func(d *draft, _ *editor) string {
 		_, i := d.rule(n)
 		if i < 0 {
 			return r.t("This line of the mapping is gone.")
@@ -179,7 +179,7 @@ func (r *request) deleteRule() error {
 }
 
 func (r *request) clearRules() error {
-	return r.changeRules(panel{}, func(d *draft, _ *editor) string {
+	return r.changeRules(panel{}, nil, func(d *draft, _ *editor) string {
 		d.Rules = []rule{}
 		return ""
 	})
@@ -187,7 +187,7 @@ func (r *request) clearRules() error {
 
 // takeHints adds the recommendations whose targets nothing is mapped to.
 func (r *request) takeHints() error {
-	return r.changeRules(panel{}, func(d *draft, e *editor) string {
+	return r.changeRules(panel{}, nil, func(d *draft, e *editor) string {
 		for _, h := range e.Open() {
 			d.Rules = append(d.Rules, rule{Source: h.Source, Target: h.Target})
 		}

@@ -100,11 +100,15 @@ func (r *request) importRules() error {
 		}
 		why = r.refusal(err).Text
 	}
-	return r.changeRules(p, func(d *draft, _ *editor) string {
+	check := func(*editor) *ruleNote {
 		if why == "" {
-			d.Rules = slices.Clone(rules)
+			return nil
 		}
-		return why
+		return &ruleNote{Text: why}
+	}
+	return r.changeRules(p, check, func(d *draft, _ *editor) string {
+		d.Rules = slices.Clone(rules)
+		return ""
 	})
 }
 
