@@ -43,7 +43,7 @@ func functions(words catalog.Catalog, lang string) template.FuncMap {
 		"asset":    assets.File,
 		"dict":     dict,
 		"list":     func(v ...any) []any { return v },
-		"add":      func(a, b int) int { return a + b },
+		"inc":      func(i int) int { return i + 1 },
 		"json": func(v any) (string, error) {
 			b, err := json.MarshalIndent(v, "", "  ")
 			return string(b), err

@@ -44,6 +44,8 @@ type UI struct {
 
 	words catalog.Catalog
 	pages map[string]map[string]*page // by language and name
+
+	samples samples
 }
 
 // Handler returns the handler of everything below Base, and of the root, which
