@@ -24,7 +24,7 @@ func (u *UI) mappingRoutes(m *routes) {
 	m.get("/workflow/{draft}/mapping", manage, (*request).showMapping)
 	m.post("/workflow/{draft}/mapping/try", manage, (*request).tryRule)
 	m.post("/workflow/{draft}/mapping/save", manage, (*request).saveRule)
-	m.post("/workflow/{draft}/mapping/delete", manage, (*request).deleteRule)
+	m.post("/workflow/{draft}/mapping/delete", manage, (*request).deleteRules)
 	m.post("/workflow/{draft}/mapping/suggest", manage, (*request).takeHints)
 	m.post("/workflow/{draft}/mapping/clear", manage, (*request).clearRules)
 	m.post("/workflow/{draft}/mapping/import", manage, (*request).importRules)
@@ -147,7 +147,7 @@ func (r *request) showMapping() error {
 	case r.partial() && r.query("panel") != "":
 		return r.part("mapping", "panel", e)
 	case r.partial():
-		return r.part("mapping", "work", e)
+		return r.part("mapping", "narrowed", e)
 	}
 	return r.show("mapping", e)
 }

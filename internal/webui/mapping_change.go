@@ -72,7 +72,7 @@ func (r *request) changeRules(p panel, check func(e *editor) *ruleNote, edit fun
 		return r.redirect(now.path("mapping"))
 	}
 	if after.Filter != "" {
-		return r.part("mapping", "work-changed", after)
+		return r.part("mapping", "anew", after)
 	}
 	return r.part("mapping", "changed", changeOf(before, after))
 }
@@ -91,7 +91,7 @@ func (r *request) mappingAgain(e *editor, status int, why string) error {
 	of := "page"
 	switch {
 	case r.partial() && status == http.StatusConflict:
-		of = "work-changed"
+		of = "anew"
 	case r.partial():
 		of = "panel"
 	}
@@ -166,14 +166,25 @@ func (r *request) check(e *editor, one rule, fresh bool) *ruleNote {
 	return nil
 }
 
-func (r *request) deleteRule() error {
-	n := r.form("rule")
+// deleteRules deletes the rule whose button was pressed, or those that are picked.
+func (r *request) deleteRules() error {
+	gone := map[string]bool{}
+	if n := r.form("rule"); n != "" {
+		gone[n] = true
+	} else {
+		for _, n := range r.http.PostForm["picked"] {
+			gone[n] = true
+		}
+	}
 	return r.changeRules(panel{}, nil, func(d *draft, _ *editor) string {
-		_, i := d.rule(n)
-		if i < 0 {
+		if len(gone) == 0 {
+			return r.t("Select the lines first.")
+		}
+		rest := slices.DeleteFunc(slices.Clone(d.Rules), func(one rule) bool { return gone[strconv.Itoa(one.N)] })
+		if len(rest) == len(d.Rules) {
 			return r.t("This line of the mapping is gone.")
 		}
-		d.Rules = slices.Delete(slices.Clone(d.Rules), i, i+1)
+		d.Rules = rest
 		return ""
 	})
 }

@@ -91,6 +91,18 @@ func TestMapping(t *testing.T) {
 	if status != http.StatusSeeOther || rows(m.page(m.at)) != first-1 {
 		t.Fatalf("deleting: %d %s", status, alerts(body))
 	}
+	picked := url.Values{"picked": {m.row(group + "currency"), m.row(group + "created"), "999999"}}
+	if status, _, body := m.send("delete", picked); status != http.StatusSeeOther || rows(m.page(m.at)) != first-3 {
+		t.Fatalf("deleting what is picked: %d %s", status, alerts(body))
+	}
+	for _, form := range []url.Values{{}, picked} {
+		form.Del("seen")
+		if status, _, _ := m.send("delete", form); status != http.StatusUnprocessableEntity || rows(m.page(m.at)) != first-3 {
+			t.Errorf("deleting %v: %d", form, status)
+		}
+	}
+	m.add("field", "data.currency", group+"currency")
+	m.add("field", "data.created", group+"created")
 	m.add("calc", "data.amount * 2", group+"amount")
 	if body := m.page(m.at); rows(body) != first || !strings.Contains(body, "Calculated") {
 		t.Error("the calculated field is not there")
@@ -283,7 +295,7 @@ func TestMappingRequired(t *testing.T) {
 		}
 	}
 	status, _, part := m.send("delete", url.Values{"show": {"identity"}, "rule": {m.row("_tributary.order.number")}}, "HX-Request", "true")
-	if status != http.StatusOK || !strings.Contains(part, `<div id="work"`) || rows(part) != 0 || !strings.Contains(part, "1 of 2") {
+	if status != http.StatusOK || !strings.Contains(part, `<div id="map-lines" hx-swap-oob="innerHTML">`) || rows(part) != 0 || !strings.Contains(part, "1 of 2") {
 		t.Errorf("deleting in a filtered list: %d %s", status, part)
 	}
 	m.add("field", "data.id", "_tributary.order.number")

@@ -28,7 +28,7 @@ type mappedPreview struct {
 const (
 	// sampleColumns and previewFaults are how many are shown at most.
 	sampleColumns = 60
-	previewFaults  = 50
+	previewFaults = 50
 )
 
 // openPreview maps all of the sample. Identities come first.
@@ -231,4 +231,3 @@ func (r *request) exportRules() error {
 	_, _ = r.w.Write(append(b, '\n')) // the browser is gone
 	return nil
 }
-

@@ -133,8 +133,8 @@ var deeds = map[string]string{
 	"run-begun":       "The run was asked for.",
 
 	"schedule-changed": "The schedule was changed.",
-	"mapping-changed": "The mapping was saved. Runs that begin from now on use it.",
-	"mapping-same":    "The mapping is as it was: nothing was changed.",
+	"mapping-changed":  "The mapping was saved. Runs that begin from now on use it.",
+	"mapping-same":     "The mapping is as it was: nothing was changed.",
 }
 
 var _ = words("The account was changed, and it is connected.", "The account was deleted.", "The dataflow is enabled.",

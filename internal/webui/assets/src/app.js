@@ -12,3 +12,4 @@ import "./live.js";
 import "./confirm.js";
 import "./small.js";
 import "./forms.js";
+import "./panel.js";
