@@ -91,7 +91,7 @@ func TestBrowserMapping(t *testing.T) {
 	}
 	focused(p, "#rule-target")
 	p.WaitText("#tried", "Valid")
-	seen(t, p, "mapping-field")
+	seenOn(t, p, "mapping-field", screens[1])
 	p.Press("Enter")
 	mapped(p, 35)
 	focused(p, leaf)
@@ -104,13 +104,12 @@ func TestBrowserMapping(t *testing.T) {
 	p.Fill("#rule-source", "concat(data.id,, data.amount)")
 	p.WaitText("#tried", "line 1, column 16")
 	p.WaitText("#tried .map-caret", "concat(data.id,, data.amount)\n               ^")
-	seen(t, p, "mapping-calculated-wrong")
 	p.Fill("#rule-target", calculated[0][1])
 	p.Press("Enter")
 	p.WaitText("#rule-form .banner", "Not saved")
 	p.WaitText("#rule-form .banner", "line 1, column 16")
 	focused(p, "#rule-form .banner")
-	p.Axe()
+	seenOn(t, p, "mapping-calculated-wrong", screens[:2]...)
 	mapped(p, 35)
 	// What is picked is put in.
 	p.Fill("#rule-source", "")
@@ -120,7 +119,6 @@ func TestBrowserMapping(t *testing.T) {
 	p.WaitText("#helper-list", "==")
 	p.Click(`#helper .tabs li:nth-child(2) a`)
 	p.WaitText("#helper-list", "data.currency")
-	p.Axe()
 	p.Click(`#helper-list [data-insert="data.currency"]`)
 	var typed string
 	p.Eval(`document.querySelector("#rule-source").value`, &typed)
@@ -139,7 +137,8 @@ func TestBrowserMapping(t *testing.T) {
 		p.WaitText("#tried table", "ch_")
 		if i == 0 {
 			p.WaitText("#tried td", strings.ToUpper(currency))
-			seen(t, p, "mapping-calculated")
+			p.WaitGone("#rule-form .banner")
+			seenOn(t, p, "mapping-calculated", screens[2])
 		}
 		p.Press("Enter")
 		p.WaitText("#rows", c[1])
@@ -149,7 +148,7 @@ func TestBrowserMapping(t *testing.T) {
 	p.Click(`.map-toolbar a[href$="panel=preview"]`)
 	p.WaitText("#panel table", "Charge ch_")
 	focused(p, "#panel h2")
-	seen(t, p, "mapping-preview")
+	seenOn(t, p, "mapping-preview", screens[3])
 
 	// The filter narrows what is shown, and nothing else.
 	p.Select("#map-show", "unmapped")
@@ -171,7 +170,6 @@ func TestBrowserMapping(t *testing.T) {
 	tab.Click(`#rows [aria-label="Delete ` + group + `currency"]`)
 	tab.WaitText("#panel", "changed elsewhere")
 	mapped(tab, 39)
-	tab.Axe()
 	tab.Click("#map-calc") // and can be gone on with
 	tab.WaitFor("#rule-form textarea")
 	tab.Fill("#rule-source", calculated[3][0])
@@ -197,7 +195,7 @@ func TestBrowserMapping(t *testing.T) {
 	// Opened again, and changed.
 	tab.Click(`.page-head a[href$="/mapping"]`)
 	tab.WaitText("main table", "upper(data.currency)")
-	seen(t, tab, "mapping-of-flow")
+	seenOn(t, tab, "mapping-of-flow", screens[:2]...)
 	if d := cmp.Diff(rules, shown(tab)); d != "" {
 		t.Errorf("the page has another mapping than the API: %s", d)
 	}
@@ -224,11 +222,11 @@ func TestBrowserMapping(t *testing.T) {
 	tab.WaitText("dialog", "All lines of this mapping are removed")
 	tab.Click("dialog button.negative")
 	tab.WaitText("#map-empty", "Nothing is mapped yet")
-	seen(t, tab, "mapping-empty")
 	tab.Click(".map-toolbar .menu summary")
 	tab.Click(`.map-toolbar .menu a[href$="panel=import"]`)
 	tab.WaitText("#panel", "replaces all lines")
-	seen(t, tab, "mapping-import")
+	tab.WaitGone(".map-toolbar .menu-panel")
+	seenOn(t, tab, "mapping-import", screens[:2]...)
 	tab.Upload("#import-file", file)
 	tab.Click("#panel button.negative")
 	mapped(tab, 40)

@@ -11,14 +11,28 @@ import (
 	"github.com/tributary-data/tributary/internal/browsertest"
 )
 
+type screen struct {
+	width  int
+	scheme string
+}
+
+var screens = []screen{{browsertest.Wide, browsertest.Light}, {browsertest.Narrow, browsertest.Dark}, {browsertest.Wide, browsertest.Dark}, {browsertest.Narrow, browsertest.Light}}
+
 // seen holds a page against what every page has to be, wide and narrow, light and
 // dark. With TRIBUTARY_PICTURES it keeps a picture of each there.
 func seen(t *testing.T, p *browsertest.Page, name string) {
 	t.Helper()
-	for _, screen := range []struct {
-		width  int
-		scheme string
-	}{{browsertest.Wide, browsertest.Light}, {browsertest.Narrow, browsertest.Dark}, {browsertest.Wide, browsertest.Dark}, {browsertest.Narrow, browsertest.Light}} {
+	seenOn(t, p, name, screens...)
+}
+
+// seenOn is seen on some screens alone, for more states of a large page; pictures
+// are of all.
+func seenOn(t *testing.T, p *browsertest.Page, name string, on ...screen) {
+	t.Helper()
+	if os.Getenv("TRIBUTARY_PICTURES") != "" {
+		on = screens
+	}
+	for _, screen := range on {
 		p.Show(screen.width, screen.scheme)
 		p.FitsWidth()
 		p.Axe()

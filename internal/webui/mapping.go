@@ -36,8 +36,13 @@ func (u *UI) mappingRoutes(m *routes) {
 
 // filters are what the editor can be narrowed to.
 var mappingFilters = []struct{ Value, Title string }{
-	{"", "All fields"}, {"required", "Required fields"}, {"identity", "Identity fields"}, {"mapped", "Mapped fields"},
-	{"unmapped", "Unmapped fields"}, {"hints", "Fields with recommendation"}, {"errors", "Fields with errors"},
+	{"", "All fields"},
+	{"required", "Required fields"},
+	{"identity", "Identity fields"},
+	{"mapped", "Mapped fields"},
+	{"unmapped", "Unmapped fields"},
+	{"hints", "Fields with recommendation"},
+	{"errors", "Fields with errors"},
 }
 
 var _ = words("All fields", "Required fields", "Identity fields", "Mapped fields", "Unmapped fields", "Fields with recommendation", "Fields with errors")

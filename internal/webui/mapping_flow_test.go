@@ -12,8 +12,11 @@ import (
 
 // calculated are five calculated fields of charges.
 var calculated = [][2]string{
-	{"upper(data.currency)", group + "currency"}, {"data.amount - data.amount_refunded", group + "amount_captured"},
-	{`concat("Charge ", data.id)`, group + "description"}, {`iif(data.paid, "paid", "open")`, group + "status"}, {"lower(data.billing_details.email)", group + "receipt_email"},
+	{"upper(data.currency)", group + "currency"},
+	{"data.amount - data.amount_refunded", group + "amount_captured"},
+	{`concat("Charge ", data.id)`, group + "description"},
+	{`iif(data.paid, "paid", "open")`, group + "status"},
+	{"lower(data.billing_details.email)", group + "receipt_email"},
 }
 
 // fields are the first n charge fields of the template that none of these are.

@@ -2,6 +2,7 @@ package webui
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -19,9 +20,7 @@ const judgedRows = 10
 // body is the rule as Data Prep takes it.
 func (one rule) body() map[string]any {
 	m := map[string]any{}
-	for name, v := range one.Kept {
-		m[name] = v
-	}
+	maps.Copy(m, one.Kept)
 	m["sourceType"], m["source"], m["destination"] = one.kind(), one.Source, one.Target
 	return m
 }

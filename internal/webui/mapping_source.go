@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -159,7 +160,7 @@ func sourceTree(o *jsondoc.Object, path expr.Path) []*sourceNode {
 		return nil
 	}
 	if items := o.Object("items"); items != nil {
-		return sourceTree(items, append(path[:len(path):len(path)], expr.Step{All: true}))
+		return sourceTree(items, append(slices.Clip(path), expr.Step{All: true}))
 	}
 	properties := o.Object("properties")
 	if properties == nil {
@@ -170,7 +171,7 @@ func sourceTree(o *jsondoc.Object, path expr.Path) []*sourceNode {
 		if name == "" {
 			continue // no path leads there
 		}
-		at := append(path[:len(path):len(path)], expr.Step{Name: name})
+		at := append(slices.Clip(path), expr.Step{Name: name})
 		n := &sourceNode{Name: name, Path: at.String()}
 		if field, ok := v.(*jsondoc.Object); ok {
 			n.Type, n.Fields = typeOf(field), sourceTree(field, at)

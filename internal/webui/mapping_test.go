@@ -81,7 +81,7 @@ func TestMapping(t *testing.T) {
 	m := w.signedIn(w.id, w.secret).mapping()
 	body := m.page(m.at)
 	first := rows(body)
-	if first < 40 || !strings.Contains(body, "data.payment_method_details.card.brand") || !strings.Contains(body, `<code>_tributary.charges_data.amount</code>`) {
+	if first < 40 || !strings.Contains(body, "data.payment_method_details.card.brand") || !strings.Contains(body, `<code>_tributary.<wbr>charges_data.<wbr>amount</code>`) {
 		t.Fatalf("at first there are %d rows", first)
 	}
 	if strings.Contains(body, "map-not-ready") {
@@ -366,7 +366,7 @@ func TestMappingViewSources(t *testing.T) {
 	flow := admin.scheduled(url.Values{"frequency": {"once"}})
 	id, secret := w.integration(access.ViewSources)
 	v := w.signedIn(id, secret)
-	if body := v.page("/ui/dataflows/" + flow + "/mapping"); !strings.Contains(body, "upper(data.currency)") || strings.Contains(body, "Edit mapping") || strings.Contains(body, "<main method=post") {
+	if body := v.page("/ui/dataflows/" + flow + "/mapping"); !strings.Contains(body, "upper(data.<wbr>currency)") || strings.Contains(body, "Edit mapping") || strings.Contains(body, "<main method=post") {
 		t.Errorf("the mapping: %s", body)
 	}
 	m := admin.mapping()

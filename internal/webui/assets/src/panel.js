@@ -9,7 +9,8 @@ document.addEventListener("htmx:beforeRequest", ({ detail }) => {
   const panel = detail.target;
   const at = document.activeElement;
   if (!panel?.matches("[data-panel]") || !at || at === document.body || panel.contains(at)) return;
-  places = [() => (at.isConnected ? at : at.id && document.getElementById(at.id))];
+  const opener = at.closest("details.menu")?.querySelector("summary") ?? at; // a menu has closed
+  places = [() => (opener.isConnected ? opener : opener.id && document.getElementById(opener.id))];
   const line = at.closest("li[id]");
   if (!line) return;
   const controls = (one) => [...one.querySelectorAll("a, button, input")];

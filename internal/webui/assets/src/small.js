@@ -46,7 +46,7 @@ function toggle(button) {
 document.addEventListener("click", (event) => {
   const at = (selector) => event.target.closest?.(selector);
   for (const menu of document.querySelectorAll("details.menu[open]")) {
-    if (!menu.contains(event.target)) menu.open = false;
+    if (!menu.contains(event.target) || at(".menu-panel :is(a, button)")) menu.open = false;
   }
   let found;
   if ((found = at("[data-copy], [data-copy-text]"))) copied(found);
