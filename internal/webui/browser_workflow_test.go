@@ -22,12 +22,12 @@ var screens = []screen{{browsertest.Wide, browsertest.Light}, {browsertest.Narro
 // dark. With TRIBUTARY_PICTURES it keeps a picture of each there.
 func seen(t *testing.T, p *browsertest.Page, name string) {
 	t.Helper()
-	seenOn(t, p, name, screens...)
+	seenIn(t, p, "", name, screens...)
 }
 
-// seenOn is seen on some screens alone, for more states of a large page; pictures
-// are of all.
-func seenOn(t *testing.T, p *browsertest.Page, name string, on ...screen) {
+// seenIn is seen in a part of the page and on some screens alone, for states of a
+// large page that was seen; pictures are of all.
+func seenIn(t *testing.T, p *browsertest.Page, part, name string, on ...screen) {
 	t.Helper()
 	if os.Getenv("TRIBUTARY_PICTURES") != "" {
 		on = screens
@@ -35,7 +35,11 @@ func seenOn(t *testing.T, p *browsertest.Page, name string, on ...screen) {
 	for _, screen := range on {
 		p.Show(screen.width, screen.scheme)
 		p.FitsWidth()
-		p.Axe()
+		if part == "" {
+			p.Axe()
+		} else {
+			p.AxeIn(part)
+		}
 		if dir := os.Getenv("TRIBUTARY_PICTURES"); dir != "" {
 			file := filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", name, screen.width, screen.scheme))
 			if err := os.WriteFile(file, p.Screenshot(screen.width, screen.scheme), 0o600); err != nil {

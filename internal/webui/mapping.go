@@ -15,6 +15,9 @@ const (
 	// mostRules is how many lines a mapping may have.
 	mostRules = 5000
 	mostPath  = 1000 // characters of a target
+	// mostParts is how many lines a browser changes one by one; beyond that, all anew
+	// is quicker.
+	mostParts = 20
 )
 
 // The step of mapping, and the same editor for the mapping of a dataflow that

@@ -71,10 +71,11 @@ func (r *request) changeRules(p panel, check func(e *editor) *ruleNote, edit fun
 	if !r.partial() {
 		return r.redirect(now.path("mapping"))
 	}
-	if after.Filter != "" {
+	c := changeOf(before, after)
+	if after.Filter != "" || len(c.Put)+len(c.Added)+len(c.Gone) > mostParts {
 		return r.part("mapping", "anew", after)
 	}
-	return r.part("mapping", "changed", changeOf(before, after))
+	return r.part("mapping", "changed", c)
 }
 
 // mappingAgain shows the editor with what went wrong. Of a stale page all is made
