@@ -19,7 +19,9 @@ import (
 )
 
 type demoCmd struct {
-	Dir string `default:"./tributary-demo" type:"path" help:"Directory for the demo's copy; an earlier demo's is replaced."`
+	Dir    string `default:"./tributary-demo" type:"path" help:"Directory for the demo's copy; an earlier demo's is replaced."`
+	Serve  bool   `help:"Go on, and serve the pages and the API over the demo's copy, until Control-C."`
+	Listen string `default:"127.0.0.1:8080" help:"With --serve: where; port 0 takes a free one."`
 }
 
 // demoMarker is a file in a directory that the demo may remove.
@@ -80,6 +82,10 @@ It is yours to ask, and any engine that reads Iceberg can read it:
 
 With your own account: STRIPE_API_KEY=rk_live_… %[2]s sync
 `, c.shortDir(), program(os.Args[0]))
+	if c.Serve {
+		return c.serve(ctx, url, sim.Key())
+	}
+	fmt.Printf("The same on pages: %s demo --serve\n", program(os.Args[0]))
 	return nil
 }
 

@@ -47,6 +47,9 @@ func (c *serveCmd) destinations() (urls, purposes []string) {
 			urls, purposes = append(urls, to.url), append(purposes, to.purpose)
 		}
 	}
+	for _, host := range c.IssuerHosts {
+		urls, purposes = append(urls, "https://"+host), append(purposes, "issuer of tokens")
+	}
 	return urls, purposes
 }
 

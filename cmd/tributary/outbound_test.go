@@ -233,7 +233,7 @@ func lasting(t *testing.T, args ...string) *served {
 	}
 	defer log.Close()
 	cmd := command{args: args}.prepare(context.WithoutCancel(t.Context())) // Cleanup ends it
-	cmd.Stderr = log
+	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

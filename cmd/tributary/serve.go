@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 	"github.com/tributary-data/tributary/internal/server"
 	"github.com/tributary-data/tributary/internal/stripe"
 	"github.com/tributary-data/tributary/internal/telemetry"
+	"github.com/tributary-data/tributary/internal/webui"
 )
 
 type serveCmd struct {
@@ -49,6 +51,8 @@ type serveCmd struct {
 type logFlags struct {
 	LogFormat string `enum:"text,json" default:"text" help:"Form of the log on standard error: ${enum}."`
 	Verbose   bool   `short:"v" help:"Log every request that is tried again, too."`
+
+	quiet bool // nothing but what went wrong
 }
 
 // issuerFlags name an issuer of tokens beside ourselves.
@@ -57,6 +61,30 @@ type issuerFlags struct {
 	Audience  string            `name:"oidc-audience" env:"TRIBUTARY_OIDC_AUDIENCE" placeholder:"NAME" help:"What its tokens for this server have in aud."`
 	RoleClaim string            `name:"oidc-role-claim" env:"TRIBUTARY_OIDC_ROLE_CLAIM" placeholder:"CLAIM" help:"Where its tokens say what their user is: groups, realm_access.roles."`
 	Roles     map[string]string `name:"oidc-roles" env:"TRIBUTARY_OIDC_ROLES" placeholder:"CLAIM=ROLE;…" help:"Roles here by what stands in that claim."`
+	// People sign in on the pages as a client of the issuer's.
+	SignInClient string   `name:"oidc-client-id" env:"TRIBUTARY_OIDC_CLIENT_ID" placeholder:"ID" help:"This server as a client of the issuer: people sign in there to use the pages. The secret of a confidential client stands in TRIBUTARY_OIDC_CLIENT_SECRET."`
+	SignInScopes []string `sep:"," name:"oidc-scopes" env:"TRIBUTARY_OIDC_SCOPES" placeholder:"SCOPE,…" help:"Scopes to ask for beside openid, so that the tokens have the audience and the claim."`
+	PublicURL    string   `name:"public-url" env:"TRIBUTARY_PUBLIC_URL" placeholder:"URL" help:"Where browsers reach this server (https://tributary.example.com), to which the issuer sends them back; its path there is /ui/signin/callback."`
+	IssuerHosts  []string `sep:"," name:"oidc-hosts" env:"TRIBUTARY_OIDC_HOSTS" placeholder:"HOST,…" help:"Other hosts of the issuer's, where its keys are or its tokens are got (of Google: oauth2.googleapis.com,www.googleapis.com)."`
+}
+
+// issuer returns the issuer that the flags name, nil for none. Listening is
+// where browsers reach the server unless --public-url says.
+func (f *issuerFlags) issuer(listening string, client *http.Client) (*access.OIDC, error) {
+	if f.Issuer == "" {
+		if f.SignInClient != "" {
+			return nil, problem.Errorf(problem.Invalid, "--oidc-client-id needs --oidc-issuer")
+		}
+		return nil, nil //nolint:nilnil // no issuer is no failure
+	}
+	o := &access.OIDC{Issuer: f.Issuer, Audience: f.Audience, RoleClaim: f.RoleClaim, Roles: f.Roles, Client: client}
+	if f.SignInClient != "" {
+		o.SignIn = access.SignIn{
+			Client: f.SignInClient, Secret: os.Getenv("TRIBUTARY_OIDC_CLIENT_SECRET"), Scopes: f.SignInScopes,
+			Redirect: strings.TrimSuffix(cmp.Or(f.PublicURL, listening), "/") + webui.Callback,
+		}
+	}
+	return o, o.Check()
 }
 
 // alertFlags say how alerts leave the application.
@@ -101,7 +129,10 @@ func (f *alertFlags) ways(out *guard.Outbound) (a control.Alerts, all []guard.De
 
 // Run serves the API and, with a Stripe key, keeps the copy up to date until
 // ctx is done.
-func (c *serveCmd) Run(ctx context.Context) error {
+func (c *serveCmd) Run(ctx context.Context) error { return c.run(ctx, func(*server.Server) {}) }
+
+// run is Run; it tells when there is a server to call.
+func (c *serveCmd) run(ctx context.Context, listening func(*server.Server)) error {
 	if c.Every < app.LeastEvery {
 		return &problem.Error{Kind: problem.Invalid, Detail: fmt.Sprintf("--every %s is less than a minute", c.Every), Advice: "Webhooks bring changes within seconds; see `tributary webhook --help`."}
 	}
@@ -137,6 +168,7 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	listening(srv)
 	err = c.serve(ctx, k, plane, srv)
 	return errors.Join(err, plane.Close(context.WithoutCancel(ctx)))
 }
@@ -205,10 +237,7 @@ func (c *serveCmd) options(ctx context.Context, log *slog.Logger, out *guard.Out
 			return o, nil, fmt.Errorf("send traces: %w", err)
 		}
 	}
-	if c.Issuer != "" {
-		issuer = &access.OIDC{Issuer: c.Issuer, Audience: c.Audience, RoleClaim: c.RoleClaim, Roles: c.Roles, Client: client}
-		err = issuer.Check()
-	}
+	issuer, err = c.issuer("http://"+c.Listen, client)
 	return o, issuer, err
 }
 
@@ -226,8 +255,11 @@ func prefixes(flag string, texts []string) ([]netip.Prefix, error) {
 
 func (c *logFlags) log() *slog.Logger {
 	options := &slog.HandlerOptions{Level: slog.LevelInfo}
-	if c.Verbose {
+	switch {
+	case c.Verbose:
 		options.Level = slog.LevelDebug
+	case c.quiet:
+		options.Level = slog.LevelWarn
 	}
 	if c.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(os.Stderr, options))

@@ -38,6 +38,8 @@ type SimulateCmd struct {
 	Novelty  bool    `help:"Mix in payment methods, fields and values that nobody has heard of."`
 	OddIDs   bool    `name:"odd-ids" help:"Give some customers ids that a merchant chose."`
 
+	Complements bool `help:"Let articles be bought together with those that they go with, instead of at random."`
+
 	Account     string        `placeholder:"acct_…" help:"Account id."`
 	Mode        string        `default:"test" enum:"test,live" help:"Mode of the account's data: test or live."`
 	LiveLimits  bool          `help:"Live mode with Stripe's limits: 100 requests per second, 25 per endpoint." xor:"limits"`
@@ -88,7 +90,7 @@ func (c *SimulateCmd) config() (stripesim.Config, error) {
 		Counts:  stripesim.Counts{Charges: c.Charges, Customers: c.Customers, Subscriptions: c.Subscriptions, Prices: c.Prices},
 		Shape:   stripesim.Shape{Burst: c.Burst, HeavyDay: c.HeavyDay, Silences: c.Silences},
 		Latency: stripesim.Latency{Median: c.Latency, Sigma: c.LatencySkew},
-		Novelty: c.Novelty, OddIDs: c.OddIDs, Gzip: c.Gzip,
+		Novelty: c.Novelty, OddIDs: c.OddIDs, Complements: c.Complements, Gzip: c.Gzip,
 	}
 	var errs []error
 	var err error

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
 
 	"github.com/tributary-data/tributary/internal/docstore"
 	"github.com/tributary-data/tributary/internal/problem"
@@ -27,6 +28,8 @@ type OIDC struct {
 	Roles map[string]string
 	// Client reaches the issuer.
 	Client *http.Client
+	// SignIn is how people sign in with a browser; the zero value for not at all.
+	SignIn SignIn
 }
 
 // Check says what is wrong with the configuration.
@@ -44,7 +47,7 @@ func (o *OIDC) Check() error {
 	case len(o.Roles) > 0 && o.RoleClaim == "":
 		return problem.Errorf(problem.Invalid, "the claim is missing in which tokens of %s have their user's roles", o.Issuer)
 	}
-	return nil
+	return o.SignIn.check()
 }
 
 func loopback(host string) bool {
@@ -57,6 +60,8 @@ func loopback(host string) bool {
 type issuer struct {
 	mu       sync.Mutex
 	verifier *oidc.IDTokenVerifier
+	signIn   *oidc.IDTokenVerifier // of tokens for the client by which people sign in
+	endpoint oauth2.Endpoint
 	asked    time.Time // when it was last asked in vain
 }
 
@@ -175,6 +180,10 @@ func (s *Service) verifier(ctx context.Context) (*oidc.IDTokenVerifier, error) {
 		algorithms[i] = string(a)
 	}
 	keys := &keySet{client: s.OIDC.Client, url: about.Keys, now: s.Now}
-	s.issuer.verifier = oidc.NewVerifier(s.OIDC.Issuer, keys, &oidc.Config{ClientID: s.OIDC.Audience, SupportedSigningAlgs: algorithms, Now: s.Now})
+	verifier := func(audience string) *oidc.IDTokenVerifier {
+		return oidc.NewVerifier(s.OIDC.Issuer, keys, &oidc.Config{ClientID: audience, SupportedSigningAlgs: algorithms, Now: s.Now})
+	}
+	s.issuer.endpoint, s.issuer.signIn = provider.Endpoint(), verifier(s.OIDC.SignIn.Client)
+	s.issuer.verifier = verifier(s.OIDC.Audience)
 	return s.issuer.verifier, nil
 }

@@ -50,7 +50,7 @@ func newServer(t testing.TB) *server {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(s.log, nil))
-	g := &gateway.Gateway{Doors: s.Service, Services: []*gateway.Service{accessapi.AccessControl(s.Service), accessapi.Sandboxes(s.Service)}, Log: log}
+	g := &gateway.Gateway{Doors: s.Service, Services: []*gateway.Service{accessapi.AccessControl(s.Service), accessapi.Sandboxes(s.Service), accessapi.Members(s.Service)}, Log: log}
 	mux := http.NewServeMux()
 	mux.Handle("/", g.Handler())
 	mux.Handle("/ims/", accessapi.IMS(s.Service, log))
@@ -108,7 +108,10 @@ func (s *server) do(t testing.TB, c client, method, path, body string) reply {
 	if !ok || strings.Contains(sandbox, "/") {
 		sandbox, rest = "prod", path
 	}
-	req, err := http.NewRequestWithContext(t.Context(), method, s.url+"/data/foundation"+rest, strings.NewReader(body))
+	if !strings.HasPrefix(rest, "/data/") {
+		rest = "/data/foundation" + rest
+	}
+	req, err := http.NewRequestWithContext(t.Context(), method, s.url+rest, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

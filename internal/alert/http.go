@@ -27,7 +27,7 @@ func (s *Service) HTTP() *gateway.Service {
 	view, manage := access.AnyOf(access.ViewAlerts, access.ManageAlerts), access.AnyOf(access.ManageAlerts)
 	const most = 256 << 10
 	return &gateway.Service{
-		Name: "alerts", Base: base, Shape: shape,
+		Name: "alerts", Base: base, Shape: gateway.Observability("ALERT-1000"),
 		Routes: []gateway.Route{
 			{Method: "GET", Path: "/subscriptions", Need: view, Handle: s.list},
 			{Method: "POST", Path: "/subscriptions", Need: manage, MaxBody: most, Handle: s.create},
@@ -39,20 +39,6 @@ func (s *Service) HTTP() *gateway.Service {
 			{Method: "POST", Path: "/notices/{id}/read", Need: view, Handle: s.marks(true)},
 			{Method: "POST", Path: "/notices/{id}/unread", Need: view, Handle: s.marks(false)},
 		},
-	}
-}
-
-// shape is Observability's.
-func shape(f *gateway.Failure, _ string) any {
-	code, title := f.Code, f.Title
-	if code == "" {
-		code = "ALERT-1000-" + strconv.Itoa(f.Status)
-	}
-	if title == "" {
-		title = http.StatusText(f.Status)
-	}
-	return map[string]any{
-		"errorCode": code, "httpStatus": strings.ToUpper(strings.ReplaceAll(http.StatusText(f.Status), " ", "_")), "title": title, "details": []string{f.Detail},
 	}
 }
 

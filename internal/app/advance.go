@@ -24,9 +24,10 @@ func Busy(err error) bool {
 
 // Advance brings resources of the copy to where Stripe was at a moment, or
 // later: by a pass over all of them, or by none, where passes of before went as
-// far. The report is that of the pass, nil if there was none. No other pass of
-// the Keeper may be at work.
-func (k *Keeper) Advance(ctx context.Context, resources []string, at time.Time) (*Report, error) {
+// far. The report is that of the pass, nil if there was none. progress, which may
+// be nil, is called a few times a second. No other pass of the Keeper may be at
+// work.
+func (k *Keeper) Advance(ctx context.Context, resources []string, at time.Time, progress func(Progress)) (*Report, error) {
 	home := k.want(resources)
 	if home != nil {
 		done, err := home.reached(ctx, resources, at)
@@ -35,7 +36,9 @@ func (k *Keeper) Advance(ctx context.Context, resources []string, at time.Time) 
 		}
 	}
 	began := time.Now()
-	report, err := k.Pass(ctx)
+	s := k.sync
+	s.Progress = progress
+	report, err := k.turn(ctx, scheduled, s)
 	if err != nil || report.Stopped || k.home == nil {
 		return report, err
 	}

@@ -21,7 +21,7 @@ var all = []string{"charges", "subscriptions", "refunds", "balance_transactions"
 func advanced(t *testing.T, k *app.Keeper, sim *stripesim.Sim, resources []string, at time.Time) (requests int64, passed bool) {
 	t.Helper()
 	sim.ResetStats()
-	report, err := k.Advance(t.Context(), resources, at)
+	report, err := k.Advance(t.Context(), resources, at, nil)
 	if err != nil || report != nil && report.Status != app.Complete {
 		t.Fatalf("%v %s", err, marshal(report))
 	}

@@ -51,6 +51,10 @@ var rules = rulebook{
 		"internal/exposure": {"internal/atomicfile", "internal/problem"},
 		// Experiments, without who keeps and asks for them.
 		"internal/experiment": {"internal/problem"},
+		// Experiments as documents, and the keys for decisions.
+		"internal/trial": {"internal/access", "internal/docstore", "internal/experiment", "internal/gateway", "internal/problem"},
+		// Pictures of numbers.
+		"internal/chart": {},
 		// A Stripe that shares nothing with what reads it: else both could err alike.
 		"internal/stripesim": {"internal/money"},
 		// The edge to which Stripe sends.
@@ -83,7 +87,7 @@ var rules = rulebook{
 		"internal/dataaccess": {"internal/access", "internal/catalog", "internal/gateway", "internal/problem"},
 		"internal/monitor":    {"internal/access", "internal/docstore", "internal/flow", "internal/gateway", "internal/problem"},
 		"internal/insights":   {"internal/access", "internal/catalog", "internal/gateway", "internal/problem"},
-		"internal/report":     {"internal/access", "internal/duck", "internal/gateway", "internal/money", "internal/problem"},
+		"internal/report":     {"internal/access", "internal/chart", "internal/duck", "internal/gateway", "internal/money", "internal/problem"},
 		"internal/sqlworker":  {"internal/duck", "internal/problem"},
 		"internal/sqlapi": {
 			"internal/access", "internal/app", "internal/catalog", "internal/duck", "internal/gateway", "internal/problem", "internal/sqlworker", "internal/xdm",
@@ -97,7 +101,7 @@ var rules = rulebook{
 		"internal/telemetry": {"internal/gateway", "internal/stripe"},
 		"internal/server":    {"internal/problem"},
 		// The pages: a client of the services' API, in the same process.
-		"internal/webui":        {"internal/access", "internal/docstore", "internal/expr", "internal/gateway", "internal/jsondoc", "internal/money", "internal/problem", "internal/secret", "internal/webui/assets"},
+		"internal/webui":        {"internal/access", "internal/chart", "internal/docstore", "internal/expr", "internal/gateway", "internal/jsondoc", "internal/money", "internal/problem", "internal/secret", "internal/webui/assets"},
 		"internal/webui/assets": {},
 		// What ties it together, and the edges.
 		"internal/app": {
@@ -108,13 +112,13 @@ var rules = rulebook{
 
 		"internal/control": {
 			"internal/access", "internal/accessapi", "internal/alert", "internal/app", "internal/audit", "internal/catalog", "internal/copies", "internal/dataaccess", "internal/dataprep",
-			"internal/docstore", "internal/flow", "internal/gateway", "internal/guard", "internal/insights", "internal/intake", "internal/lake", "internal/monitor", "internal/problem", "internal/registry",
-			"internal/queue", "internal/report", "internal/runner", "internal/secret", "internal/source", "internal/sqlapi", "internal/sqlworker", "internal/tables", "internal/telemetry", "internal/webui", "internal/xdm",
+			"internal/docstore", "internal/exposure", "internal/flow", "internal/gateway", "internal/guard", "internal/insights", "internal/intake", "internal/lake", "internal/monitor", "internal/problem", "internal/registry",
+			"internal/queue", "internal/report", "internal/runner", "internal/secret", "internal/source", "internal/sqlapi", "internal/sqlworker", "internal/tables", "internal/telemetry", "internal/trial", "internal/webui", "internal/xdm",
 		},
 		"cmd/tributary": {
 			"internal/access", "internal/alert", "internal/guard", "internal/telemetry",
 			"internal/access", "internal/app", "internal/control", "internal/docstore", "internal/duck", "internal/money", "internal/problem", "internal/report", "internal/secret", "internal/server", "internal/sqlworker", "internal/stripe",
-			"internal/stripesim",
+			"internal/stripesim", "internal/webui",
 		},
 		"bench": {
 			"internal/access", "internal/app", "internal/docstore", "internal/duck", "internal/flow", "internal/money", "internal/problem", "internal/stripe", "internal/stripesim",
@@ -123,7 +127,7 @@ var rules = rulebook{
 	},
 	tests: map[string][]string{
 		"internal/dataprep":  {"internal/gateway/gatewaytest", "internal/openapitest", "internal/stripesim"},
-		"internal/webui":     {"internal/app", "internal/browsertest", "internal/control", "internal/stripe", "internal/stripesim"},
+		"internal/webui":     {"internal/access/oidctest", "internal/app", "internal/browsertest", "internal/control", "internal/stripe", "internal/stripesim"},
 		"internal/monitor":   {"internal/docstore/docstoretest", "internal/gateway/gatewaytest"},
 		"internal/flow":      {"internal/docstore/docstoretest", "internal/gateway/gatewaytest", "internal/openapitest", "internal/source", "internal/stripesim"},
 		"internal/source":    {"internal/stripesim"},
@@ -153,6 +157,7 @@ var rules = rulebook{
 		"internal/need":                  {},
 		"internal/browsertest":           {"internal/need"},
 		"internal/childtest":             {},
+		"internal/access/oidctest":       {},
 		"internal/logtest":               {},
 		"internal/chdbtest":              {"internal/need"},
 		"internal/parquettest":           {},
@@ -168,8 +173,9 @@ var rules = rulebook{
 		"github.com/apache/arrow-go":    {"internal/lake", "internal/parquettest"},
 		"github.com/uptrace/bun":        {"internal/lake"},
 		"modernc.org/sqlite":            {"internal/docstore", "internal/lake", "internal/leaktest", "internal/queue", "internal/sqlstore"},
-		"github.com/go-jose/go-jose":    {"internal/access"},
+		"github.com/go-jose/go-jose":    {"internal/access", "internal/access/oidctest"},
 		"github.com/coreos/go-oidc":     {"internal/access"},
+		"golang.org/x/oauth2":           {"internal/access"},
 		"github.com/jackc/pgx":          {"internal/docstore", "internal/leaktest", "internal/queue"},
 		"github.com/riverqueue":         {"internal/queue"},
 		"github.com/cockroachdb/pebble": {"internal/idindex"},

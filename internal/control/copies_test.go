@@ -502,4 +502,15 @@ func TestForecastOfSchedule(t *testing.T) {
 	if int64(budget["used"].(float64)) != got.Used || len(budget["days"].([]any)) == 0 {
 		t.Errorf("%v", budget)
 	}
+	// The copy tells it, too, and asks Stripe for nothing.
+	asked := len(s.sim.Log())
+	account, _ := s.sim.Account()
+	reads := s.must(200, "GET", copiesBase+"/"+account+"-test/budget", nil).json(t)
+	if diff := cmp.Diff(budget, at(reads, "budget").(map[string]any)); diff != "" || at(reads, "rate").(map[string]any)["share"] != 1.0 {
+		t.Errorf("%v %s", reads, diff)
+	}
+	if n := len(s.sim.Log()) - asked; n != 0 {
+		t.Errorf("%d requests to Stripe", n)
+	}
+	s.must(404, "GET", copiesBase+"/acct_none-test/budget", nil)
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -24,6 +25,7 @@ import (
 	"github.com/tributary-data/tributary/internal/dataaccess"
 	"github.com/tributary-data/tributary/internal/dataprep"
 	"github.com/tributary-data/tributary/internal/docstore"
+	"github.com/tributary-data/tributary/internal/exposure"
 	"github.com/tributary-data/tributary/internal/flow"
 	"github.com/tributary-data/tributary/internal/gateway"
 	"github.com/tributary-data/tributary/internal/guard"
@@ -39,6 +41,7 @@ import (
 	"github.com/tributary-data/tributary/internal/sqlworker"
 	"github.com/tributary-data/tributary/internal/tables"
 	"github.com/tributary-data/tributary/internal/telemetry"
+	"github.com/tributary-data/tributary/internal/trial"
 	"github.com/tributary-data/tributary/internal/webui"
 	"github.com/tributary-data/tributary/internal/xdm"
 )
@@ -102,6 +105,10 @@ type Plane struct {
 	Network  *guard.Service
 	Audit    *audit.Log
 	Alert    *alert.Service
+	Trials   *trial.Service
+	// Exposures are kept by the ids of sandboxes: a sandbox that is reset keeps its
+	// name alone, and other organisations have the same names.
+	Exposures *exposure.Log
 
 	options   Options
 	services  []*gateway.Service
@@ -111,12 +118,15 @@ type Plane struct {
 	file      *audit.File
 	telemetry *telemetry.Telemetry
 	limiter   *guard.Limiter
+	ending    chan struct{} // closed by end, when Run ends
+	end       func()
 }
 
 // Serve makes the services of a control plane. The directory must be this
 // process's.
 func (c *Control) Serve(ctx context.Context, o Options) (_ *Plane, err error) {
-	p := &Plane{Control: c, options: o}
+	p := &Plane{Control: c, options: o, ending: make(chan struct{})}
+	p.end = sync.OnceFunc(func() { close(p.ending) })
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.Close(ctx))
@@ -132,6 +142,7 @@ func (c *Control) Serve(ctx context.Context, o Options) (_ *Plane, err error) {
 		return nil, err
 	}
 	p.limiter = guard.NewLimiter(o.Proxies, o.Rates, c.now)
+	p.Exposures = &exposure.Log{Dir: filepath.Join(c.dir, exposure.Folder), Now: c.now, Log: o.Log}
 	if err := p.build(ctx); err != nil {
 		return nil, err
 	}
@@ -167,7 +178,8 @@ func (p *Plane) upgrade(ctx context.Context) error {
 // Worker makes what does runs and nothing else, beside the process that has the
 // directory and other workers. Call Work and Close of it.
 func (c *Control) Worker(ctx context.Context, o Options) (_ *Plane, err error) {
-	p := &Plane{Control: c, options: o}
+	p := &Plane{Control: c, options: o, ending: make(chan struct{})}
+	p.end = sync.OnceFunc(func() { close(p.ending) })
 	if p.lake, err = lake.Open(ctx, c.dir); err != nil {
 		return nil, fmt.Errorf("open the lake: %w", err)
 	}
@@ -201,15 +213,17 @@ func (p *Plane) build(ctx context.Context) error {
 	p.Access.Hooks = append(p.Access.Hooks, access.SandboxHook{Delete: p.forget, After: p.readopt})
 	p.Network = &guard.Service{DB: p.DB, Proxies: p.options.Proxies, Now: p.now, Log: p.options.Log, Egress: p.options.Egress}
 	p.Audit = &audit.Log{DB: p.DB, File: p.file, Now: p.now, Log: p.options.Log, Address: p.address}
+	p.Trials = &trial.Service{DB: p.DB, Now: p.now}
 	p.services = []*gateway.Service{
-		accessapi.AccessControl(p.Access), accessapi.Sandboxes(p.Access),
+		accessapi.AccessControl(p.Access), accessapi.Sandboxes(p.Access), accessapi.Members(p.Access),
 		p.Registry.HTTP(), p.Registry.NamespacesHTTP(),
 		p.Catalog.HTTP(),
 		(&dataaccess.Service{Catalog: p.Catalog, Tables: rows, Diagnostics: p.Intake}).HTTP(),
 		(&insights.Service{Batches: p.Catalog, Now: p.now}).HTTP(),
 		p.Prep.HTTP(), p.Intake.HTTP(), p.Flow.HTTP(), p.Network.HTTP(), p.Audit.HTTP(), p.Alert.HTTP(), p.Copies.HTTP(),
 		(&monitor.Service{Flows: p.Flow, Datasets: p.Catalog, Now: p.now}).HTTP(),
-		report.NewService(p.openCopy).HTTP(),
+		p.Trials.HTTP(),
+		report.NewService(p.openCopy, p.copiesFor).HTTP(),
 		p.sql().HTTP(),
 	}
 	return nil
@@ -217,6 +231,12 @@ func (p *Plane) build(ctx context.Context) error {
 
 // forget removes what a sandbox has outside of its documents.
 func (p *Plane) forget(ctx context.Context, s docstore.Scope) error {
+	if err := p.Trials.Forget(ctx, s); err != nil {
+		return err
+	}
+	if err := p.Exposures.Drop(ctx, s.Sandbox); err != nil {
+		return err
+	}
 	if err := p.Flow.Forget(ctx, s); err != nil {
 		return err
 	}
@@ -268,7 +288,7 @@ func (p *Plane) Handler() (http.Handler, error) {
 		},
 	}
 	data := door.Handler()
-	ui := &webui.UI{API: data, Access: p.Access, DB: p.DB, Keys: p.Keys, Log: p.options.Log, Now: p.now, Secure: p.options.TLS}
+	ui := &webui.UI{API: data, Access: p.Access, DB: p.DB, Keys: p.Keys, Log: p.options.Log, Now: p.now, Secure: p.options.TLS, Ending: p.ending}
 	shown, err := ui.Handler()
 	if err != nil {
 		return nil, fmt.Errorf("the pages: %w", err)
@@ -306,6 +326,8 @@ func (p *Plane) near(next http.Handler) http.Handler {
 // Run takes in the batches that clients push, does the runs of dataflows, and
 // delivers alerts, until ctx ends or one of these does.
 func (p *Plane) Run(ctx context.Context) error {
+	defer p.end()
+	defer context.AfterFunc(ctx, p.end)()
 	g, ctx := errgroup.WithContext(ctx)
 	for _, part := range []func(context.Context) error{p.Intake.Run, p.Alert.Run, p.Work} {
 		g.Go(func() error { return part(ctx) })
@@ -385,6 +407,9 @@ func (p *Plane) Close(ctx context.Context) error {
 	}
 	if p.Hooks != nil {
 		errs = append(errs, p.Hooks.Close())
+	}
+	if p.Exposures != nil {
+		errs = append(errs, p.Exposures.Close())
 	}
 	if p.queries != nil {
 		p.queries.Close()

@@ -12,6 +12,7 @@ import (
 	"github.com/tributary-data/tributary/internal/problem"
 	"github.com/tributary-data/tributary/internal/report"
 	"github.com/tributary-data/tributary/internal/runner"
+	"github.com/tributary-data/tributary/internal/sqlapi"
 )
 
 // openCopy opens a copy of a Stripe account that there is in the caller's
@@ -22,17 +23,12 @@ func (p *Plane) openCopy(ctx context.Context, c access.Caller, name string) (rep
 	if err != nil {
 		return nil, err
 	}
-	operator, err := p.Access.Operator(ctx)
-	if err != nil {
-		return nil, err
-	}
-	own := operator.Org == c.Org && operator.Sandbox.ID == c.Sandbox.ID
-	if name == "" && own {
-		tables, err := p.lake.Tables(ctx)
+	if name == "" {
+		own, err := p.ownCopy(ctx, c)
 		if err != nil {
 			return nil, err
 		}
-		if slices.Contains(tables, "charges") {
+		if own {
 			return app.OpenReader(ctx, p.dir)
 		}
 	}
@@ -40,7 +36,11 @@ func (p *Plane) openCopy(ctx context.Context, c access.Caller, name string) (rep
 		name = names[0]
 	}
 	if slices.Contains(names, name) {
-		return app.OpenReader(ctx, filepath.Join(runner.SandboxDir(p.dir, c.Sandbox.ID), name))
+		of, err := app.OpenReader(ctx, filepath.Join(runner.SandboxDir(p.dir, c.Sandbox.ID), name))
+		if err != nil {
+			return nil, err
+		}
+		return spaced{of, sqlapi.SpaceOf(name)}, nil
 	}
 	detail := "there is no copy of a Stripe account in this sandbox"
 	switch {
@@ -50,6 +50,40 @@ func (p *Plane) openCopy(ctx context.Context, c access.Caller, name string) (rep
 		detail = "there is no such copy in this sandbox, only " + strings.Join(names, ", ")
 	}
 	return nil, problem.Errorf(problem.NotFound, "%s", detail)
+}
+
+// spaced is a copy whose views stand in a schema where its sandbox is queried.
+type spaced struct {
+	*app.Reader
+
+	space string
+}
+
+// Space implements what reports ask of a copy.
+func (s spaced) Space() string { return s.space }
+
+// ownCopy says whether there is a copy of the directory's own account and it is
+// the caller's sandbox's.
+func (p *Plane) ownCopy(ctx context.Context, c access.Caller) (bool, error) {
+	operator, err := p.Access.Operator(ctx)
+	if err != nil || operator.Org != c.Org || operator.Sandbox.ID != c.Sandbox.ID {
+		return false, err
+	}
+	tables, err := p.lake.Tables(ctx)
+	return slices.Contains(tables, "charges"), err
+}
+
+// copiesFor lists the names that openCopy takes for a caller.
+func (p *Plane) copiesFor(ctx context.Context, c access.Caller) ([]string, error) {
+	names, err := p.copyNames(c)
+	if err != nil {
+		return nil, err
+	}
+	own, err := p.ownCopy(ctx, c)
+	if own {
+		names = append([]string{""}, names...)
+	}
+	return names, err
 }
 
 // copyNames lists the copies that dataflows of the sandbox made.

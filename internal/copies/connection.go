@@ -139,6 +139,36 @@ func (s *Service) Account(ctx context.Context, c access.Caller, connection strin
 	return a, err
 }
 
+// Reads are how fast the account of a copy is read, and at what cost.
+type Reads struct {
+	Copy   string `json:"copy"`
+	Rate   *Rate  `json:"rate,omitempty"` // nil where no base connection opens the account
+	Budget Budget `json:"budget"`
+}
+
+// Reads says how the account of a copy is read, without asking Stripe;
+// problem.NotFound.
+func (s *Service) Reads(ctx context.Context, c access.Caller, name string) (Reads, error) {
+	if err := s.Data.Known(ref(c, name)); err != nil {
+		return Reads{}, err
+	}
+	v := Reads{Copy: name}
+	open, err := s.opening(ctx, c, name)
+	if err != nil {
+		return v, err
+	}
+	if len(open) > 0 {
+		with, err := s.Flows.Credentials(open[0])
+		if err != nil {
+			return v, err
+		}
+		r := rate(s.Pace(with))
+		v.Rate = &r
+	}
+	v.Budget, err = s.Data.Budget(ctx, ref(c, name))
+	return v, err
+}
+
 func rate(p stripe.Pace) Rate {
 	return Rate{Limit: p.Limit, Endpoint: p.Each, Share: p.Share, Allowed: p.Allowed, Used: p.Used, InFlight: p.Busy, Waiting: p.Waiting}
 }

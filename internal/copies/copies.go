@@ -30,6 +30,8 @@ type Data interface {
 	Name(a flow.Account) string
 	// Names are those of the copies of a sandbox, in order.
 	Names(ctx context.Context, sandbox string) ([]string, error)
+	// Known is nil for a copy that there is.
+	Known(r Ref) error
 	Copy(ctx context.Context, r Ref) (Copy, error)
 	// Budget is that of an account of which nothing was read where there is no
 	// copy.

@@ -41,6 +41,8 @@ func (*plane) Names(_ context.Context, sandbox string) ([]string, error) {
 	return []string{name}, nil
 }
 
+func (*plane) Known(copies.Ref) error { return nil }
+
 func (*plane) Copy(_ context.Context, r copies.Ref) (copies.Copy, error) {
 	if r != (copies.Ref{Sandbox: prod.Sandbox.ID, Copy: name}) {
 		return copies.Copy{}, problem.Errorf(problem.NotFound, "there is no copy %s", r.Copy)

@@ -91,6 +91,14 @@ import (
 //
 // One item of the list.
 //
+// # GET /{copy}/budget
+//
+// How fast the account is read, and what of its read allocation is left. Nothing is
+// asked of Stripe. "rate" and "budget" are those of /connections/{id}/account; the
+// first is left out where no base connection opens the account.
+//
+//	{"copy": "acct_1Abc-test", "rate": {…}, "budget": {…}}
+//
 // # GET /{copy}/quarantine?resource=…&limit=50&start=…
 //
 // What could not become a row; limit 1 to 500. Ordered by resource, id and text, so
@@ -155,32 +163,19 @@ const (
 func (s *Service) HTTP() *gateway.Service {
 	view, manage := access.AnyOf(access.ViewSources, access.ManageSources), access.AnyOf(access.ManageSources)
 	return &gateway.Service{
-		Name: "copies", Base: base, Shape: shape,
+		Name: "copies", Base: base, Shape: gateway.Observability("COPIES-1000"),
 		Routes: []gateway.Route{
 			{Method: "GET", Path: "", Need: view, Handle: s.list},
 			{Method: "GET", Path: "/connections/{id}/account", Need: view, Handle: s.account},
 			{Method: "GET", Path: "/forecast", Need: view, Handle: s.foresee},
 			{Method: "GET", Path: "/{copy}", Need: view, Handle: s.one},
+			{Method: "GET", Path: "/{copy}/budget", Need: view, Handle: s.budget},
 			{Method: "GET", Path: "/{copy}/quarantine", Need: view, Handle: s.quarantine},
 			{Method: "POST", Path: "/{copy}/quarantine/replay", Need: manage, MaxBody: maxBody, Handle: s.replay},
 			{Method: "GET", Path: "/{copy}/reconcile", Need: view, Handle: s.state},
 			{Method: "POST", Path: "/{copy}/reconcile", Need: manage, MaxBody: maxBody, Handle: s.ask},
 			{Method: "GET", Path: "/{copy}/drift", Need: view, Handle: s.drift},
 		},
-	}
-}
-
-// shape is that of the other services of ours.
-func shape(f *gateway.Failure, _ string) any {
-	code, title := f.Code, f.Title
-	if code == "" {
-		code = "COPIES-1000-" + strconv.Itoa(f.Status)
-	}
-	if title == "" {
-		title = http.StatusText(f.Status)
-	}
-	return map[string]any{
-		"errorCode": code, "httpStatus": strings.ToUpper(strings.ReplaceAll(http.StatusText(f.Status), " ", "_")), "title": title, "details": []string{f.Detail},
 	}
 }
 
@@ -224,6 +219,14 @@ func (s *Service) list(ctx context.Context, c *gateway.Call) (*gateway.Answer, e
 
 func (s *Service) one(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
 	v, err := s.Copy(ctx, c.Caller, c.Var("copy"))
+	if err != nil {
+		return nil, err
+	}
+	return gateway.OK(v), nil
+}
+
+func (s *Service) budget(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
+	v, err := s.Reads(ctx, c.Caller, c.Var("copy"))
 	if err != nil {
 		return nil, err
 	}

@@ -107,6 +107,12 @@ type File struct {
 	Rows      int64  // for planning a query; may be about right
 }
 
+// A Loaded column is one of a table that Load makes.
+type Loaded struct {
+	Name string
+	Text bool // VARCHAR with string values; else BIGINT with int64 values
+}
+
 // A Field is a top-level field of a Stripe object.
 type Field struct {
 	Name string

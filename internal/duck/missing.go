@@ -4,6 +4,7 @@ package duck
 
 import (
 	"context"
+	"iter"
 
 	"github.com/tributary-data/tributary/internal/problem"
 )
@@ -38,6 +39,11 @@ func (*DB) Query(context.Context, string) (*Rows, error) { return nil, errMissin
 
 // Keep returns the same error as Open.
 func (*DB) Keep(context.Context, string, string) (func() error, error) { return nil, errMissing }
+
+// Load returns the same error as Open.
+func (*DB) Load(context.Context, string, []Loaded, iter.Seq2[[]any, error]) (func() error, error) {
+	return nil, errMissing
+}
 
 // Close does nothing.
 func (*DB) Close() error { return nil }

@@ -158,9 +158,9 @@ type Unfinished struct {
 	Worked bool
 }
 
-// Unfinished returns the runs that have not ended, the newest first: as many as
-// limit says, and how many there are.
-func (s *Service) Unfinished(ctx context.Context, c access.Caller, limit int) (all []Unfinished, total int, err error) {
+// Unfinished returns the runs that have not ended, the newest first, of a dataflow
+// or, with "", of all: as many as limit says, and how many there are.
+func (s *Service) Unfinished(ctx context.Context, c access.Caller, of string, limit int) (all []Unfinished, total int, err error) {
 	err = s.DB.View(ctx, func(t *docstore.Tx) error {
 		flows, err := seenEntries(t, c)
 		if err != nil {
@@ -178,7 +178,7 @@ func (s *Service) Unfinished(ctx context.Context, c access.Caller, limit int) (a
 		}
 		var ids []string
 		for _, e := range entries {
-			if _, ok := names[e.Parent]; ok {
+			if _, ok := names[e.Parent]; ok && (of == "" || e.Parent == of) {
 				ids = append(ids, e.ID)
 			}
 		}

@@ -3,6 +3,8 @@ package gateway
 import (
 	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 )
 
 // A Failure is a refusal with all that the shapes of the services need.
@@ -38,4 +40,22 @@ func Fail(status int, code, title, format string, args ...any) *Failure {
 
 func gate(status int, code, message string) *Failure {
 	return &Failure{Status: status, Code: code, Detail: message, gate: true}
+}
+
+// Observability is the shape of failures that Observability has, and with it the
+// services that the original lacks. A failure without a code of its own has the
+// service's, followed by the status: ALERT-1000 gives ALERT-1000-404.
+func Observability(code string) Shape {
+	return func(f *Failure, _ string) any {
+		full, title := f.Code, f.Title
+		if full == "" {
+			full = code + "-" + strconv.Itoa(f.Status)
+		}
+		if title == "" {
+			title = http.StatusText(f.Status)
+		}
+		return map[string]any{
+			"errorCode": full, "httpStatus": strings.ToUpper(strings.ReplaceAll(http.StatusText(f.Status), " ", "_")), "title": title, "details": []string{f.Detail},
+		}
+	}
 }

@@ -40,11 +40,11 @@ func (c *Call) Do(ctx context.Context, method, target string, header http.Header
 	for name, values := range header {
 		r.Header[http.CanonicalHeaderKey(name)] = values
 	}
-	w := &kept{header: http.Header{}}
+	w := &Kept{}
 	plain(c.inner(c)).ServeHTTP(w, r)
-	reply := Reply{Status: w.status, Header: w.header}
-	if w.body.Len() > 0 {
-		reply.Body = bytes.TrimSpace(w.body.Bytes())
+	reply := Reply{Status: w.Status, Header: w.Header()}
+	if w.Body.Len() > 0 {
+		reply.Body = bytes.TrimSpace(w.Body.Bytes())
 	}
 	return reply, nil
 }
@@ -68,24 +68,4 @@ func (g *Gateway) inside(s *Service) func(outer *Call) http.Handler {
 		mux.Handle("/", g.refuse(s, &Failure{Status: http.StatusNotFound, Title: "Not found", Detail: "there is no such call in this service"}))
 		return mux
 	}
-}
-
-// A kept answer is one that goes into another.
-type kept struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-func (k *kept) Header() http.Header { return k.header }
-
-func (k *kept) WriteHeader(status int) {
-	if k.status == 0 {
-		k.status = status
-	}
-}
-
-func (k *kept) Write(b []byte) (int, error) {
-	k.WriteHeader(http.StatusOK)
-	return k.body.Write(b)
 }

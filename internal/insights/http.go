@@ -2,9 +2,7 @@ package insights
 
 import (
 	"context"
-	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -17,22 +15,8 @@ import (
 func (s *Service) HTTP() *gateway.Service {
 	need := access.AnyOf(access.ViewMonitoring, access.ViewDatasets, access.ManageDatasets)
 	return &gateway.Service{
-		Name: "insights", Base: "/data/infrastructure/observability/insights", Shape: shape,
+		Name: "insights", Base: "/data/infrastructure/observability/insights", Shape: gateway.Observability("INSGHT-1000"),
 		Routes: []gateway.Route{{Method: "POST", Path: "/metrics", Need: need, MaxBody: 1 << 20, Handle: s.metrics}},
-	}
-}
-
-func shape(f *gateway.Failure, _ string) any {
-	code := f.Code
-	if code == "" {
-		code = "INSGHT-1000-" + strconv.Itoa(f.Status)
-	}
-	title := f.Title
-	if title == "" {
-		title = http.StatusText(f.Status)
-	}
-	return map[string]any{
-		"errorCode": code, "httpStatus": strings.ToUpper(strings.ReplaceAll(http.StatusText(f.Status), " ", "_")), "title": title, "details": []string{f.Detail},
 	}
 }
 

@@ -38,7 +38,7 @@ package monitor
 //	search        a part of the name, whatever its case
 //	state         enabled, disabled, draft; several with commas between them, as below
 //	badge         success, completedWithErrors, failed, processing, disabled, draft, new
-//	connectionId, resource, datasetId
+//	flowId, connectionId, resource, datasetId
 //	sort          name, created, lastRun, nextRun, account, resource or status; -name the other way; usually -created
 //	start, limit
 //
@@ -54,7 +54,7 @@ package monitor
 //
 // # GET /unfinished
 //
-// Runs that have not ended, the newest first; limit.
+// Runs that have not ended, the newest first; limit. With flowId, of one dataflow.
 //
 //	{"total": 1, "items": [{"runId": "…", "flowId": "…", "flow": "Charges", "kind": "on-demand", "worked": true, "created": …, "started": …,
 //	   "recordsRead": 500, "recordsIngested": 480, "recordsFailed": 0, "recordsSkipped": 20, "recordsDeleted": 0,
@@ -65,7 +65,7 @@ package monitor
 // # GET /next
 //
 // What is due next, the earliest first; start, limit. What was due before now
-// waits for the run before it, or for a worker.
+// waits for the run before it, or for a worker. With flowId, of one dataflow.
 //
 //	{"total": 300, "start": 0, "items": [{"flowId": "…", "flow": "Charges", "connectionId": "…", "account": "Shop", "resource": "charges", "at": 1709686800000, "hastened": false}]}
 //
@@ -75,7 +75,7 @@ package monitor
 //
 // Accounts as their list shows them.
 //
-//	search  a part of the name, whatever its case
+//	search  a part of the name or of the description, whatever its case
 //	specId  of a connection spec
 //	sort    name, created or dataflows; -name the other way; usually -created
 //	start, limit
@@ -97,8 +97,6 @@ package monitor
 import (
 	"context"
 	"net/http"
-	"strconv"
-	"strings"
 
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/gateway"
@@ -113,24 +111,10 @@ func (s *Service) HTTP() *gateway.Service {
 		return gateway.Route{Method: http.MethodGet, Path: path, Need: need, Handle: handle}
 	}
 	return &gateway.Service{
-		Name: "monitor", Base: base, Shape: shape,
+		Name: "monitor", Base: base, Shape: gateway.Observability("MONITOR-1000"),
 		Routes: []gateway.Route{
 			get("/summary", s.summary), get("/flows", s.flows), get("/unfinished", s.unfinished), get("/next", s.next), get("/connections", s.connections), get("/counts", s.counts),
 		},
-	}
-}
-
-// shape is Observability's.
-func shape(f *gateway.Failure, _ string) any {
-	code, title := f.Code, f.Title
-	if code == "" {
-		code = "MONITOR-1000-" + strconv.Itoa(f.Status)
-	}
-	if title == "" {
-		title = http.StatusText(f.Status)
-	}
-	return map[string]any{
-		"errorCode": code, "httpStatus": strings.ToUpper(strings.ReplaceAll(http.StatusText(f.Status), " ", "_")), "title": title, "details": []string{f.Detail},
 	}
 }
 

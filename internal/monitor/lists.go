@@ -95,14 +95,14 @@ func (s *Service) flows(ctx context.Context, call *gateway.Call) (*gateway.Answe
 
 func (s *Service) unfinished(ctx context.Context, call *gateway.Call) (*gateway.Answer, error) {
 	values := call.HTTP.URL.Query()
-	if err := known(values, "limit"); err != nil {
+	if err := known(values, "flowId", "limit"); err != nil {
 		return nil, err
 	}
 	_, limit, err := paging(values)
 	if err != nil {
 		return nil, err
 	}
-	all, total, err := s.Flows.Unfinished(ctx, call.Caller, limit)
+	all, total, err := s.Flows.Unfinished(ctx, call.Caller, values.Get("flowId"), limit)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +136,7 @@ func (s *Service) unfinished(ctx context.Context, call *gateway.Call) (*gateway.
 
 func (s *Service) next(ctx context.Context, call *gateway.Call) (*gateway.Answer, error) {
 	values := call.HTTP.URL.Query()
-	if err := known(values, "start", "limit"); err != nil {
+	if err := known(values, "flowId", "start", "limit"); err != nil {
 		return nil, err
 	}
 	start, limit, err := paging(values)
@@ -147,7 +147,8 @@ func (s *Service) next(ctx context.Context, call *gateway.Call) (*gateway.Answer
 	if err != nil {
 		return nil, err
 	}
-	rows := slices.DeleteFunc(w.rows, func(r row) bool { return r.Next == 0 })
+	of := values.Get("flowId")
+	rows := slices.DeleteFunc(w.rows, func(r row) bool { return r.Next == 0 || of != "" && r.ID != of })
 	sortBy(rows, "nextRun", orders, func(r row) string { return r.ID })
 	type due struct {
 		FlowID       string `json:"flowId"`
@@ -213,7 +214,7 @@ func (s *Service) connections(ctx context.Context, call *gateway.Call) (*gateway
 	}
 	rows := []accountRow{}
 	for _, c := range w.accounts {
-		if spec := values.Get("specId"); !contains(c.Name, values.Get("search")) || spec != "" && spec != c.Spec.ID {
+		if spec := values.Get("specId"); !contains(c.Name, values.Get("search")) && !contains(c.Description, values.Get("search")) || spec != "" && spec != c.Spec.ID {
 			continue
 		}
 		v := accountRow{

@@ -19,7 +19,7 @@ import (
 type Flows interface {
 	Lines(ctx context.Context, c access.Caller) ([]flow.Line, error)
 	Ended(ctx context.Context, c access.Caller, spans []docstore.Span, flows []string, bucket time.Duration, choose func(map[string]flow.Ended) []string) (map[int64]flow.Ended, error)
-	Unfinished(ctx context.Context, c access.Caller, limit int) ([]flow.Unfinished, int, error)
+	Unfinished(ctx context.Context, c access.Caller, of string, limit int) ([]flow.Unfinished, int, error)
 	Accounts(ctx context.Context, c access.Caller) ([]flow.Connection, error)
 }
 
@@ -110,6 +110,7 @@ type List struct {
 	Search      string // a part of the name, whatever its case
 	States      []string
 	Badges      []string
+	Flows       []string // ids
 	Connections []string
 	Resources   []string
 	Datasets    []string
@@ -120,7 +121,7 @@ type List struct {
 
 func (q *List) match(r row) bool {
 	in := func(list []string, v string) bool { return len(list) == 0 || slices.Contains(list, v) }
-	return in(q.States, r.State) && in(q.Badges, string(r.badge)) && in(q.Connections, r.Route.ConnectionID) && in(q.Resources, r.Route.Resource) &&
+	return in(q.States, r.State) && in(q.Badges, string(r.badge)) && in(q.Flows, r.ID) && in(q.Connections, r.Route.ConnectionID) && in(q.Resources, r.Route.Resource) &&
 		in(q.Datasets, r.Route.DatasetID) && contains(r.Name, q.Search)
 }
 

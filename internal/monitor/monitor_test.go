@@ -503,6 +503,21 @@ func (r *rig) others(rt *rapid.T) {
 	}) {
 		rt.Fatalf("%+v, want %d", next, due)
 	}
+	for id, f := range r.flows {
+		var row, coming, open struct{ Total int }
+		r.get(rt, r.caller.Principal, "/flows?flowId="+id, &row)
+		r.get(rt, r.caller.Principal, "/next?flowId="+id, &coming)
+		r.get(rt, r.caller.Principal, "/unfinished?limit=1&flowId="+id, &open)
+		ofFlow := 0
+		for _, run := range r.runs {
+			if run.FlowID == id && run.Metrics.Status.Status == flow.InProgress {
+				ofFlow++
+			}
+		}
+		if row.Total != 1 || (coming.Total == 1) != (f.State == flow.Enabled) || open.Total != ofFlow {
+			rt.Fatalf("of one dataflow: %v, %v, %v; want %d unfinished", row, coming, open, ofFlow)
+		}
+	}
 	var accounts struct {
 		Total int
 		Items []struct {

@@ -90,7 +90,7 @@ func ordering[T any](values url.Values, orders map[string]T, usual string) (stri
 }
 
 func readList(values url.Values) (q List, err error) {
-	if err = known(values, "search", "state", "badge", "connectionId", "resource", "datasetId", "sort", "start", "limit"); err != nil {
+	if err = known(values, "search", "state", "badge", "flowId", "connectionId", "resource", "datasetId", "sort", "start", "limit"); err != nil {
 		return q, err
 	}
 	var names []string
@@ -104,7 +104,7 @@ func readList(values url.Values) (q List, err error) {
 	if q.Badges, err = several(values, "badge", names...); err != nil {
 		return q, err
 	}
-	for name, into := range map[string]*[]string{"connectionId": &q.Connections, "resource": &q.Resources, "datasetId": &q.Datasets} {
+	for name, into := range map[string]*[]string{"flowId": &q.Flows, "connectionId": &q.Connections, "resource": &q.Resources, "datasetId": &q.Datasets} {
 		if *into, err = several(values, name); err != nil {
 			return q, err
 		}

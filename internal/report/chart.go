@@ -2,21 +2,14 @@ package report
 
 import (
 	"cmp"
-	"fmt"
-	"html/template"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
+	"github.com/tributary-data/tributary/internal/chart"
 	"github.com/tributary-data/tributary/internal/money"
 )
-
-// A Chart is a picture of numbers of a section, as SVG that needs no script. Its
-// colours are the classes c0 to c9 and the variables of Style.
-type Chart struct {
-	Title, Section string
-	SVG            template.HTML
-}
 
 // chartedCurrencies is how many currencies have charts of their own: those with
 // the most orders.
@@ -24,13 +17,13 @@ const chartedCurrencies = 3
 
 // Charts returns pictures of the sections that the report has: shares over time,
 // order values by method, customers who come back, flows between methods.
-func (r *Report) Charts() []Chart {
-	var all []Chart
+func (r *Report) Charts() []chart.Chart {
+	all := []chart.Chart{}
 	for _, currency := range r.largest() {
 		all = append(all, r.shareChart(currency), r.valueChart(currency))
 	}
 	all = append(all, r.repeatChart(), r.flowChart())
-	return slices.DeleteFunc(all, func(c Chart) bool { return c.SVG == "" })
+	return slices.DeleteFunc(all, func(c chart.Chart) bool { return c.Kind == "" })
 }
 
 // largest returns the currencies with the most orders.
@@ -51,229 +44,155 @@ func (r *Report) largest() []string {
 	return names[:min(len(names), chartedCurrencies)]
 }
 
-// classes in the order in which they are stacked, with the numbers of their
-// colours.
+// classes in the order in which they are stacked; their hues are their places,
+// from 1.
 var classes = []string{"bnpl", "bnpl_unknown", "card", "other"}
 
 // named are words for classes.
-var named = map[string]string{"bnpl": "buy now, pay later", "bnpl_unknown": "Klarna, unknown which", "card": "cards", "other": "other methods", "all": "all", "none": "no next order"}
+var named = map[string]string{"bnpl": "buy now, pay later", "bnpl_unknown": "Klarna, unknown which", "card": "cards", "other": "other methods"}
 
-func (r *Report) shareChart(currency string) Chart {
+// hueOf is the hue of a class; of what has none, 6.
+func hueOf(class string) int {
+	if i := slices.Index(classes, class); i >= 0 {
+		return i + 1
+	}
+	return 6
+}
+
+// noteOf is what stands beside the name of a method.
+func noteOf(class string) string {
+	if class == "bnpl_unknown" {
+		return "unknown which"
+	}
+	return ""
+}
+
+// series has one of each class, over labels.
+func series(labels []string, of func(class, label string) (float64, bool)) []chart.Series {
+	var all []chart.Series
+	for _, class := range classes {
+		one := chart.Series{Name: named[class], Hue: hueOf(class), Values: make([]*float64, len(labels))}
+		for i, label := range labels {
+			if v, ok := of(class, label); ok {
+				v = math.Round(v*1e6) / 1e6
+				one.Values[i] = &v
+			}
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+// shareChart is the share of orders of each class over time.
+func (r *Report) shareChart(currency string) chart.Chart {
 	s := r.section("periods")
 	if s == nil {
-		return Chart{}
+		return chart.Chart{}
 	}
-	shares := map[string]map[string]float64{}
+	shares := map[[2]string]float64{}
+	periods := map[string]bool{}
 	for _, row := range s.Rows {
 		if s.text(row, "currency") != currency || s.text(row, "method") != "all" || s.text(row, "class") == "all" {
 			continue
 		}
 		period := s.text(row, "period")
-		if shares[period] == nil {
-			shares[period] = map[string]float64{}
-		}
+		periods[period] = true
 		if v, ok := s.float(row, "share_orders"); ok {
-			shares[period][s.text(row, "class")] = v
+			shares[[2]string{s.text(row, "class"), period}] = v
 		}
 	}
-	periods := slices.Sorted(maps.Keys(shares))
-	d := newDrawing(240)
-	d.percents(1)
-	step := d.width() / float64(max(len(periods), 1))
-	for i, period := range periods {
-		y := d.bottom()
-		for k, class := range classes {
-			v := shares[period][class]
-			if v == 0 {
-				continue
-			}
-			high := v * d.height()
-			y -= high
-			d.rect(d.left()+float64(i)*step+step*0.1, y, step*0.8, high, k, fmt.Sprintf("%s, %s: %.1f %%", period, named[class], v*100))
-		}
+	labels := slices.Sorted(maps.Keys(periods))
+	return chart.Chart{
+		Kind: chart.Stacked, Title: "Share of orders over time, " + strings.ToUpper(currency), Section: "periods", Currency: currency, Labels: labels,
+		Series: series(labels, func(class, period string) (float64, bool) {
+			v, ok := shares[[2]string{class, period}]
+			return v, ok
+		}),
 	}
-	d.labels(periods)
-	d.legend(classes)
-	return Chart{"Share of orders over time, " + strings.ToUpper(currency), "periods", d.end()}
 }
 
-// valueChart shows medians and averages with their intervals.
-func (r *Report) valueChart(currency string) Chart {
+// valueChart is the median and the average of each method, with their intervals.
+func (r *Report) valueChart(currency string) chart.Chart {
 	s := r.section("methods")
 	if s == nil {
-		return Chart{}
+		return chart.Chart{}
 	}
-	type value struct {
-		name                       string
-		class                      int
-		median, low, high          float64
-		average, meanLow, meanHigh float64
-		interval, hasMeanInterval  bool
+	c := chart.Chart{
+		Kind: chart.Intervals, Title: "Order value by method, " + strings.ToUpper(currency) + ": median (dot) and average (ring) with intervals of 95 %",
+		Section: "methods", Currency: currency,
 	}
-	var values []value
-	top := 0.0
-	exponent, _ := money.Exponent(currency)
-	scale := 1.0
-	for range exponent {
-		scale *= 10
-	}
+	c.Decimals, _ = money.Exponent(currency)
+	units := func(minor float64) float64 { return math.Round(minor/math.Pow10(c.Decimals)*1e6) / 1e6 }
 	for _, row := range s.Rows {
 		median, ok := s.float(row, "median")
 		if s.text(row, "currency") != currency || s.text(row, "method") == "all" || !ok {
 			continue
 		}
-		v := value{name: s.text(row, "method"), class: slices.Index(classes, s.text(row, "class")), median: median / scale}
-		if v.class == 1 {
-			v.name += ", unknown"
-		}
-		v.average, _ = s.float(row, "average")
-		v.average /= scale
+		class := s.text(row, "class")
+		v := chart.Value{Name: s.text(row, "method"), Note: noteOf(class), Hue: hueOf(class), Median: units(median)}
+		average, _ := s.float(row, "average")
+		v.Average = units(average)
 		if low, ok := s.value(row, "median_low").(int64); ok {
-			v.interval, v.low, v.high = true, float64(low)/scale, float64(s.integer(row, "median_high"))/scale
+			v.MedianInterval = &[2]float64{units(float64(low)), units(float64(s.integer(row, "median_high")))}
 		}
 		if low, ok := s.float(row, "average_low"); ok {
 			high, _ := s.float(row, "average_high")
-			v.hasMeanInterval, v.meanLow, v.meanHigh = true, max(low/scale, 0), high/scale
+			v.AverageInterval = &[2]float64{units(low), units(high)}
 		}
-		top = max(top, v.median, v.high, v.average)
-		values = append(values, v)
+		c.Values = append(c.Values, v)
 	}
-	if len(values) == 0 {
-		return Chart{}
+	if len(c.Values) == 0 {
+		return chart.Chart{}
 	}
-	const line = 30
-	d := newDrawing(float64(len(values))*line + 46)
-	d.margin = 150
-	d.across(top*1.1, strings.ToUpper(currency))
-	at := func(v float64) float64 { return d.left() + min(v/(top*1.1), 1)*d.width() }
-	for i, v := range values {
-		y := d.top() + (float64(i)+0.5)*line
-		d.text(d.left()-8, y+4, "end", v.name)
-		if v.hasMeanInterval {
-			d.line(at(v.meanLow), y+6, at(v.meanHigh), y+6, v.class, fmt.Sprintf("%s, average %.2f, 95 %% from %.2f to %.2f", v.name, v.average, v.meanLow, v.meanHigh))
-		}
-		d.ring(at(v.average), y+6, v.class, fmt.Sprintf("%s, average %.2f", v.name, v.average))
-		if v.interval {
-			d.line(at(v.low), y-5, at(v.high), y-5, v.class, fmt.Sprintf("%s, median %.2f, 95 %% from %.2f to %.2f", v.name, v.median, v.low, v.high))
-		}
-		d.dot(at(v.median), y-5, v.class, fmt.Sprintf("%s, median %.2f", v.name, v.median))
-	}
-	return Chart{"Order value by method, " + strings.ToUpper(currency) + ": median (dot) and average (ring) with intervals of 95 %", "methods", d.end()}
+	return c
 }
 
-func (r *Report) repeatChart() Chart {
+// repeatChart is the share of each cohort that ordered again.
+func (r *Report) repeatChart() chart.Chart {
 	s := r.section("cohorts")
 	if s == nil {
-		return Chart{}
+		return chart.Chart{}
 	}
 	var periods []string
-	rates := map[string]map[string]float64{}
+	rates := map[[2]string]float64{}
 	for _, row := range s.Rows {
 		period, class := s.text(row, "period"), s.text(row, "class")
 		if class == "all" {
 			periods = append(periods, period)
 			continue
 		}
-		if v, ok := s.float(row, "rate_90"); ok {
-			if rates[class] == nil {
-				rates[class] = map[string]float64{}
-			}
-			rates[class][period] = v
+		if v, ok := s.float(row, "rate_90"); ok && class != "bnpl_unknown" { // that is hardly anybody, and so no line
+			rates[[2]string{class, period}] = v
 		}
 	}
 	if len(rates) == 0 {
-		return Chart{}
+		return chart.Chart{}
 	}
-	d := newDrawing(240)
-	d.percents(1)
-	step := d.width() / float64(len(periods))
-	shown := slices.Clone(classes)
-	shown[1] = "" // hardly anybody, and so no line
-	for k, class := range shown {
-		var points [][2]float64
-		for i, period := range periods {
-			if v, ok := rates[class][period]; ok {
-				x, y := d.left()+(float64(i)+0.5)*step, d.bottom()-v*d.height()
-				points = append(points, [2]float64{x, y})
-				d.dot(x, y, k, fmt.Sprintf("first order in %s by %s: %.1f %% back within 90 days", period, named[class], v*100))
-			}
-		}
-		d.polyline(points, k)
+	return chart.Chart{
+		Kind: chart.Lines, Title: "Customers who ordered again within 90 days, by the period of their first order", Section: "cohorts", Labels: periods,
+		Series: series(periods, func(class, period string) (float64, bool) {
+			v, ok := rates[[2]string{class, period}]
+			return v, ok
+		}),
 	}
-	d.labels(periods)
-	d.legend(shown)
-	return Chart{"Customers who ordered again within 90 days, by the period of their first order", "cohorts", d.end()}
 }
 
-// flowChart has the methods of first orders on the left, of next ones on the
-// right, and bands as wide as the customers between them are many.
-func (r *Report) flowChart() Chart {
+// flowChart is how many customers came from which first method to which next one.
+func (r *Report) flowChart() chart.Chart {
 	s := r.section("migration")
 	if s == nil || len(s.Rows) == 0 {
-		return Chart{}
+		return chart.Chart{}
 	}
-	type flow struct {
-		from, to string
-		n        float64
-	}
-	var flows []flow
-	left, right, class := map[string]float64{}, map[string]float64{}, map[string]int{}
-	var total float64
-	name := func(row Row, side string) string {
-		n, c := s.text(row, side+"_method"), s.text(row, side+"_class")
-		if c == "bnpl_unknown" {
-			n += ", unknown"
+	place := func(row Row, side string) chart.Place {
+		name, class := s.text(row, side+"_method"), s.text(row, side+"_class")
+		if class == "none" {
+			return chart.Place{Note: "no next order", Hue: hueOf(class)}
 		}
-		class[n] = slices.Index(classes, c)
-		return n
+		return chart.Place{Name: name, Note: noteOf(class), Hue: hueOf(class)}
 	}
+	c := chart.Chart{Kind: chart.Flow, Title: "From the first method (left) to that of the next order (right), customers", Section: "migration"}
 	for _, row := range s.Rows {
-		f := flow{name(row, "from"), name(row, "to"), float64(s.integer(row, "customers"))}
-		left[f.from] += f.n
-		right[f.to] += f.n
-		total += f.n
-		flows = append(flows, f)
+		c.Moves = append(c.Moves, chart.Move{From: place(row, "from"), To: place(row, "to"), N: s.integer(row, "customers")})
 	}
-	most := func(sums map[string]float64) []string {
-		return slices.SortedFunc(maps.Keys(sums), func(a, b string) int {
-			return cmp.Or(cmp.Compare(last(class[a]), last(class[b])), cmp.Compare(sums[b], sums[a]), cmp.Compare(a, b))
-		})
-	}
-	froms, tos := most(left), most(right)
-	const gap = 12
-	d := newDrawing(max(300, float64(max(len(froms), len(tos)))*30))
-	d.margin = 150
-	unit := (d.height() - gap*float64(max(len(froms), len(tos))-1)) / total
-	x0, x1 := d.left(), d.left()+d.width()-d.margin+20
-	place := func(names []string, sums map[string]float64, x, label float64, anchor string) map[string]float64 {
-		at, y := map[string]float64{}, d.top()
-		for _, n := range names {
-			high := sums[n] * unit
-			d.rect(x-4, y, 8, max(high, 1), class[n], fmt.Sprintf("%s: %.0f customers", n, sums[n]))
-			d.text(label, y+high/2+4, anchor, fmt.Sprintf("%s %.0f", cmp.Or(map[string]string{"none": named["none"]}[n], n), sums[n]))
-			at[n] = y
-			y += high + gap
-		}
-		return at
-	}
-	from := place(froms, left, x0, x0-10, "end")
-	to := place(tos, right, x1, x1+10, "start")
-	slices.SortStableFunc(flows, func(a, b flow) int {
-		return cmp.Or(cmp.Compare(slices.Index(froms, a.from), slices.Index(froms, b.from)), cmp.Compare(slices.Index(tos, a.to), slices.Index(tos, b.to)))
-	})
-	for _, f := range flows {
-		high := f.n * unit
-		d.band(x0+4, from[f.from], x1-4, to[f.to], high, class[f.from], fmt.Sprintf("%s, then %s: %.0f customers", f.from, cmp.Or(map[string]string{"none": named["none"]}[f.to], f.to), f.n))
-		from[f.from] += high
-		to[f.to] += high
-	}
-	return Chart{"From the first method (left) to that of the next order (right), customers", "migration", d.end()}
-}
-
-// last puts what has no class behind all classes.
-func last(class int) int {
-	if class < 0 {
-		return len(classes)
-	}
-	return class
+	return c
 }

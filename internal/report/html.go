@@ -6,15 +6,15 @@ import (
 	"html/template"
 	"io"
 	"strings"
+
+	"github.com/tributary-data/tributary/internal/chart"
 )
 
 //go:embed report.tmpl
 var page string
 
-// Style is what the charts and tables of a page need of CSS.
-//
 //go:embed report.css
-var Style string
+var style string
 
 type htmlCell struct {
 	Text  string
@@ -25,6 +25,13 @@ type htmlTable struct {
 	*Section
 	Head  []htmlCell
 	Lines [][]htmlCell
+}
+
+// A htmlChart is a chart as the page has it.
+type htmlChart struct {
+	Title, Section string
+	SVG            template.HTML
+	Legend         []chart.Entry
 }
 
 // html writes one page with everything in it.
@@ -48,8 +55,12 @@ func (r *Report) html(w io.Writer) error {
 		}
 		tables = append(tables, table)
 	}
+	var charts []htmlChart
+	for _, c := range r.Charts() {
+		charts = append(charts, htmlChart{c.Title, c.Section, c.SVG(c.Title, fmt.Sprintf), c.Legend(fmt.Sprintf)})
+	}
 	return t.Execute(w, map[string]any{
-		"Report": r, "Span": r.span(), "Filters": r.filters(), "Charts": r.Charts(), "Tables": tables,
-		"Style": template.CSS(Style), //nolint:gosec // our own
+		"Report": r, "Span": r.span(), "Filters": r.filters(), "Charts": charts, "Tables": tables,
+		"Style": template.CSS(style), //nolint:gosec // our own
 	})
 }

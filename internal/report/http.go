@@ -27,13 +27,15 @@ type Service struct {
 	// is the only one, or the one that passes over the directory's own account
 	// make. problem.NotFound says which there are.
 	Open func(ctx context.Context, c access.Caller, name string) (Copy, error)
+	// Names lists the copies that the caller may name.
+	Names func(ctx context.Context, c access.Caller) ([]string, error)
 
 	slot chan struct{} // a report uses all of the machine that queries may have
 }
 
 // NewService returns a service over the copies that open opens.
-func NewService(open func(ctx context.Context, c access.Caller, name string) (Copy, error)) *Service {
-	return &Service{Open: open, slot: make(chan struct{}, 1)}
+func NewService(open func(ctx context.Context, c access.Caller, name string) (Copy, error), names func(context.Context, access.Caller) ([]string, error)) *Service {
+	return &Service{Open: open, Names: names, slot: make(chan struct{}, 1)}
 }
 
 // BNPL makes the report for a caller. One is made at a time; others wait.
@@ -49,49 +51,112 @@ func (s *Service) BNPL(ctx context.Context, c access.Caller, name string, p Para
 		return nil, err
 	}
 	defer of.Close()
-	return Run(ctx, of, p)
+	r, err := Run(ctx, of, p)
+	if err != nil {
+		return nil, err
+	}
+	for _, section := range r.Sections {
+		section.Query = in(spaceOf(of), section.Query)
+	}
+	return r, nil
+}
+
+// Queries returns the sections of the report for a caller, without rows.
+func (s *Service) Queries(ctx context.Context, c access.Caller, name string, p Params) ([]*Section, error) {
+	of, err := s.Open(ctx, c, name)
+	if err != nil {
+		return nil, err
+	}
+	defer of.Close()
+	sections, err := Queries(ctx, of, p)
+	for _, section := range sections {
+		section.Query = in(spaceOf(of), section.Query)
+	}
+	return sections, err
 }
 
 // HTTP returns the service as the gateway serves it.
 func (s *Service) HTTP() *gateway.Service {
 	need := access.AnyOf(access.ViewDatasets, access.ManageDatasets)
 	return &gateway.Service{
-		Name: "reports", Base: "/data/tributary/reports", Shape: shape,
-		Routes: []gateway.Route{{Method: "GET", Path: "/bnpl", Need: need, Handle: s.bnpl}},
+		Name: "reports", Base: "/data/tributary/reports", Shape: gateway.Observability("REPORTS-1000"),
+		Routes: []gateway.Route{
+			{Method: "GET", Path: "/bnpl", Need: need, Handle: s.bnpl},
+			{Method: "GET", Path: "/bnpl/queries", Need: need, Handle: s.queries},
+			{Method: "GET", Path: "/copies", Need: need, Handle: s.copies},
+		},
 	}
 }
 
-func shape(f *gateway.Failure, requestID string) any {
-	return map[string]any{"type": "about:blank", "title": f.Title, "status": f.Status, "detail": f.Detail, "requestId": requestID}
-}
+// known are the parameters of a report; told those of how it is told.
+var (
+	known = []string{"from", "to", "tz", "period", "currency", "country", "customer", "section", "copy"}
+	told  = []string{"rates", "convertTo", "format", "charts"}
+)
 
-var known = []string{"from", "to", "tz", "period", "currency", "country", "customer", "section", "rates", "convertTo", "copy", "format"}
-
-func (s *Service) bnpl(ctx context.Context, call *gateway.Call) (*gateway.Answer, error) {
+// params reads what a call asks for.
+func params(call *gateway.Call, names ...string) (Params, url.Values, error) {
 	q, err := url.ParseQuery(call.HTTP.URL.RawQuery)
 	if err != nil {
-		return nil, problem.Errorf(problem.Invalid, "the parameters can't be read: %v", err)
+		return Params{}, nil, problem.Errorf(problem.Invalid, "the parameters can't be read: %v", err)
 	}
 	for name, values := range q {
-		if !slices.Contains(known, name) {
-			return nil, problem.Errorf(problem.Invalid, "there is no parameter %q, only %s", name, strings.Join(known, ", "))
+		if !slices.Contains(names, name) {
+			return Params{}, nil, problem.Errorf(problem.Invalid, "there is no parameter %q, only %s", name, strings.Join(names, ", "))
 		}
 		if len(values) > 1 {
-			return nil, problem.Errorf(problem.Invalid, "the parameter %s is there more than once", name)
+			return Params{}, nil, problem.Errorf(problem.Invalid, "the parameter %s is there more than once", name)
 		}
 	}
 	p, err := ParseParams(q.Get("from"), q.Get("to"), q.Get("tz"), q.Get("period"), q.Get("currency"), q.Get("country"), q.Get("customer"))
+	p.Section = q.Get("section")
+	return p, q, err
+}
+
+// queries tells which queries would make a report: {"queries": [{"section": "methods",
+// "title": "Methods", "query": "with …"}]}. None of them is run.
+func (s *Service) queries(ctx context.Context, call *gateway.Call) (*gateway.Answer, error) {
+	p, q, err := params(call, known...)
+	if err != nil {
+		return nil, err
+	}
+	sections, err := s.Queries(ctx, call.Caller, q.Get("copy"), p)
+	if err != nil {
+		return nil, err
+	}
+	all := []any{}
+	for _, one := range sections {
+		all = append(all, map[string]any{"section": one.Name, "title": one.Title, "query": one.Query})
+	}
+	return gateway.OK(map[string]any{"queries": all}), nil
+}
+
+// copies lists the names that the parameter copy takes: {"copies": ["", "acct_1abc-live"]}.
+func (s *Service) copies(ctx context.Context, call *gateway.Call) (*gateway.Answer, error) {
+	names, err := s.Names(ctx, call.Caller)
+	if err != nil {
+		return nil, err
+	}
+	return gateway.OK(map[string]any{"copies": append([]string{}, names...)}), nil
+}
+
+func (s *Service) bnpl(ctx context.Context, call *gateway.Call) (*gateway.Answer, error) {
+	p, q, err := params(call, append(slices.Clone(known), told...)...)
 	if err != nil {
 		return nil, err
 	}
 	if p.Rates, err = pairs(q.Get("rates"), q.Get("convertTo")); err != nil {
 		return nil, err
 	}
+	drawn := q.Get("charts") == "true"
+	if !drawn && q.Has("charts") {
+		return nil, problem.Errorf(problem.Invalid, "the parameter charts is true, or not there")
+	}
 	format := q.Get("format")
 	if format == "" {
 		format = "json"
 	}
-	if p.Section = q.Get("section"); p.Section == "" && format == "csv" {
+	if p.Section == "" && format == "csv" {
 		p.Section = "methods"
 	}
 	kind := map[string]string{"json": "application/json", "csv": "text/csv; charset=utf-8", "html": "text/html; charset=utf-8"}[format]
@@ -101,6 +166,9 @@ func (s *Service) bnpl(ctx context.Context, call *gateway.Call) (*gateway.Answer
 	r, err := s.BNPL(ctx, call.Caller, q.Get("copy"), p)
 	if err != nil {
 		return nil, err
+	}
+	if drawn {
+		r.drawn = r.Charts()
 	}
 	return r.answer(format, kind)
 }

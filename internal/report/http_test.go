@@ -27,7 +27,7 @@ func TestHTTP(t *testing.T) {
 			return nil, problem.Errorf(problem.NotFound, "there is no copy %q", name)
 		}
 		return kept{source}, nil
-	}).HTTP())
+	}, func(context.Context, access.Caller) ([]string, error) { return []string{"", "mine"}, nil }).HTTP())
 	const path = "/data/tributary/reports/bnpl"
 	for name, c := range map[string]struct {
 		query, sandbox string
@@ -40,6 +40,10 @@ func TestHTTP(t *testing.T) {
 		"converted":         {"?section=converted&rates=eur:1.1,jpy:0.0067&convertTo=usd", "prod", 200, `"name":"converted"`},
 		"csv":               {"?format=csv", "prod", 200, "currency,class,method,attempts"},
 		"html":              {"?format=html&section=methods", "prod", 200, "<svg"},
+		"charts":            {"?charts=true&currency=usd", "prod", 200, `"kind":"flow"`},
+		"charts of what":    {"?charts=some", "prod", 400, "the parameter charts is true"},
+		"queries":           {"/queries?section=mrr", "prod", 200, `"section":"mrr"`},
+		"queries of what":   {"/queries?section=secrets", "prod", 404, "no section"},
 		"no copy":           {"?copy=theirs", "prod", 404, `there is no copy \"theirs\"`},
 		"another sandbox":   {"", "dev", 404, "there is no copy"},
 		"unknown parameter": {"?form=csv", "prod", 400, `there is no parameter \"form\"`},

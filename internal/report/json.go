@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tributary-data/tributary/internal/chart"
 	"github.com/tributary-data/tributary/internal/money"
 	"github.com/tributary-data/tributary/internal/problem"
 )
@@ -20,7 +21,8 @@ var Formats = []string{"table", "json", "csv", "html"}
 //
 //	table  for a terminal: the sections that fit one, in few columns
 //	json   an object with parameters, reconciliation, notes and sections; a row is an object with a
-//	       member for each column: money in minor units of the row's currency, shares of 1
+//	       member for each column: money in minor units of the row's currency, shares of 1;
+//	       currencyColumn names the column with the currency of the row's money
 //	csv    one section, with a header: the one that was wanted, else methods; money with its decimals
 //	html   one file with charts that needs nothing else
 func (r *Report) Write(w io.Writer, format string) error {
@@ -68,7 +70,8 @@ func (r *Report) MarshalJSON() ([]byte, error) {
 		Reconciliation *Reconciliation `json:"reconciliation,omitempty"`
 		Notes          []string        `json:"notes"`
 		Sections       []*Section      `json:"sections"`
-	}{v, r.Reconciliation, r.Notes, r.Sections})
+		Charts         []chart.Chart   `json:"charts,omitempty"`
+	}{v, r.Reconciliation, r.Notes, r.Sections, r.drawn})
 }
 
 // plain encodes as JSON without escapes for HTML: SQL is full of < and >.
@@ -105,9 +108,10 @@ func (s *Section) MarshalJSON() ([]byte, error) {
 		Title      string            `json:"title"`
 		Definition string            `json:"definition"`
 		Query      string            `json:"query"`
+		Currency   string            `json:"currencyColumn,omitempty"`
 		Columns    []Column          `json:"columns"`
 		Rows       []json.RawMessage `json:"rows"`
-	}{s.Name, s.Title, s.Definition, s.Query, s.Columns, rows})
+	}{s.Name, s.Title, s.Definition, s.Query, s.currency, s.Columns, rows})
 }
 
 // rounded gives floats the six decimals that are the same however the engine

@@ -14,6 +14,7 @@ import (
 	"math/big"
 	"time"
 
+	"github.com/tributary-data/tributary/internal/chart"
 	"github.com/tributary-data/tributary/internal/duck"
 	"github.com/tributary-data/tributary/internal/problem"
 )
@@ -35,20 +36,13 @@ type Report struct {
 	Reconciliation *Reconciliation // nil when only a section was wanted
 	Notes          []string        // what a reader of the numbers should know
 	Sections       []*Section
+
+	drawn []chart.Chart // told with the sections, where they are wanted
 }
 
 // Run makes a report of p.
 func Run(ctx context.Context, s Source, p Params) (_ *Report, err error) {
-	if p.Zone == "" {
-		p.Zone = "UTC"
-	}
-	if p.Period == "" {
-		p.Period = Month
-	}
-	if err := p.check(); err != nil {
-		return nil, err
-	}
-	if err := bound(ctx, s, &p); err != nil {
+	if err := p.complete(ctx, s); err != nil {
 		return nil, err
 	}
 	if k, ok := s.(keeper); ok && p.Section == "" {
@@ -79,6 +73,20 @@ func Run(ctx context.Context, s Source, p Params) (_ *Report, err error) {
 		return nil, problem.Errorf(problem.NotFound, "the report has no section %q", p.Section)
 	}
 	return r, nil
+}
+
+// complete puts what is usual in the place of what is not given.
+func (p *Params) complete(ctx context.Context, s Source) error {
+	if p.Zone == "" {
+		p.Zone = "UTC"
+	}
+	if p.Period == "" {
+		p.Period = Month
+	}
+	if err := p.check(); err != nil {
+		return err
+	}
+	return bound(ctx, s, p)
 }
 
 // section returns a section of the report, nil where it was not wanted.
@@ -137,14 +145,20 @@ func (p *Params) keep(ctx context.Context, k keeper) (drop func() error, err err
 	return drop, nil
 }
 
-func (p *Params) run(ctx context.Context, s Source, d spec) (*Section, error) {
+// plan returns a section without its rows, and what fills its query in.
+func (p *Params) plan(d spec) (*Section, values, error) {
 	v := p.values()
 	v["dimension"], v["until"] = d.dimension, d.until
 	query, err := v.query(d.file)
+	return &Section{Name: d.name, Title: d.title, Definition: definition(d.file), Query: query, Columns: d.columns, currency: d.currency}, v, err
+}
+
+func (p *Params) run(ctx context.Context, s Source, d spec) (*Section, error) {
+	section, v, err := p.plan(d)
 	if err != nil {
 		return nil, err
 	}
-	section := &Section{Name: d.name, Title: d.title, Definition: definition(d.file), Query: query, Columns: d.columns, currency: d.currency}
+	query := section.Query
 	if p.kept {
 		if query, err = v.quick(d.file); err != nil {
 			return nil, err

@@ -57,6 +57,12 @@ func (d *data) Names(_ context.Context, sandbox string) ([]string, error) {
 	return names, nil
 }
 
+// Known implements copies.Data.
+func (d *data) Known(r copies.Ref) error {
+	_, err := d.dir(r)
+	return err
+}
+
 // Copy implements copies.Data.
 func (d *data) Copy(ctx context.Context, r copies.Ref) (copies.Copy, error) {
 	dir, err := d.dir(r)

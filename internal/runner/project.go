@@ -188,6 +188,7 @@ func (p *projection) changes(yield func(tables.Change, error) bool) {
 			continue
 		}
 		row, ok, err := p.row(c)
+		p.shown.mapped(p.outcome.records())
 		if err != nil {
 			yield(tables.Change{}, err)
 			return

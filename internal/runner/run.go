@@ -52,6 +52,7 @@ type job struct {
 	advanced time.Time // when the copy was up to date
 	bytes    int64     // of Stripe's objects
 	outcome  outcome
+	shown    shown
 }
 
 // run does a run from where it stands. An error leaves it unfinished.
@@ -76,7 +77,9 @@ func (r *Runner) run(ctx context.Context, ref flow.Ref, holder string) error {
 		return err
 	}
 	j.tellStart(ctx)
+	hide := j.show(ctx)
 	err = j.guarded(ctx)
+	hide()
 	if ctx.Err() != nil {
 		j.settleIfGone(context.WithoutCancel(ctx))
 		return context.Cause(ctx)
@@ -212,12 +215,10 @@ func (j *job) with(ctx context.Context, keeper *app.Keeper) error {
 			return context.Cause(ctx)
 		}
 		if err == nil && done {
-			j.advanced = j.Now()
-			j.at(AtAdvanced)
-			return j.project(ctx, keeper)
+			return j.advance(ctx, keeper)
 		}
 	}
-	report, err := keeper.Advance(ctx, j.Wanted, time.UnixMilli(j.Run.Ask.At))
+	report, err := keeper.Advance(ctx, j.Wanted, time.UnixMilli(j.Run.Ask.At), j.shown.pass(j.Flow.Route.Resource))
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -231,7 +232,13 @@ func (j *job) with(ctx context.Context, keeper *app.Keeper) error {
 	if err := j.judge(report); err != nil {
 		return err
 	}
+	return j.advance(ctx, keeper)
+}
+
+// advance goes on from where the copy is up to date.
+func (j *job) advance(ctx context.Context, keeper *app.Keeper) error {
 	j.advanced = j.Now()
+	j.shown.copied(j.advanced)
 	j.at(AtAdvanced)
 	return j.project(ctx, keeper)
 }
@@ -306,6 +313,7 @@ func (j *job) judge(report *app.Report) error {
 func (j *job) start(run *flow.Run) {
 	run.Metrics.Duration.Started = j.began.UnixMilli()
 	run.Metrics.Status.Status = flow.InProgress
+	run.Metrics.Records = flow.Records{} // of a worker that is gone
 	run.Activities = []flow.Activity{j.copyActivity(flow.InProgress)}
 }
 
@@ -327,6 +335,14 @@ func (j *job) copyActivity(status string) flow.Activity {
 	}
 	a.Duration.Extensions = window
 	return a
+}
+
+// promotionActivity is one that has begun.
+func (j *job) promotionActivity(began time.Time) flow.Activity {
+	return flow.Activity{
+		ID: "promotionActivity", Name: "Promotion Activity", Duration: flow.Span{Started: began.UnixMilli()}, Files: flow.Files{Input: -1, Output: -1},
+		Status: flow.Status{Status: flow.InProgress}, Target: []flow.Party{party(j.Flow.TargetIDs, "TargetConnection", "Batch")},
+	}
 }
 
 func party(ids []string, kind, reference string, names ...string) flow.Party {
@@ -369,13 +385,10 @@ func (j *job) finish(run *flow.Run, f *failure) {
 	if j.advanced.IsZero() {
 		return
 	}
-	promotion := flow.Activity{
-		ID: "promotionActivity", Name: "Promotion Activity", Updated: now.UnixMilli(),
-		Duration: flow.Span{Started: end.UnixMilli(), Completed: now.UnixMilli()},
-		Size:     flow.Sizes{Output: o.Bytes}, Records: o.records(), Files: flow.Files{Input: -1, Output: o.Files},
-		Status: flow.Status{Status: status, Errors: o.errors()},
-		Target: []flow.Party{party(j.Flow.TargetIDs, "TargetConnection", "Batch")},
-	}
+	promotion := j.promotionActivity(end)
+	promotion.Updated, promotion.Duration.Completed = now.UnixMilli(), now.UnixMilli()
+	promotion.Size.Output, promotion.Records, promotion.Files.Output = o.Bytes, o.records(), o.Files
+	promotion.Status = flow.Status{Status: status, Errors: o.errors()}
 	if o.Batch != "" {
 		promotion.Target[0].Reference.IDs = []string{o.Batch}
 		if o.Failed > 0 {

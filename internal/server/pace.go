@@ -93,8 +93,12 @@ func (w *writer) Write(p []byte) (int, error) {
 		n, err := w.ResponseWriter.Write(part)
 		w.step(begin, n)
 		written += n
-		if err != nil || written == len(p) {
+		if err != nil {
 			return written, err
+		}
+		if written == len(p) {
+			_ = w.rc.SetWriteDeadline(time.Time{}) // until the next one the handler takes its time
+			return written, nil
 		}
 	}
 }
@@ -105,6 +109,9 @@ func (w *writer) FlushError() error {
 	_ = w.rc.SetWriteDeadline(w.deadline(begin))
 	err := w.rc.Flush()
 	w.step(begin, 0)
+	if err == nil {
+		_ = w.rc.SetWriteDeadline(time.Time{})
+	}
 	return err
 }
 

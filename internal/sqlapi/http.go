@@ -12,6 +12,7 @@ import (
 	"github.com/tributary-data/tributary/internal/duck"
 	"github.com/tributary-data/tributary/internal/gateway"
 	"github.com/tributary-data/tributary/internal/problem"
+	"github.com/tributary-data/tributary/internal/sqlworker"
 )
 
 // The calls. All need view-datasets (or manage-datasets) in the sandbox that
@@ -63,7 +64,11 @@ import (
 //	  {"name": "acct_1abc_live.charges", "also": "charges", "kind": "copy", "copy": "acct_1abc_live", "columns": […], "rows": 1305, "rowsExact": true,
 //	   "sample": "SELECT * FROM acct_1abc_live.charges ORDER BY created DESC LIMIT 100"},
 //	  {"name": "acct_1abc_live.charges_history", "also": "charges_history", "kind": "history", "copy": "acct_1abc_live", …}],
+//	 "limits": {"rows": 10000, "bytes": 16777216, "seconds": 30, "queries": 2},
 //	 "snapshot": {"id": "9f3c0a…", "at": "2026-11-23T09:30:00.123Z"}}
+//
+// limits are those of a query: rows and bytes of its answer, seconds that it may
+// take, and how many are run at a time in a sandbox.
 //
 //	GET /data/tributary/sql/preview?dataset=65f0c2…&limit=100
 //
@@ -93,27 +98,13 @@ const base = "/data/tributary/sql"
 func (s *Service) HTTP() *gateway.Service {
 	view := access.AnyOf(access.ViewDatasets, access.ManageDatasets)
 	return &gateway.Service{
-		Name: "sql", Base: base, Shape: shape,
+		Name: "sql", Base: base, Shape: gateway.Observability("SQL-1000"),
 		Routes: []gateway.Route{
 			{Method: "POST", Path: "", Need: view, MaxBody: 256 << 10, Handle: s.query},
 			{Method: "GET", Path: "/tables", Need: view, Handle: s.list},
 			{Method: "GET", Path: "/preview", Need: view, Handle: s.preview},
 			{Method: "GET", Path: "/engines", Need: view, Handle: s.engines},
 		},
-	}
-}
-
-// shape is Observability's, as of the other services of our own.
-func shape(f *gateway.Failure, _ string) any {
-	code, title := f.Code, f.Title
-	if code == "" {
-		code = "SQL-1000-" + strconv.Itoa(f.Status)
-	}
-	if title == "" {
-		title = http.StatusText(f.Status)
-	}
-	return map[string]any{
-		"errorCode": code, "httpStatus": strings.ToUpper(strings.ReplaceAll(http.StatusText(f.Status), " ", "_")), "title": title, "details": []string{f.Detail},
 	}
 }
 
@@ -227,7 +218,8 @@ func (s *Service) list(ctx context.Context, call *gateway.Call) (*gateway.Answer
 		}
 		items = append(items, one)
 	}
-	return gateway.OK(map[string]any{"items": items, "snapshot": at.show()}), nil
+	limits := map[string]any{"rows": MaxRows, "bytes": MaxBytes, "seconds": int(s.time().Seconds()), "queries": sqlworker.MaxOf}
+	return gateway.OK(map[string]any{"items": items, "limits": limits, "snapshot": at.show()}), nil
 }
 
 func (s *Service) preview(ctx context.Context, call *gateway.Call) (*gateway.Answer, error) {

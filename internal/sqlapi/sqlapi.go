@@ -117,10 +117,7 @@ func (s *Service) Query(ctx context.Context, c access.Caller, sql string, rows i
 // with calls fn with a session over what the sandbox has now. Where a file has
 // gone since that was looked up, it looks once more.
 func (s *Service) with(ctx context.Context, c access.Caller, fn func(context.Context, *view, *sqlworker.Session) error) error {
-	limit := s.Time
-	if limit == 0 {
-		limit = MaxTime
-	}
+	limit := s.time()
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, errTime)
 	defer cancel()
 	var err error
@@ -147,6 +144,14 @@ func (s *Service) with(ctx context.Context, c access.Caller, fn func(context.Con
 		}
 	}
 	return err
+}
+
+// time is how long a query may take.
+func (s *Service) time() time.Duration {
+	if s.Time == 0 {
+		return MaxTime
+	}
+	return s.Time
 }
 
 // forget drops what is known of states, some of which turned out to be gone.

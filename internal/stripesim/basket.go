@@ -14,6 +14,11 @@ func (w *world) chargeMetadata(e *enc, c *charge, r *rng) {
 	e.quote()
 	e.b = appendOrder(e.b, c.key)
 	e.quote()
+	if c.lines != nil || w.together {
+		w.knownItems(e, c, r)
+		e.close('}')
+		return
+	}
 	n := 1 + r.below(2*c.method.items-1)
 	e.key("items_count")
 	e.quote()
@@ -33,6 +38,32 @@ func (w *world) chargeMetadata(e *enc, c *charge, r *rng) {
 		e.str("note", "Bitte beim Nachbarn \"Ö. Weiß\" abgeben 🙏\nDanke!")
 	}
 	e.close('}')
+}
+
+// knownItems writes an order's lines: its own, or a basket of things that go
+// together, whose prices are made to sum up to the amount.
+func (w *world) knownItems(e *enc, c *charge, r *rng) {
+	lines := c.lines
+	if lines == nil {
+		left := c.amount
+		basket := w.basket(c.customer, r)
+		for i, it := range basket {
+			part := left
+			if i < len(basket)-1 {
+				part = max(left*int64(20+r.below(50))/100, 1)
+			}
+			left -= part
+			lines = append(lines, line{tastes.items[it].sku, 1, part})
+		}
+	}
+	e.key("items_count")
+	e.quote()
+	e.b = strconv.AppendInt(e.b, int64(quantity(lines)), 10)
+	e.quote()
+	e.key("items")
+	e.quote()
+	e.b = appendLines(e.b, lines)
+	e.quote()
 }
 
 func appendOrder(b []byte, key uint64) []byte {

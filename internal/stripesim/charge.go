@@ -18,9 +18,10 @@ type charge struct {
 	captured bool
 	failure  *failure
 	disputed bool
-	refunded int64 // amount of succeeded and pending refunds
-	ledger   bool  // has a balance transaction
-	novel    int   // which unheard-of thing it shows; 0 = none
+	refunded int64  // amount of succeeded and pending refunds
+	ledger   bool   // has a balance transaction
+	novel    int    // which unheard-of thing it shows; 0 = none
+	lines    []line // of an order whose articles are known; else nil
 	rng      rng
 }
 

@@ -86,6 +86,12 @@ type Config struct {
 	// OddIDs gives some customers ids that a merchant chose: long ones, free
 	// text, and pairs that differ in case only.
 	OddIDs bool
+	// Complements makes the baskets of the orders have articles that are bought
+	// together, drawn from a known model; see BestAddOns. Else articles have
+	// nothing to do with each other.
+	Complements bool
+	// Offer is asked at each checkout of a Shopping that has no Offer of its own.
+	Offer Offer
 	// Log is how many requests Sim.Log remembers. Default 10,000; negative: none.
 	Log int
 	// RealTime is the clock under the virtual one and under the limits.

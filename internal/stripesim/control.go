@@ -29,6 +29,8 @@ import (
 //	POST /sim/put/<resource>       places the object in the body, see Put
 //	POST /sim/advance              moves the clock by {"days": 1.5}
 //	POST /sim/live                 lets {"days": 3, "seed": 1, "rates": {…}} pass, see Live
+//	POST /sim/shop                 lets {"days": 14, "seed": 1, "rate": 0.05, "effects": {…}} of a Shopping pass; its
+//	                               visits, one per line. With "before": 30 it begins so many days ago.
 //	POST /sim/wipe                 empties the account, see Wipe
 //	POST /sim/version              sets {"version": "…"}, see SetAPIVersion
 //	POST /sim/novelty              sets {"on": true}, see SetNovelty
@@ -125,6 +127,8 @@ func (s *Sim) command(ctx context.Context, w io.Writer, what string, r Resource,
 		s.Advance(time.Duration(in.Days * 24 * float64(time.Hour)))
 	case "live":
 		return true, s.liveFor(ctx, w, in.Days, in.Seed, in.Rates)
+	case "shop":
+		return true, s.shopFor(ctx, w, body)
 	case "wipe":
 		s.Wipe()
 	case "version":
@@ -167,6 +171,32 @@ func (s *Sim) liveFor(ctx context.Context, w io.Writer, days float64, seed uint6
 		}
 	}
 	return json.NewEncoder(w).Encode(counts)
+}
+
+// shopFor lets the customers shop for some days and writes their visits.
+func (s *Sim) shopFor(ctx context.Context, w io.Writer, body io.Reader) error {
+	var in struct {
+		Shopping
+		Days   float64 `json:"days"`
+		Before float64 `json:"before"`
+	}
+	if err := json.NewDecoder(body).Decode(&in); err != nil {
+		return err
+	}
+	if in.Days < 0 || in.Before < 0 || max(in.Days, in.Before) > 3650 {
+		return fmt.Errorf("days %v, before %v: want 0 to 3650", in.Days, in.Before)
+	}
+	const day = float64(24 * time.Hour)
+	in.From = s.Now().Add(-time.Duration(in.Before * day))
+	in.To = in.From.Add(time.Duration(in.Days * day))
+	visits, err := s.Shop(ctx, in.Shopping)
+	out := json.NewEncoder(w)
+	for i := range visits {
+		if err := out.Encode(&visits[i]); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 // writeVersions writes {"at":…,"order":…,"change":…,"events":[…],"object":…} lines.

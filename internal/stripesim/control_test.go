@@ -65,6 +65,7 @@ func TestControl(t *testing.T) {
 	for _, order := range []struct{ path, body, answer string }{
 		{"advance", `{"days": 1.5}`, ""},
 		{"live", `{"days": 2, "seed": 3, "rates": {"customer": 2}}`, `{"customer":`},
+		{"shop", `{"days": 5, "before": 5, "seed": 3, "rate": 0.1, "paid": 1, "effects": {"a": {"lift": 0.1}}}`, `{"customer":"cus_`},
 		{"version", `{"version": "2026-08-26.dahlia"}`, ""},
 		{"novelty", `{"on": true}`, ""},
 		{"deliver", `{"as": ["genuine"]}`, "[]"},
@@ -95,7 +96,7 @@ func TestControl(t *testing.T) {
 		t.Errorf("%d charges after a wipe", s.Count(Charges))
 	}
 	for path, body := range map[string]string{
-		"advance": `{"days": -1}`, "live": `{"rates": {"comets": 1}}`, "version": `{"version": "x"}`, "deliver": `{"as": ["by-pigeon"]}`, "novelty": "",
+		"advance": `{"days": -1}`, "live": `{"rates": {"comets": 1}}`, "shop": `{"rate": -1}`, "version": `{"version": "x"}`, "deliver": `{"as": ["by-pigeon"]}`, "novelty": "",
 	} {
 		if w := ask(http.MethodPost, path, body); w.Code != 400 {
 			t.Errorf("%s %s: %d", path, body, w.Code)

@@ -30,6 +30,8 @@ const (
 	idSecret
 	idPerson // not an id: separates the random numbers of a person from those of the customer object
 	idTimeline
+	idTaste // what a customer likes, how often and how much he buys
+	idVisit // what happens at a checkout
 )
 
 // Keys are below idSpace = 62^8, so that eight characters hold one. Objects

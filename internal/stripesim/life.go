@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"time"
 )
@@ -146,7 +145,7 @@ func (l *Life) Step() (Happening, error) {
 func (l *Life) plan() {
 	l.ends = l.sim.Now().Add(24 * time.Hour)
 	for _, name := range slices.Sorted(maps.Keys(l.rates)) {
-		for range l.count(l.rates[name]) {
+		for range l.r.count(l.rates[name]) {
 			l.agenda = append(l.agenda, name)
 		}
 	}
@@ -154,18 +153,6 @@ func (l *Life) plan() {
 		k := l.r.below(i + 1)
 		l.agenda[i], l.agenda[k] = l.agenda[k], l.agenda[i]
 	}
-}
-
-// count draws how often something with that mean happens.
-func (l *Life) count(mean float64) int {
-	if mean > 30 {
-		return int(math.Round(max(mean+l.r.bell()*math.Sqrt(mean), 0)))
-	}
-	n, p := 0, l.r.unit()
-	for limit := math.Exp(-mean); p > limit; n++ {
-		p *= l.r.unit()
-	}
-	return n
 }
 
 // until moves the clock forward to t, if that lies ahead.

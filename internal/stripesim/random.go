@@ -1,6 +1,9 @@
 package stripesim
 
-import "math/bits"
+import (
+	"math"
+	"math/bits"
+)
 
 // mix is the finaliser of splitmix64: it turns any 64 bits into 64 bits that
 // look unrelated.
@@ -60,6 +63,18 @@ func (r *rng) pick(weights []float64) int {
 		}
 	}
 	return len(weights) - 1
+}
+
+// count draws how often something with that mean happens.
+func (r *rng) count(mean float64) int {
+	if mean > 30 {
+		return int(math.Round(max(mean+r.bell()*math.Sqrt(mean), 0)))
+	}
+	n, p := 0, r.unit()
+	for limit := math.Exp(-mean); p > limit; n++ {
+		p *= r.unit()
+	}
+	return n
 }
 
 const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

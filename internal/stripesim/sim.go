@@ -47,6 +47,7 @@ type Sim struct {
 	op      uint64 // number of the operation under way, see begin
 	wipes   []wipe
 	novelty bool
+	owed    []owed // refunds that are due, the next first
 
 	disputes  disputes
 	endpoints []*endpoint // oldest first

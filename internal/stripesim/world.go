@@ -14,6 +14,7 @@ type world struct {
 	novelty    bool
 	variety    bool
 	oddIDs     bool
+	together   bool
 
 	customers, charges, subs []int64 // created, ascending; the index is the object's position and key
 
@@ -28,14 +29,15 @@ type world struct {
 
 func newWorld(c *Config) *world {
 	w := &world{
-		ids:     ids{seed: mix(c.Seed), run: accountRun(c.AccountID)},
-		account: c.AccountID,
-		live:    c.Mode == Live,
-		start:   c.Start.Unix(),
-		end:     c.End.Unix(),
-		novelty: c.Novelty,
-		variety: c.Variety,
-		oddIDs:  c.OddIDs,
+		ids:      ids{seed: mix(c.Seed), run: accountRun(c.AccountID)},
+		account:  c.AccountID,
+		live:     c.Mode == Live,
+		start:    c.Start.Unix(),
+		end:      c.End.Unix(),
+		novelty:  c.Novelty,
+		variety:  c.Variety,
+		oddIDs:   c.OddIDs,
+		together: c.Complements,
 	}
 	quiet := silences(c.Shape.Silences, w.start, w.end)
 	line := func(kind idKind, n int) []int64 {

@@ -51,7 +51,9 @@ func (t *Telemetry) Middleware(next http.Handler) http.Handler {
 			}
 			took := t.options.Now().Sub(begin)
 			t.requests.WithLabelValues(c.service, c.route, method(r), strconv.Itoa(rec.status)).Inc()
-			t.durations.WithLabelValues(c.service, c.route, method(r)).Observe(took.Seconds())
+			if w.Header().Get("Content-Type") != "text/event-stream" { // which lasts as long as somebody looks
+				t.durations.WithLabelValues(c.service, c.route, method(r)).Observe(took.Seconds())
+			}
 			t.end(span, c, r, rec.status)
 			attrs := []slog.Attr{
 				slog.String("service", c.service), slog.String("method", method(r)), slog.String("route", c.route), slog.Int("status", rec.status),

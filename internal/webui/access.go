@@ -29,6 +29,14 @@ func (u *UI) accessRoutes(m *routes) {
 	m.post("/access/roles/{id}/delete", admin, (*request).deleteRole)
 	m.post("/access/roles/{id}/subjects", admin, (*request).addSubject)
 	m.post("/access/roles/{id}/subjects/remove", admin, (*request).removeSubject)
+	m.get("/access/users", admin, (*request).showUsers)
+	m.get("/access/integrations", admin, (*request).showIntegrations)
+	m.get("/access/integrations/new", admin, (*request).showNewIntegration)
+	m.post("/access/integrations/new", admin, (*request).makeIntegration)
+	m.get("/access/integrations/{id}", admin, (*request).showIntegration)
+	m.post("/access/integrations/{id}/delete", admin, (*request).deleteIntegration)
+	m.post("/access/integrations/{id}/secrets", admin, (*request).addSecret)
+	m.post("/access/integrations/{id}/secrets/remove", admin, (*request).removeSecret)
 	u.alertRoutes(m)
 }
 

@@ -191,7 +191,7 @@ func (r *request) readRole(o *role) (body map[string]any, wrong formFaults) {
 	o.Name, o.Description = r.form("name"), r.form("description")
 	o.Permissions, o.Sandboxes = append([]string{}, r.http.PostForm["permissions"]...), append([]string{}, r.http.PostForm["sandboxes"]...)
 	if o.Name == "" {
-		wrong.add("name", r.t("Give the role a name."))
+		wrong.add("name", r.t("Give it a name."))
 	}
 	return map[string]any{"name": o.Name, "description": o.Description, "permissionSets": o.Permissions, "sandboxes": o.Sandboxes}, wrong
 }

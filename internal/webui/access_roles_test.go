@@ -21,7 +21,7 @@ func TestRoles(t *testing.T) {
 	if status != http.StatusUnprocessableEntity {
 		t.Errorf("a role without a name: %d", status)
 	}
-	holds(t, body, "Give the role a name", `value="view-sources" checked`)
+	holds(t, body, "Give it a name", `value="view-sources" checked`)
 	at := v.must("/ui/access/roles/new", url.Values{"name": {"Watchers"}, "permissions": {"view-sources"}, "sandboxes": {"prod"}})
 	body = v.page(at)
 	holds(t, body, "The role was added", "Nobody has it yet", `value="view-sources" checked`, `value="prod" checked`)

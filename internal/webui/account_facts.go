@@ -47,6 +47,7 @@ type rateFacts struct {
 	Endpoint float64 `json:"endpointLimit"`
 	Share    float64 `json:"share"`
 	Allowed  float64 `json:"allowed"`
+	Used     float64 `json:"used"`
 }
 
 type budgetFacts struct {

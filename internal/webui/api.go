@@ -40,28 +40,35 @@ func (r *request) send(method, path string, body, out any) error {
 // call calls the API as whoever is signed in. What the API refuses is a
 // *gateway.Failure.
 func (r *request) call(c call, out any) error {
-	req, err := r.prepare(c)
-	if err != nil {
+	w, err := r.ask(c)
+	if err != nil || out == nil || w.Body.Len() == 0 {
 		return err
 	}
-	var failure *gateway.Failure
-	w := &kept{header: http.Header{}}
-	r.ui.API.ServeHTTP(w, req.WithContext(gateway.Heard(req.Context(), &failure)))
-	w.WriteHeader(http.StatusOK) // where nothing was written
-	switch {
-	case failure != nil:
-		return failure
-	case w.status >= http.StatusBadRequest:
-		return gateway.Fail(w.status, "", http.StatusText(w.status), "%s", bytes.TrimSpace(w.body.Bytes()))
-	case out == nil || w.body.Len() == 0:
-		return nil
-	}
-	d := json.NewDecoder(&w.body)
+	d := json.NewDecoder(&w.Body)
 	d.UseNumber()
 	if err := d.Decode(out); err != nil {
 		return fmt.Errorf("the answer to %s: %w", c.Path, err)
 	}
 	return nil
+}
+
+// ask is call for an answer as it is, whatever it is.
+func (r *request) ask(c call) (*gateway.Kept, error) {
+	req, err := r.prepare(c)
+	if err != nil {
+		return nil, err
+	}
+	var failure *gateway.Failure
+	w := &gateway.Kept{}
+	r.ui.API.ServeHTTP(w, req.WithContext(gateway.Heard(req.Context(), &failure)))
+	w.WriteHeader(http.StatusOK) // where nothing was written
+	switch {
+	case failure != nil:
+		return nil, failure
+	case w.Status >= http.StatusBadRequest:
+		return nil, gateway.Fail(w.Status, "", http.StatusText(w.Status), "%s", bytes.TrimSpace(w.Body.Bytes()))
+	}
+	return w, nil
 }
 
 func (r *request) prepare(c call) (*http.Request, error) {
@@ -105,27 +112,4 @@ func (r *request) prepare(c call) (*http.Request, error) {
 		h[http.CanonicalHeaderKey(name)] = values
 	}
 	return req, nil
-}
-
-// A kept answer stays in memory.
-type kept struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-// Header returns the header, which is the caller's to fill.
-func (k *kept) Header() http.Header { return k.header }
-
-// WriteHeader keeps the first status.
-func (k *kept) WriteHeader(status int) {
-	if k.status == 0 {
-		k.status = status
-	}
-}
-
-// Write keeps the body.
-func (k *kept) Write(b []byte) (int, error) {
-	k.WriteHeader(http.StatusOK)
-	return k.body.Write(b)
 }

@@ -112,6 +112,12 @@ func TestBrowserMapping(t *testing.T) {
 	focused(p, "#rule-form .banner")
 	seenIn(t, p, "#panel", "mapping-calculated-wrong", screens[1])
 	mapped(p, 35)
+	p.Click("#rule-fault a")
+	var cursor int
+	p.Eval(`document.querySelector("#rule-source").selectionStart`, &cursor)
+	if cursor != 15 {
+		t.Errorf("the cursor is at %d", cursor)
+	}
 	// What is picked is put in.
 	p.Fill("#rule-source", "")
 	p.Fill("#helper input[type=search]", "upper")

@@ -234,6 +234,9 @@ func TestDataflowList(t *testing.T) {
 		"state=enabled":              "",
 		"resource=charges":           "",
 		"account=none":               "",
+		"badge=failed":               "",
+		"badge=draft&page=2":         "00 01 02",
+		"sort=created&page=2":        "20 21 22",
 	} {
 		if got := names(query); got != want {
 			t.Errorf("%s: %q, want %q", query, got, want)

@@ -12,6 +12,15 @@ import (
 type mappedFlow struct {
 	flowItem
 
+	SourceIDs []string `json:"sourceConnectionIds"`
+	TargetIDs []string `json:"targetConnectionIds"`
+	Inherited struct {
+		Sources []struct {
+			Base struct {
+				ID string `json:"id"`
+			} `json:"baseConnection"`
+		} `json:"sourceConnections"`
+	} `json:"inheritedAttributes"`
 	Transformations []struct {
 		Name   string `json:"name"`
 		Params struct {
@@ -39,6 +48,32 @@ func (r *request) mappedFlow(id string) (*mappedFlow, error) {
 		f.Set, f.Version = f.Transformations[0].Params.ID, f.Transformations[0].Params.Version
 	}
 	return f, nil
+}
+
+// account is the id of the account that it reads, empty in drafts.
+func (f *mappedFlow) account() string {
+	if len(f.Inherited.Sources) == 0 {
+		return ""
+	}
+	return f.Inherited.Sources[0].Base.ID
+}
+
+// connected returns a parameter of a source or target connection; empty where
+// that is gone or has none.
+func (r *request) connected(path, parameter string) (string, error) {
+	var got struct {
+		Items []struct {
+			Params map[string]any `json:"params"`
+		} `json:"items"`
+	}
+	if err := r.get(flowAPI+path, nil, &got); err != nil && !missing(err, http.StatusNotFound) {
+		return "", err
+	}
+	if len(got.Items) == 0 {
+		return "", nil
+	}
+	text, _ := got.Items[0].Params[parameter].(string)
+	return text, nil
 }
 
 // once says whether the dataflow runs a single time: its mapping stays then.
@@ -88,7 +123,7 @@ func (r *request) editFlowMapping() error {
 	if len(f.SourceIDs) == 0 || len(f.TargetIDs) == 0 {
 		return gateway.Fail(http.StatusConflict, "", "", "%s", r.t("This dataflow has no source or no target yet, so there is nothing to map."))
 	}
-	d := draft{Flow: f.ID, Name: f.Name, Connection: f.Account(), Set: f.Set, SetVersion: f.Version}
+	d := draft{Flow: f.ID, Name: f.Name, Connection: f.account(), Set: f.Set, SetVersion: f.Version}
 	if d.ResourcePath, err = r.connected("/sourceConnections/"+escape(f.SourceIDs[0]), "resourcePath"); err != nil {
 		return err
 	}

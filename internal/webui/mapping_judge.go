@@ -38,16 +38,17 @@ func (one rule) kind() string {
 // A ruleNote is what is to be said of a rule, and where in its source that is.
 type ruleNote struct {
 	Text  string
+	At    string // line:column of the place; empty where none is known
 	Line  string // of the source, or what stands around the place in it
 	Caret string // blanks up to the place, and a mark
 }
 
-var position = regexp.MustCompile(`^line (\d+), column (\d+): `)
+var placeInMessage = regexp.MustCompile(`^line (\d+), column (\d+): `)
 
 // noteOf reads the message of a fault, and finds its place in the source.
 func noteOf(source, message string) ruleNote {
 	n := ruleNote{Text: message}
-	m := position.FindStringSubmatch(message)
+	m := placeInMessage.FindStringSubmatch(message)
 	if m == nil {
 		return n
 	}
@@ -57,6 +58,7 @@ func noteOf(source, message string) ruleNote {
 	if err1 != nil || err2 != nil || line < 1 || line > len(lines) || column < 1 {
 		return n
 	}
+	n.At = m[1] + ":" + m[2]
 	const around = 60
 	text := []rune(strings.TrimRight(lines[line-1], "\r"))
 	column = min(column, len(text)+1)
@@ -89,8 +91,8 @@ type ruleView struct {
 	Hint  bool // its target has a recommendation that it does not follow
 }
 
-// A fault is one that Data Prep tells.
-type fault struct {
+// A ruleFault is one that Data Prep tells.
+type ruleFault struct {
 	Destination string `json:"destination"`
 	Exception   string `json:"exception"`
 	Source      string `json:"source"`
@@ -111,7 +113,7 @@ func (r *request) judge(schema string, s *sourceSample, rules []rule) (*judged, 
 	set := mappingSetBody("", schema, rules)
 	var got struct {
 		Response []struct {
-			Errors []fault `json:"errors"`
+			Errors []ruleFault `json:"errors"`
 		} `json:"validationResponse"`
 		Unmapped []string `json:"unmappedRequired"`
 		Output   struct {
@@ -133,7 +135,7 @@ func (r *request) judge(schema string, s *sourceSample, rules []rule) (*judged, 
 		for _, f := range entry.Errors {
 			row.Notes = append(row.Notes, noteOf(row.Rule.Source, f.Exception))
 			// One that gives way to a later rule of the same target does no harm.
-			if last[strings.TrimSpace(row.Rule.Target)] == i || position.MatchString(f.Exception) || !strings.HasSuffix(f.Exception, "and wins") {
+			if last[strings.TrimSpace(row.Rule.Target)] == i || placeInMessage.MatchString(f.Exception) || !strings.HasSuffix(f.Exception, "and wins") {
 				row.State = "error"
 			} else if row.State == "ok" {
 				row.State = "warning"
@@ -206,7 +208,7 @@ func (r *request) tryOn(j *judged, set map[string]any, s *sourceSample) error {
 // A mappedRow is what a mapping makes of an object.
 type mappedRow struct {
 	Data   *jsondoc.Object `json:"data"`
-	Errors []fault         `json:"errors"`
+	Errors []ruleFault     `json:"errors"`
 }
 
 // mapRows maps objects of a sample.

@@ -30,8 +30,11 @@ type flowRunSums struct {
 		Output int64 `json:"outputBytes"`
 	} `json:"sizeSummary"`
 	Status struct {
-		Status string         `json:"status"`
-		Errors []flowRunError `json:"errors"`
+		Status     string         `json:"status"`
+		Errors     []flowRunError `json:"errors"`
+		Extensions struct {
+			PagesLeft int64 `json:"pagesLeft"` // of Stripe's lists, about, while a copy goes on
+		} `json:"extensions"`
 	} `json:"statusSummary"`
 }
 
@@ -104,6 +107,15 @@ var _ = words("Failed", "Completed with errors", "Success")
 // Busy says whether the run is not finished.
 func (f *flowRun) Busy() bool { return f.Metrics.Busy() }
 
+// Read is how many records it read; while it goes on, how many so far, into the
+// copy or out of it.
+func (f *flowRun) Read() int64 {
+	if f.Busy() && f.Metrics.Records.Input == 0 && len(f.Activities) > 0 {
+		return f.Activities[0].Records.Input
+	}
+	return f.Metrics.Records.Input
+}
+
 // Badge is how the run ended, in a word.
 func (f *flowRun) Badge() string { return f.Metrics.Badge() }
 
@@ -122,15 +134,13 @@ func (f *flowRun) Batch() string {
 	return ""
 }
 
-func (s flowRunStep) title() string {
+// Title is what the activity does.
+func (s flowRunStep) Title() string {
 	if s.ID == "copyActivity" {
 		return "Copy from the source"
 	}
 	return "Write into the dataset"
 }
-
-// Title is what the activity does.
-func (s flowRunStep) Title() string { return s.title() }
 
 var _ = words("Copy from the source", "Write into the dataset")
 
@@ -191,23 +201,43 @@ type runPageView struct {
 }
 
 func (r *request) showFlowRun() error {
-	f, err := r.flowDetail()
+	v, err := r.runPage()
 	if err != nil {
 		return err
+	}
+	return r.show("run", v)
+}
+
+// runPage asks for what the page of a run shows.
+func (r *request) runPage() (*runPageView, error) {
+	f, err := r.flowDetail()
+	if err != nil {
+		return nil, err
 	}
 	run, err := r.flowRun(r.http.PathValue("run"))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if run.FlowID != f.ID {
-		return r.notFound()
+		return nil, r.notFound()
 	}
 	v := &runPageView{Flow: f, Run: run, Faults: run.faults()}
 	v.explain(r)
-	if r.partial() {
-		return r.part("run", "overview", v)
+	return v, nil
+}
+
+// streamRun shows how far a run is until it has ended.
+func (r *request) streamRun() error {
+	if _, err := r.runPage(); err != nil { // a refusal is no stream
+		return err
 	}
-	return r.show("run", v)
+	return r.stream("run", func() ([]part, bool, error) {
+		v, err := r.runPage()
+		if err != nil {
+			return nil, false, err
+		}
+		return []part{{"overview", "overview", v}}, !v.Run.Busy(), nil
+	})
 }
 
 // explain says in words what went wrong, and what to do.

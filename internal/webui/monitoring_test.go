@@ -25,13 +25,18 @@ func TestDataflowPage(t *testing.T) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
-	for _, never := range []string{"hx-trigger=\"every", "Retry", "Run of a range"} {
+	for _, never := range []string{"data-sse", "Retry", "Run of a range"} {
 		if strings.Contains(body, never) {
 			t.Errorf("the page has %q", never)
 		}
 	}
-	if _, _, part := v.get(page+"?days=30", "HX-Request", "true"); strings.Contains(part, "<html") || !strings.Contains(part, run) || !strings.Contains(part, "hx-swap-oob") {
-		t.Errorf("htmx gets %s", part)
+	for _, part := range []string{"30 days", "Duration of runs", "Without failure", "As a table", `aria-current="page">Processed`} {
+		if body := v.page(page + "?days=30"); !strings.Contains(body, part) || !strings.Contains(body, run) {
+			t.Errorf("of 30 days: %q is not there", part)
+		}
+	}
+	if body := v.page(page + "?tab=scheduled"); !strings.Contains(body, "By the schedule: Hour × 3") || strings.Contains(body, "Duration of runs") {
+		t.Errorf("what is to come: %s", body)
 	}
 	body = v.page(page + "/runs/" + run)
 	for _, want := range []string{"Success", "Copy from the source", "Write into the dataset", ">150<", "Batch ID"} {
@@ -39,7 +44,7 @@ func TestDataflowPage(t *testing.T) {
 			t.Errorf("the page of the run lacks %q", want)
 		}
 	}
-	if strings.Contains(body, "Dataflow run errors") || strings.Contains(body, "every 2s") {
+	if strings.Contains(body, "Dataflow run errors") || strings.Contains(body, "data-sse") {
 		t.Errorf("a run that went well: %s", body)
 	}
 	if to := v.must("/ui/sources/dataflows/"+id+"/disable", url.Values{"back": {"flow"}}); to != page+"?done=flow-disabled" {
@@ -130,4 +135,55 @@ func (w *world) failed(flow string) string {
 	}
 	w.t.Fatalf("no run of the dataflow %s failed", flow)
 	return ""
+}
+
+// The dashboard adds up what runs did, by account and by dataflow, and shows who may
+// look at monitoring alone no more than that.
+func TestDashboard(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	v := w.signedIn(w.id, w.secret)
+	if body := v.page("/ui/monitoring"); !strings.Contains(body, "No run has ended in this time") || !strings.Contains(body, "No run is due") {
+		t.Errorf("an empty one: %s", body)
+	}
+	id := v.scheduled(url.Values{"frequency": {"hour"}, "interval": {"3"}, "backfill": {"on"}})
+	w.ended(id)
+	account := items(w.api("GET", "/data/foundation/flowservice/connections", nil))[0]["id"].(string)
+	body := v.page("/ui/monitoring")
+	for _, want := range []string{
+		`<span class="value">150</span>`, "<svg", `aria-label="Records ingested. 150 in all"`, "Nothing in this time.", "Every enabled dataflow has what happened before",
+		"account=" + account, "of 1 dataflow", "1 dataflow is due", "/ui/dataflows/" + id, `hx-get="/ui/monitoring/reads"`, `aria-current="page">Last 24 hours`,
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the dashboard lacks %q", want)
+		}
+	}
+	for path, want := range map[string]string{
+		"?last=7d": "aria-current=\"page\">Last 7 days", "?last=30d": "aria-current=\"page\">Last 30 days", "?last=1y": "aria-current=\"page\">Last 24 hours",
+		"?failures=true": "Nothing failed", "?account=" + account: "By dataflow", "?failures=true&account=" + account: "No dataflow of this account failed",
+	} {
+		if body := v.page("/ui/monitoring" + path); !strings.Contains(body, want) {
+			t.Errorf("%s lacks %q", path, want)
+		}
+	}
+	if status, _, _ := v.get("/ui/monitoring?account=none"); status != http.StatusNotFound {
+		t.Errorf("no such account: %d", status)
+	}
+	asked := len(w.sim.Log())
+	_, _, reads := v.get("/ui/monitoring/reads", "HX-Request", "true")
+	if !strings.Contains(reads, "/ui/copies/acct_") || !strings.Contains(reads, "reads used in 30 days") || !strings.Contains(reads, "Complete") || strings.Contains(reads, "<html") {
+		t.Errorf("how the account is read: %s", reads)
+	}
+	if n := len(w.sim.Log()) - asked; n != 0 {
+		t.Errorf("that took %d requests to Stripe", n)
+	}
+
+	watcher := w.signedIn(w.integration(access.ViewMonitoring))
+	body = watcher.page("/ui/monitoring")
+	if !strings.Contains(body, `<span class="value">150</span>`) || strings.Contains(body, "/ui/dataflows/") || strings.Contains(body, "/ui/monitoring/reads") {
+		t.Errorf("who may look at monitoring alone sees %s", body)
+	}
+	if status, _, _ := watcher.get("/ui/monitoring/reads", "HX-Request", "true"); status != http.StatusForbidden {
+		t.Errorf("and of the accounts: %d", status)
+	}
 }

@@ -17,10 +17,13 @@ type navItem struct {
 }
 
 var navigation = []navItem{
+	{Path: "/monitoring", Title: "Monitoring", Icon: "report", need: []string{"view-monitoring-dashboard", "view-sources", "manage-sources"}},
 	{Path: "/sources", Title: "Sources", Icon: "source", need: []string{"view-sources"}},
 	{Path: "/copies", Title: "Copies of accounts", Icon: "monitor", need: []string{"view-sources"}},
 	{Path: "/datasets", Title: "Datasets", Icon: "dataset", need: []string{"view-datasets"}},
 	{Path: "/schemas", Title: "Schemas", Icon: "schema", need: []string{"view-schemas"}},
+	{Path: "/sql", Title: "SQL", Icon: "sql", need: []string{"view-datasets", "manage-datasets"}},
+	{Path: "/insights", Title: "Insights", Icon: "report", need: []string{"view-datasets", "manage-datasets"}},
 	{Path: "/alerts", Title: "Alerts", Icon: "alert", need: []string{"view-alerts"}},
 	{Path: "/access", Title: "Access", Icon: "key", need: []string{"view-sources", "view-user-activity-log"}},
 }

@@ -136,6 +136,10 @@ func (r *request) fail(err error) {
 		r.ui.Log.ErrorContext(r.Context(), "a page was cut short", "path", r.http.URL.Path, "error", err)
 		return
 	}
+	if r.Context().Err() != nil { // the browser is gone
+		r.w.WriteHeader(499)
+		return
+	}
 	f := r.refusal(err)
 	name := "page"
 	if r.partial() {

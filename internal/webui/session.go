@@ -103,30 +103,40 @@ func (u *UI) session(r *http.Request) (*session, error) {
 	if err != nil {
 		return nil, nil //nolint:nilerr // no cookie is nobody
 	}
-	id, active := sessionID(c.Value), r.Header.Get("X-By-Itself") == ""
+	id := sessionID(c.Value)
+	byItself := r.Header.Get("X-By-Itself") != "" || r.Header.Get("Accept") == eventStream
 	var s session
-	err = u.DB.Do(r.Context(), func(t *docstore.Tx) error {
-		d, err := t.Get(docstore.Scope{}, sessionKind, id)
-		if err != nil {
-			return err
+	read := func(t *docstore.Tx) (d docstore.Doc, err error) {
+		if d, err = t.Get(docstore.Scope{}, sessionKind, id); err != nil {
+			return d, err
 		}
 		s = session{}
 		if err := json.Unmarshal(d.Body, &s); err != nil {
-			return err
+			return d, err
 		}
 		if u.ended(s) {
-			return docstore.ErrNotFound
+			return d, docstore.ErrNotFound
 		}
-		if !active || u.Now().Sub(s.Seen) < sessionStep {
-			return nil
-		}
-		s.Seen = u.Now()
-		if d.Body, err = json.Marshal(s); err != nil {
-			return err
-		}
-		_, err = t.Put(docstore.Scope{}, d)
+		return d, nil
+	}
+	err = u.DB.View(r.Context(), func(t *docstore.Tx) error {
+		_, err := read(t)
 		return err
 	})
+	if err == nil && !byItself && u.Now().Sub(s.Seen) >= sessionStep {
+		err = u.DB.Do(r.Context(), func(t *docstore.Tx) error {
+			d, err := read(t)
+			if err != nil {
+				return err
+			}
+			s.Seen = u.Now()
+			if d.Body, err = json.Marshal(s); err != nil {
+				return err
+			}
+			_, err = t.Put(docstore.Scope{}, d)
+			return err
+		})
+	}
 	if errors.Is(err, docstore.ErrNotFound) {
 		return nil, nil
 	}

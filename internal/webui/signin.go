@@ -16,11 +16,14 @@ type signInView struct {
 	To      string // where to go then, below Base
 	Client  string
 	Failure string
+	Issuer  string // host of the issuer at which people sign in; empty for none
 }
 
 func (u *UI) signInRoutes(m *routes) {
 	m.public("GET", "/signin", u.showSignIn)
 	m.public("POST", "/signin", u.signIn)
+	m.public("GET", "/signin/issuer", u.toIssuer)
+	m.public("GET", strings.TrimPrefix(Callback, Base), u.fromIssuer)
 	m.public("POST", "/preferences", u.prefer)
 	m.post("/signout", access.Need{}, func(r *request) error {
 		if err := u.end(r.Context(), r.w, r.session); err != nil {
@@ -76,12 +79,18 @@ func (u *UI) refuseSignIn(w http.ResponseWriter, r *http.Request, v signInView, 
 	switch {
 	case errors.Is(err, access.ErrClient):
 		v.Failure = req.t("This client ID and secret do not go together. Both stand in bootstrap.json of the server's directory, or are shown by `tributary integration create`.")
+	case problem.KindOf(err) == problem.Unavailable:
+		status, v.Failure = http.StatusBadGateway, req.t("The issuer of the organisation's sign-in does not answer. Try again in a minute.")
+	case strings.HasPrefix(r.URL.Path, Callback):
+		v.Failure = req.t("Signing in was not confirmed, or took too long. Try it again; if that does not help, ask the server's operator.")
+		u.Log.WarnContext(r.Context(), "signing in at the issuer failed", "error", err)
 	case problem.KindOf(err) == problem.Unauthenticated:
 		v.Failure = req.t("This token is not valid here, or not any more. Get a new one with `tributary token`.")
 	default:
 		f := req.refusal(err)
 		status, v.Failure = f.Status, f.Text
 	}
+	v.Issuer = u.issuer()
 	if err := req.render(status, "signin", "page", v); err != nil {
 		u.Log.ErrorContext(r.Context(), "the page to sign in could not be made", "error", err)
 	}
@@ -89,9 +98,19 @@ func (u *UI) refuseSignIn(w http.ResponseWriter, r *http.Request, v signInView, 
 
 func (u *UI) showSignIn(w http.ResponseWriter, r *http.Request) {
 	req := &request{ui: u, w: w, http: r, lang: pickLanguage(r)}
-	if err := req.show("signin", signInView{To: destination(r.URL.Query().Get("to"))}); err != nil {
+	if err := req.show("signin", signInView{To: destination(r.URL.Query().Get("to")), Issuer: u.issuer()}); err != nil {
 		req.fail(err)
 	}
+}
+
+// issuer is the host at which people sign in, "" for none.
+func (u *UI) issuer() string {
+	text, ok := u.Access.SignsIn()
+	at, err := url.Parse(text)
+	if !ok || err != nil {
+		return ""
+	}
+	return at.Host
 }
 
 // destination is a page of ours to go to: never another host.

@@ -1,7 +1,6 @@
 package webui
 
 import (
-	"net/url"
 	"slices"
 	"strings"
 
@@ -92,34 +91,26 @@ func (r *request) sourceCards() ([]sourceCard, error) {
 	if err := r.get(flowAPI+"/connectionSpecs", nil, &specs); err != nil {
 		return nil, err
 	}
+	var counts struct {
+		Specs map[string]struct {
+			Accounts int `json:"accounts"`
+			Flows    int `json:"dataflows"`
+		} `json:"specs"`
+	}
+	if err := r.get(monitorAPI+"/counts", nil, &counts); err != nil {
+		return nil, err
+	}
 	var all []sourceCard
 	for _, s := range specs.Items {
 		if s.Source == nil || !s.Source.Attributes.UI.Source {
 			continue
 		}
-		c := sourceCard{ID: s.ID, Name: s.Name, Description: s.Description, Category: s.Attributes.Category, Beta: s.Source.Attributes.UI.Beta}
-		var err error
-		if c.Accounts, err = r.count("/connections", "connectionSpec.id=="+s.ID); err != nil {
-			return nil, err
-		}
-		if c.Flows, err = r.count("/flows", ""); err != nil {
-			return nil, err
-		}
-		all = append(all, c)
+		n := counts.Specs[s.ID]
+		all = append(all, sourceCard{
+			ID: s.ID, Name: s.Name, Description: s.Description, Category: s.Attributes.Category, Beta: s.Source.Attributes.UI.Beta, Accounts: n.Accounts, Flows: n.Flows,
+		})
 	}
 	return all, nil
-}
-
-// count returns how many items of the Flow Service have a property.
-func (r *request) count(path, property string) (int, error) {
-	query := url.Values{"count": {"true"}}
-	if property != "" {
-		query.Set("property", property)
-	}
-	var got struct {
-		Count int `json:"count"`
-	}
-	return got.Count, r.get(flowAPI+path, query, &got)
 }
 
 // Texts of what was done, by the query's parameter done: a page says so once.

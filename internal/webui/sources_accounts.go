@@ -1,6 +1,7 @@
 package webui
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -10,9 +11,15 @@ import (
 
 // An accountRow is an account in the list.
 type accountRow struct {
-	baseConnection
-
-	Flows int
+	ID             string `json:"id"`
+	Name           string `json:"name"`
+	Description    string `json:"description"`
+	State          string `json:"state"`
+	Authentication string `json:"authentication"`
+	AccountID      string `json:"accountId"` // Stripe's; empty until it was asked
+	CreatedAt      int64  `json:"created"`
+	CreatedBy      string `json:"createdBy"`
+	Flows          int    `json:"dataflows"`
 }
 
 // accountsView is what the list of accounts shows.
@@ -25,9 +32,9 @@ type accountsView struct {
 }
 
 func (r *request) showAccounts() error {
-	v := accountsView{Query: strings.TrimSpace(r.query("q")), Sort: r.sorting("-createdAt", "name", "createdAt"), Done: r.done()}
+	v := accountsView{Query: strings.TrimSpace(r.query("q")), Sort: r.sorting("-created", "name", "created", "dataflows"), Done: r.done()}
 	var err error
-	if v.Rows, v.Pages, err = r.accountRows(v.Query, v.Sort); err != nil {
+	if v.Rows, v.Pages, err = listed[accountRow](r, "/connections", url.Values{"search": {v.Query}, "sort": {v.Sort.By}}); err != nil {
 		return err
 	}
 	if r.partial() {
@@ -36,37 +43,14 @@ func (r *request) showAccounts() error {
 	return r.show("accounts", v)
 }
 
-// accountRows returns a page of the accounts whose names have a text.
-func (r *request) accountRows(text string, order sorting) (rows []accountRow, p paging, err error) {
-	var all []baseConnection
-	if err := r.items("/connections", url.Values{"orderby": {order.By}}, &all); err != nil {
-		return nil, p, err
-	}
-	var found []baseConnection
-	for _, c := range all {
-		if strings.Contains(strings.ToLower(c.Name+" "+c.Description), strings.ToLower(text)) {
-			found = append(found, c)
-		}
-	}
-	p = r.paging(len(found))
-	for _, c := range found[p.From:p.To] {
-		n, err := r.count("/flows", "inheritedAttributes.sourceConnections[].baseConnection.id=="+c.ID)
-		if err != nil {
-			return nil, p, err
-		}
-		rows = append(rows, accountRow{c, n})
-	}
-	return rows, p, nil
-}
-
 // items reads all items of a list of the Flow Service into out, a pointer to a
 // slice.
 func (r *request) items(path string, query url.Values, out any) error {
 	query.Set("limit", "100")
-	var all []any
+	var all []json.RawMessage
 	for {
 		var got struct {
-			Items []any `json:"items"`
+			Items []json.RawMessage `json:"items"`
 			Links struct {
 				Next *struct {
 					Href string `json:"href"`
@@ -78,7 +62,11 @@ func (r *request) items(path string, query url.Values, out any) error {
 		}
 		all = append(all, got.Items...)
 		if got.Links.Next == nil {
-			return recode(all, out)
+			b, err := json.Marshal(all)
+			if err != nil {
+				return err
+			}
+			return json.Unmarshal(b, out)
 		}
 		next, err := url.Parse(got.Links.Next.Href)
 		if err != nil {

@@ -29,6 +29,9 @@ type Access interface {
 	Sandbox(ctx context.Context, org, name, id string) (access.Sandbox, error)
 	Available(ctx context.Context, c access.Caller) ([]access.Sandbox, error)
 	Token(ctx context.Context, client, secret string) (access.Token, error)
+	SignsIn() (issuer string, ok bool)
+	SignInURL(ctx context.Context, c access.Challenge) (string, error)
+	SignInToken(ctx context.Context, c access.Challenge, state, code string) (token string, ends time.Time, err error)
 }
 
 // A UI serves the pages.
@@ -41,10 +44,13 @@ type UI struct {
 	Now    func() time.Time
 	// Secure says that browsers come by TLS; their cookies stay there then.
 	Secure bool
+	// Ending, if set, is closed when the server ends: pages that are kept up to date
+	// let go of it then.
+	Ending <-chan struct{}
 
-	words catalog.Catalog
-	pages map[string]map[string]*page // by language and name
-
+	streams streams
+	words   catalog.Catalog
+	pages   map[string]map[string]*page // by language and name
 	samples samples
 }
 
@@ -68,6 +74,7 @@ func (u *UI) Handler() (http.Handler, error) {
 	u.accessRoutes(m)
 	u.insightRoutes(m)
 	copyRoutes(m)
+	sqlRoutes(m)
 	m.public("GET", "/assets/", u.assets)
 	m.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, Base+"/", http.StatusSeeOther) })
 	m.get("/{$}", access.Need{}, func(r *request) error { return r.redirect("/sources") })

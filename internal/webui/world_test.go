@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,6 +34,9 @@ type world struct {
 	dir string
 	sim *stripesim.Sim
 	log *logtest.Buffer
+	// valve, if there is one, holds the pages behind the first of Stripe's charges
+	// until it is closed.
+	valve atomic.Pointer[chan struct{}]
 	// Of the integration that administers.
 	id, secret, token, org string
 }
@@ -48,9 +52,17 @@ func open(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	account := httptest.NewServer(sim)
-	t.Cleanup(account.Close)
 	w := &world{t: t, dir: t.TempDir(), sim: sim, log: new(logtest.Buffer)}
+	account := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if valve := w.valve.Load(); valve != nil && r.URL.Path == "/v1/charges" && r.URL.Query().Has("starting_after") {
+			select {
+			case <-*valve:
+			case <-r.Context().Done():
+			}
+		}
+		sim.ServeHTTP(rw, r)
+	}))
+	t.Cleanup(account.Close)
 	c, err := control.Open(t.Context(), control.Config{Dir: w.dir, Seal: secret.Place{Dir: w.dir}, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
@@ -97,6 +109,15 @@ func open(t testing.TB) *world {
 	}
 	w.token = got.AccessToken
 	return w
+}
+
+// shut holds runs at their second page of charges, until release is called.
+func (w *world) shut() (release func()) {
+	valve := make(chan struct{})
+	w.valve.Store(&valve)
+	release = sync.OnceFunc(func() { close(valve) })
+	w.t.Cleanup(release)
+	return release
 }
 
 // integration returns the id and secret of one that has these permissions in

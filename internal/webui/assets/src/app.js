@@ -13,3 +13,4 @@ import "./confirm.js";
 import "./small.js";
 import "./forms.js";
 import "./panel.js";
+import "./sql.js";

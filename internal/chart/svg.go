@@ -1,4 +1,4 @@
-package report
+package chart
 
 import (
 	"fmt"
@@ -10,7 +10,7 @@ import (
 )
 
 // A drawing is an SVG 760 units wide that is being made. What is drawn has a
-// title, which browsers show under the pointer and read out.
+// title, which browsers show under the pointer.
 type drawing struct {
 	b      strings.Builder
 	high   float64
@@ -23,36 +23,37 @@ func newDrawing(high float64) *drawing { return &drawing{high: high, margin: 48}
 
 func (d *drawing) left() float64   { return d.margin }
 func (d *drawing) top() float64    { return 12 }
-func (d *drawing) bottom() float64 { return d.high - 34 }
+func (d *drawing) bottom() float64 { return d.high - 22 }
 func (d *drawing) width() float64  { return wide - d.margin - 12 }
 func (d *drawing) height() float64 { return d.bottom() - d.top() }
 
-func (d *drawing) end() template.HTML {
+func (d *drawing) end(title string) template.HTML {
 	//nolint:gosec // made of numbers, and of texts that were escaped
-	return template.HTML(fmt.Sprintf(`<svg class="chart" viewBox="0 0 %d %s" role="img" xmlns="http://www.w3.org/2000/svg">%s</svg>`, wide, number(d.high), d.b.String()))
+	return template.HTML(fmt.Sprintf(`<svg class="chart" viewBox="0 0 %d %s" role="img" aria-label="%s" xmlns="http://www.w3.org/2000/svg">%s</svg>`,
+		wide, number(d.high), html.EscapeString(title), d.b.String()))
 }
 
 func number(v float64) string { return strconv.FormatFloat(math.Round(v*10)/10, 'f', -1, 64) }
 
-// add writes an element with its title; format's verbs are numbers' texts.
+// add writes an element with its title.
 func (d *drawing) add(element, attributes, title string) {
 	fmt.Fprintf(&d.b, "<%s %s><title>%s</title></%s>", element, attributes, html.EscapeString(title), element)
 }
 
 // hue is the class of a colour; what has none is grey.
 func hue(n int) string {
-	if n < 0 {
-		return "c9"
+	if n < 1 || n > 6 {
+		return "s6"
 	}
-	return "c" + strconv.Itoa(n%10)
+	return "s" + strconv.Itoa(n)
 }
 
 func (d *drawing) rect(x, y, w, h float64, colour int, title string) {
-	d.add("rect", fmt.Sprintf(`class="%s" x="%s" y="%s" width="%s" height="%s"`, hue(colour), number(x), number(y), number(max(w, 0.5)), number(h)), title)
+	d.add("rect", fmt.Sprintf(`class="%s bar" x="%s" y="%s" width="%s" height="%s"`, hue(colour), number(x), number(y), number(max(w, 0.5)), number(h)), title)
 }
 
 func (d *drawing) dot(x, y float64, colour int, title string) {
-	d.add("circle", fmt.Sprintf(`class="%s" cx="%s" cy="%s" r="4"`, hue(colour), number(x), number(y)), title)
+	d.add("circle", fmt.Sprintf(`class="%s dot" cx="%s" cy="%s" r="4"`, hue(colour), number(x), number(y)), title)
 }
 
 func (d *drawing) ring(x, y float64, colour int, title string) {
@@ -60,7 +61,7 @@ func (d *drawing) ring(x, y float64, colour int, title string) {
 }
 
 func (d *drawing) line(x0, y0, x1, y1 float64, colour int, title string) {
-	d.add("line", fmt.Sprintf(`class="%s stroke" x1="%s" y1="%s" x2="%s" y2="%s"`, hue(colour), number(x0), number(y0), number(x1), number(y1)), title)
+	d.add("line", fmt.Sprintf(`class="%s whisker" x1="%s" y1="%s" x2="%s" y2="%s"`, hue(colour), number(x0), number(y0), number(x1), number(y1)), title)
 }
 
 func (d *drawing) polyline(points [][2]float64, colour int) {
@@ -71,7 +72,7 @@ func (d *drawing) polyline(points [][2]float64, colour int) {
 	for i, p := range points {
 		texts[i] = number(p[0]) + "," + number(p[1])
 	}
-	fmt.Fprintf(&d.b, `<polyline class="%s stroke" points="%s"/>`, hue(colour), strings.Join(texts, " "))
+	fmt.Fprintf(&d.b, `<polyline class="%s line" points="%s"/>`, hue(colour), strings.Join(texts, " "))
 }
 
 // band is a curve of one width from one column to another.
@@ -86,18 +87,17 @@ func (d *drawing) text(x, y float64, anchor, text string) {
 	fmt.Fprintf(&d.b, `<text x="%s" y="%s" text-anchor="%s">%s</text>`, number(x), number(y), anchor, html.EscapeString(text))
 }
 
-// percents draws an axis of shares up to top.
-func (d *drawing) percents(top float64) {
+// percents draws an axis of shares.
+func (d *drawing) percents() {
 	for i := range 5 {
-		v := top * float64(i) / 4
-		y := d.bottom() - v/top*d.height()
+		y := d.bottom() - float64(i)/4*d.height()
 		fmt.Fprintf(&d.b, `<line class="grid" x1="%s" y1="%s" x2="%s" y2="%[2]s"/>`, number(d.left()), number(y), number(d.left()+d.width()))
-		d.text(d.left()-6, y+4, "end", fmt.Sprintf("%.0f %%", v*100))
+		d.text(d.left()-6, y+4, "end", strconv.Itoa(i*25)+" %")
 	}
 }
 
 // across draws an axis of money at the bottom.
-func (d *drawing) across(top float64, unit string) {
+func (d *drawing) across(top float64, currency string, say Say) {
 	step := math.Pow(10, math.Floor(math.Log10(max(top, 1e-9)/2)))
 	for top/step > 8 {
 		step *= 2.5
@@ -105,12 +105,19 @@ func (d *drawing) across(top float64, unit string) {
 	for v := 0.0; v <= top; v += step {
 		x := d.left() + v/top*d.width()
 		fmt.Fprintf(&d.b, `<line class="grid" x1="%s" y1="%s" x2="%[1]s" y2="%s"/>`, number(x), number(d.top()), number(d.bottom()))
-		label := grouped(strconv.FormatFloat(math.Round(v*1000)/1000, 'f', -1, 64))
+		label := say("%.[2]*[1]f", v, decimals(v))
 		if v == 0 {
-			label = unit
+			label = strings.ToUpper(currency)
 		}
 		d.text(x, d.bottom()+16, "middle", label)
 	}
+}
+
+// decimals is how many of a number differ from zero, three at most.
+func decimals(v float64) int {
+	text := strconv.FormatFloat(math.Round(v*1000)/1000, 'f', -1, 64)
+	_, after, _ := strings.Cut(text, ".")
+	return len(after)
 }
 
 // labels writes some of the names under as many equal steps.
@@ -126,17 +133,5 @@ func (d *drawing) labels(names []string) {
 			name = strings.TrimSuffix(name, "-01")
 		}
 		d.text(d.left()+(float64(i)+0.5)*d.width()/float64(len(names)), d.bottom()+14, "middle", name)
-	}
-}
-
-func (d *drawing) legend(names []string) {
-	x := d.left()
-	for i, name := range names {
-		if name == "" {
-			continue
-		}
-		fmt.Fprintf(&d.b, `<rect class="%s" x="%s" y="%s" width="9" height="9"/>`, hue(i), number(x), number(d.high-10))
-		d.text(x+13, d.high-2, "start", named[name])
-		x += 30 + 6.5*float64(len(named[name]))
 	}
 }

@@ -1,0 +1,68 @@
+package report
+
+import (
+	"context"
+	"regexp"
+	"strings"
+
+	"github.com/tributary-data/tributary/internal/problem"
+)
+
+// Queries returns the sections of a report without their rows: the queries that
+// would make them. What is worked out from another section's query is none.
+func Queries(ctx context.Context, s Source, p Params) ([]*Section, error) {
+	if err := p.complete(ctx, s); err != nil {
+		return nil, err
+	}
+	var all []*Section
+	for _, d := range p.specs() {
+		if p.Section != "" && p.Section != d.name && p.Section != map[string]string{"methods": "converted", "periods": "converted_periods"}[d.name] {
+			continue
+		}
+		section, _, err := p.plan(d)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, section)
+	}
+	if len(all) == 0 {
+		return nil, problem.Errorf(problem.NotFound, "the report has no section %q", p.Section)
+	}
+	return all, nil
+}
+
+// A spaced copy has its views in a schema where a sandbox is queried.
+type spaced interface{ Space() string }
+
+// tables are what the queries read of a copy.
+var tables = regexp.MustCompile(`\b(from|join) (xdm\.charges|refunds|balance_transactions|subscriptions|prices|customers)\b`)
+
+// in rewrites a query for a place where the copy's views stand in a schema, and
+// its tables in another one beside it.
+func in(space, query string) string {
+	if space == "" {
+		return query
+	}
+	lines := strings.Split(query, "\n")
+	for i, line := range lines {
+		if strings.HasPrefix(line, "--") {
+			continue
+		}
+		lines[i] = tables.ReplaceAllStringFunc(line, func(found string) string {
+			word, name, _ := strings.Cut(found, " ")
+			if of, ok := strings.CutPrefix(name, "xdm."); ok {
+				return word + " " + space + "_xdm." + of
+			}
+			return word + " " + space + "." + name
+		})
+	}
+	return strings.Join(lines, "\n")
+}
+
+// spaceOf returns the schema of a copy; "" for none.
+func spaceOf(c Copy) string {
+	if s, ok := c.(spaced); ok {
+		return s.Space()
+	}
+	return ""
+}
