@@ -101,7 +101,7 @@ var rules = rulebook{
 		"internal/telemetry": {"internal/gateway", "internal/stripe"},
 		"internal/server":    {"internal/problem"},
 		// The pages: a client of the services' API, in the same process.
-		"internal/webui":        {"internal/access", "internal/chart", "internal/docstore", "internal/gateway", "internal/jsondoc", "internal/money", "internal/problem", "internal/secret", "internal/webui/assets"},
+		"internal/webui":        {"internal/access", "internal/chart", "internal/docstore", "internal/expr", "internal/gateway", "internal/jsondoc", "internal/money", "internal/problem", "internal/secret", "internal/webui/assets"},
 		"internal/webui/assets": {},
 		// What ties it together, and the edges.
 		"internal/app": {

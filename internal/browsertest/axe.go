@@ -12,6 +12,20 @@ import (
 // for every element that breaks one with an impact of serious or critical.
 func (p *Page) Axe() {
 	p.t.Helper()
+	p.axe("document")
+}
+
+// AxeIn is Axe in what matches alone: for what changed on a large page that was looked
+// at, as a look takes seconds there.
+func (p *Page) AxeIn(css string) {
+	p.t.Helper()
+	p.WaitFor(css)
+	p.axe(`{include: [[` + quote(css) + `]]}`)
+}
+
+// axe looks at a context of axe-core's, which is JavaScript.
+func (p *Page) axe(context string) {
+	p.t.Helper()
 	dir := need.Dir(p.t, AxeDir)
 	axe, err := os.ReadFile(filepath.Join(dir, "node_modules/axe-core/axe.min.js"))
 	if err != nil {
@@ -30,7 +44,7 @@ func (p *Page) Axe() {
 		}
 	}
 	// Without preload it asks the server for nothing.
-	p.Eval(`axe.run(document, {preload: false, resultTypes: ["violations"]}).then((found) => found.violations
+	p.Eval(`axe.run(`+context+`, {preload: false, resultTypes: ["violations"]}).then((found) => found.violations
 		.filter((v) => v.impact === "serious" || v.impact === "critical")
 		.map((v) => ({ID: v.id, Impact: v.impact, Help: v.help,
 			Nodes: v.nodes.map((n) => ({HTML: n.html.slice(0, 300), FailureSummary: n.failureSummary, Target: n.target}))})))`, &broken)

@@ -100,16 +100,24 @@ func (s *Service) Program(ctx context.Context, c access.Caller, set Set) (*mappi
 	return p, composition, faults, nil
 }
 
-// Validate returns what is wrong with each mapping of a set, in their order;
-// nil where nothing is.
-func (s *Service) Validate(ctx context.Context, c access.Caller, set Set) ([][]Fault, error) {
-	_, _, faults, err := s.Program(ctx, c, set)
+// A Verdict is what is to be said of a set.
+type Verdict struct {
+	Faults [][]Fault // of each mapping, in their order; nil where nothing is wrong
+	// Unfilled are the required fields that no mapping writes although others
+	// write to the object that holds them.
+	Unfilled []string
+	Schema   *xdm.Composition
+}
+
+// Validate says what is wrong with a set.
+func (s *Service) Validate(ctx context.Context, c access.Caller, set Set) (Verdict, error) {
+	program, composition, faults, err := s.Program(ctx, c, set)
 	if err != nil {
-		return nil, err
+		return Verdict{}, err
 	}
 	all := make([][]Fault, len(set.Mappings))
 	for _, f := range faults {
 		all[f.Mapping] = append(all[f.Mapping], set.fault(f.Mapping, f.Error()))
 	}
-	return all, nil
+	return Verdict{Faults: all, Unfilled: program.Unfilled(), Schema: composition}, nil
 }

@@ -261,12 +261,18 @@ func (s *Service) mapping(ctx context.Context, call *gateway.Call) (*gateway.Ans
 	return gateway.OK(set.Mappings[i].document()), nil
 }
 
+// validate says what is wrong with a set, and, if the schema is to be expanded,
+// what the set maps to and which required fields it leaves out.
 func (s *Service) validate(ctx context.Context, call *gateway.Call) (*gateway.Answer, error) {
 	set, err := readSet(call)
 	if err != nil {
 		return nil, err
 	}
-	faults, err := s.Validate(ctx, call.Caller, set)
+	expand, err := flag(call.HTTP.URL.Query(), "expandSchema")
+	if err != nil {
+		return nil, err
+	}
+	verdict, err := s.Validate(ctx, call.Caller, set)
 	if err != nil {
 		return nil, err
 	}
@@ -274,14 +280,19 @@ func (s *Service) validate(ctx context.Context, call *gateway.Call) (*gateway.An
 		Status string          `json:"status"`
 		Errors []faultDocument `json:"errors"`
 	}
-	list := make([]entry, len(faults))
-	for i, f := range faults {
+	list := make([]entry, len(verdict.Faults))
+	for i, f := range verdict.Faults {
 		list[i] = entry{"SUCCESS", faultDocuments(f)}
 		if len(f) > 0 {
 			list[i].Status = "FAILED"
 		}
 	}
-	return gateway.OK(map[string]any{"validationResponse": list}), nil
+	answer := map[string]any{"validationResponse": list}
+	if expand {
+		answer["unmappedRequired"] = append([]string{}, verdict.Unfilled...)
+		answer["outputSchema"] = outputSchema{SchemaRef: reference{verdict.Schema.ID, set.Content}, JSONSchema: jsonSchema(verdict.Schema)}
+	}
+	return gateway.OK(answer), nil
 }
 
 func (s *Service) preview(ctx context.Context, call *gateway.Call) (*gateway.Answer, error) {

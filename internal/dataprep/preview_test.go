@@ -198,3 +198,17 @@ func TestTutorial(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// With the schema, what a set leaves out is told, too.
+func TestValidateWithSchema(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	got := s.do(200, "POST /mappingSets/validate?expandSchema=true", `{"xdmSchema": "https://ns.adobe.com/acme/schemas/persons", "mappings": [{"source": "data.id", "destination": "person.name.lastName"}]}`)
+	if d := cmp.Diff([]any{"person.name.firstName"}, at(t, got, "unmappedRequired")); d != "" {
+		t.Error(d)
+	}
+	if title := at(t, got, "outputSchema", "jsonSchema", "properties", "person", "properties", "age", "type"); title != "integer" {
+		t.Errorf("the schema has %v", title)
+	}
+	s.do(400, "POST /mappingSets/validate?expandSchema=perhaps", `{"xdmSchema": "https://ns.adobe.com/acme/schemas/persons", "mappings": []}`)
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,7 +28,11 @@ const draftLife = 30 * 24 * time.Hour
 type draft struct {
 	ID    string `json:"id"`
 	Owner string `json:"owner"` // user id
-	Flow  string `json:"flow,omitempty"`
+	// Flow is the dataflow whose mapping is changed, Set and SetVersion the mapping
+	// set that it had when that began; empty for a dataflow that is to be made.
+	Flow       string `json:"flow,omitempty"`
+	Set        string `json:"set,omitempty"`
+	SetVersion string `json:"setVersion,omitempty"`
 
 	Connection   string `json:"connection,omitempty"`
 	ResourcePath string `json:"resourcePath,omitempty"` // charges, …
@@ -48,6 +53,10 @@ type draft struct {
 
 	Rules  []rule `json:"rules"`  // nil until the step of mapping was entered
 	Mapped bool   `json:"mapped"` // the rules were checked and taken
+	// Edits counts the changes of the rules: what was shown of older ones is not
+	// to be changed. Rule is the number of the newest rule.
+	Edits int `json:"edits,omitempty"`
+	Rule  int `json:"rule,omitempty"`
 
 	Frequency string `json:"frequency,omitempty"` // once, minute, hour, day, week
 	Interval  int    `json:"interval,omitempty"`
@@ -68,12 +77,16 @@ type made struct {
 	Sum string `json:"sum"`
 }
 
-// A rule is a line of the mapping: a source field or an expression, and the
-// target field.
+// A rule is a line of the mapping: a source field, an expression or a text, and
+// the target field.
 type rule struct {
+	N          int    `json:"n,omitempty"` // its name in the draft; from 1
 	Source     string `json:"source"`
 	Expression bool   `json:"expression,omitempty"`
+	Static     bool   `json:"static,omitempty"`
 	Target     string `json:"target"`
+	// Kept is what else its mapping set says of it, by the names of Data Prep.
+	Kept map[string]any `json:"kept,omitempty"`
 }
 
 func (r *request) scope() docstore.Scope { return r.Caller.Scope() }
@@ -129,6 +142,9 @@ func (r *request) findDraft(t *docstore.Tx, id string) (*draft, docstore.Doc, er
 	}
 	if d.Owner != r.Caller.User {
 		return nil, doc, gone
+	}
+	if path := r.http.URL.Path; d.Flow != "" && !strings.Contains(path, "/mapping") && !strings.HasSuffix(path, "/discard") {
+		return nil, doc, gateway.Fail(http.StatusConflict, "", "", "%s", r.t("This draft changes the mapping of a dataflow, and nothing else."))
 	}
 	return d, doc, nil
 }

@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/text/language"
@@ -43,7 +44,8 @@ func functions(words catalog.Catalog, lang string) template.FuncMap {
 		"asset":    assets.File,
 		"dict":     dict,
 		"list":     func(v ...any) []any { return v },
-		"add":      func(a, b int) int { return a + b },
+		"inc":      func(i int) int { return i + 1 },
+		"soft":     soft,
 		"json": func(v any) (string, error) {
 			b, err := json.MarshalIndent(v, "", "  ")
 			return string(b), err
@@ -160,6 +162,11 @@ func formatDuration(say func(string, ...any) string, v any) (string, error) {
 		return say("%d h %d min", int(d.Hours()), int(d.Minutes())%60), nil
 	}
 	return say("%d days", int(d.Hours()/24)), nil
+}
+
+// soft shows a path whose line breaks behind a dot rather than inside of a name.
+func soft(path string) template.HTML {
+	return template.HTML(strings.ReplaceAll(template.HTMLEscapeString(path), ".", ".<wbr>")) //nolint:gosec // it is escaped
 }
 
 // dict makes a map of names and values, for a template inside of another.

@@ -1,376 +1,300 @@
 package webui
 
 import (
-	"encoding/json"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/tributary-data/tributary/internal/access"
-	"github.com/tributary-data/tributary/internal/gateway"
-	"github.com/tributary-data/tributary/internal/jsondoc"
 )
 
-// maxRules is how many lines a mapping may have on the page.
-const maxRules = 1000
+const (
+	// mostExpression is how many characters a source may have.
+	mostExpression = 4096
+	// mostRules is how many lines a mapping may have.
+	mostRules = 5000
+	mostPath  = 1000 // characters of a target
+	// mostParts is how many lines a browser changes one by one; beyond that, all anew
+	// is quicker.
+	mostParts = 20
+)
 
+// The step of mapping, and the same editor for the mapping of a dataflow that
+// there is. What is changed is changed in the draft, at once.
 func (u *UI) mappingRoutes(m *routes) {
-	manage := access.AnyOf(access.ManageSources)
+	view, manage := access.AnyOf(access.ViewSources, access.ManageSources), access.AnyOf(access.ManageSources)
 	m.get("/workflow/{draft}/mapping", manage, (*request).showMapping)
-	m.post("/workflow/{draft}/mapping", manage, (*request).takeMapping)
+	m.post("/workflow/{draft}/mapping/try", manage, (*request).tryRule)
+	m.post("/workflow/{draft}/mapping/save", manage, (*request).saveRule)
+	m.post("/workflow/{draft}/mapping/delete", manage, (*request).deleteRules)
+	m.post("/workflow/{draft}/mapping/suggest", manage, (*request).takeHints)
+	m.post("/workflow/{draft}/mapping/clear", manage, (*request).clearRules)
+	m.post("/workflow/{draft}/mapping/import", manage, (*request).importRules)
+	m.get("/workflow/{draft}/mapping/export", manage, (*request).exportRules)
+	m.post("/workflow/{draft}/mapping/done", manage, (*request).finishMapping)
+	m.get("/dataflows/{flow}/mapping", view, (*request).showFlowMapping)
+	m.post("/dataflows/{flow}/mapping", manage, (*request).editFlowMapping)
 }
 
-// mappingView is what the step shows in which fields are mapped.
-type mappingView struct {
-	Draft    *draft
-	Steps    []stepView
-	Faults   formFaults
-	Rules    []ruleView
-	Sources  []fieldPath
-	Targets  []fieldPath
-	Tree     []previewNode // of the source
-	Mapped   int
-	Required []string // targets that must have a rule and have none
-	Errors   int
-	Checked  bool
-	Preview  []previewRecord
-	Seen     string // what the rules were when the page was made
+// filters are what the editor can be narrowed to.
+var mappingFilters = []struct{ Value, Title string }{
+	{"", "All fields"},
+	{"required", "Required fields"},
+	{"identity", "Identity fields"},
+	{"mapped", "Mapped fields"},
+	{"unmapped", "Unmapped fields"},
+	{"hints", "Fields with recommendation"},
+	{"errors", "Fields with errors"},
 }
 
-// A ruleView is a line of the mapping as the page shows it.
-type ruleView struct {
-	rule
-	Error string
-	Type  string // of the target
+var _ = words("All fields", "Required fields", "Identity fields", "Mapped fields", "Unmapped fields", "Fields with recommendation", "Fields with errors")
+
+// A ground is what does not change with the rules.
+type ground struct {
+	Schema *targetSchema
+	Sample *sourceSample // nil where the source could not be asked
+	Fault  string        // why not
+	Hints  []hint
 }
 
-// A fieldPath is a leaf or a node of a structure.
-type fieldPath struct{ Path, Type string }
+// An editor is the mapping of a draft as the page shows it.
+type editor struct {
+	*ground
+	*judged
 
-// A previewRecord is what the mapping makes of one object.
-type previewRecord struct {
-	ID     string
-	Data   string
-	Errors []string
+	Draft   *draft
+	Steps   []stepView
+	Filter  string
+	Filters []struct{ Value, Title string }
+	Panel   panel
+	Notice  string // what went wrong with what was just done
+
+	Source []markedNode
+	Target []markedNode
 }
 
+// Base is the path of the editor's calls.
+func (e *editor) Base() string { return Base + e.Draft.path("mapping") }
+
+// ground reads what the rules of a draft are about.
+func (r *request) ground(d *draft) (*ground, error) {
+	schema, err := r.mappingSchema(d)
+	if err != nil {
+		return nil, err
+	}
+	g := &ground{}
+	if g.Sample, err = r.sample(d); err != nil {
+		if !isFailure(err) {
+			return nil, err
+		}
+		g.Sample, g.Fault = nil, r.refusal(err).Text
+	}
+	none, err := r.judge(schema, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	if g.Schema, err = r.readTarget(schema, none.Doc); err != nil {
+		return nil, err
+	}
+	if g.Sample != nil {
+		g.Hints, err = r.hints(d, g.Sample, schema)
+	}
+	return g, err
+}
+
+// editor makes the page of a draft's rules.
+func (r *request) editor(g *ground, d *draft) (*editor, error) {
+	j, err := r.judge(g.Schema.ID, g.Sample, d.Rules)
+	if err != nil {
+		return nil, err
+	}
+	for i := range j.Rows {
+		j.Rows[i].Field = g.Schema.all[j.Rows[i].Key]
+	}
+	e := &editor{ground: g, judged: j, Draft: d, Steps: d.steps("mapping"), Filters: mappingFilters}
+	e.Filter = r.http.FormValue("show")
+	if !slices.ContainsFunc(mappingFilters, func(f struct{ Value, Title string }) bool { return f.Value == e.Filter }) {
+		e.Filter = ""
+	}
+	e.mark()
+	return e, nil
+}
+
+// showMapping shows the editor. The first time, what looks right is taken.
 func (r *request) showMapping() error {
 	d, ok, err := r.enter("mapping")
 	if err != nil || !ok {
 		return err
 	}
-	if d.Rules == nil {
-		rules, err := r.proposed(d)
-		if err != nil {
-			return err
-		}
+	g, err := r.ground(d)
+	if err != nil {
+		return err
+	}
+	if d.Rules == nil && g.Sample != nil || slices.ContainsFunc(d.Rules, func(one rule) bool { return one.N == 0 }) {
 		if d, err = r.changeDraft(func(d *draft) error {
-			d.Rules = rules
+			if d.Rules == nil {
+				d.Rules = sureRules(g.Hints)
+			}
+			d.number()
 			return nil
 		}); err != nil {
 			return err
 		}
 	}
-	v, err := r.mappingView(d, d.Rules)
+	e, err := r.editor(g, d)
 	if err != nil {
 		return err
 	}
-	return r.show("workflow_mapping", v)
+	if err := r.openPanel(e); err != nil {
+		return err
+	}
+	switch {
+	case r.partial() && r.query("helper") != "":
+		return r.part("mapping", "helper", e)
+	case r.partial() && r.query("panel") != "":
+		return r.part("mapping", "panel", e)
+	case r.partial():
+		return r.part("mapping", "narrowed", e)
+	}
+	return r.show("mapping", e)
 }
 
-// takeMapping does what a button of the page says with the rules that the page
-// has: do is next, check, add, calculated, suggest, clear, preview, or drop-N.
-func (r *request) takeMapping() error {
+// sureRules are the rules that are there from the start.
+func sureRules(hints []hint) []rule {
+	all := []rule{}
+	for _, h := range hints {
+		if h.Sure {
+			all = append(all, rule{Source: h.Source, Target: h.Target})
+		}
+	}
+	return all
+}
+
+// number gives the rules names that have none.
+func (d *draft) number() {
+	for _, one := range d.Rules {
+		d.Rule = max(d.Rule, one.N)
+	}
+	for i := range d.Rules {
+		if d.Rules[i].N == 0 {
+			d.Rule++
+			d.Rules[i].N = d.Rule
+		}
+	}
+}
+
+// rule returns the rule of a number, and where it stands; -1 if it is gone.
+func (d *draft) rule(n string) (rule, int) {
+	i := slices.IndexFunc(d.Rules, func(one rule) bool { return n != "" && strconv.Itoa(one.N) == n })
+	if i < 0 {
+		return rule{}, -1
+	}
+	return d.Rules[i], i
+}
+
+// Mapped is how many fields are written.
+func (e *editor) Mapped() int {
+	keys := map[string]bool{}
+	for _, row := range e.Rows {
+		keys[row.Key] = true
+	}
+	return len(keys)
+}
+
+// Required is how many required fields are mapped, of those that have to be.
+func (e *editor) Required() int { return e.RequiredTotal() - len(e.Missing) }
+
+// RequiredTotal is how many fields have to be mapped: those required in what
+// something is written into.
+func (e *editor) RequiredTotal() int {
+	missing := map[string]bool{}
+	for _, path := range e.Missing {
+		missing[targetKey(path)] = true
+	}
+	total := len(missing)
+	for key, n := range e.Schema.all {
+		if n.Required && !missing[key] && e.written(key) && !strings.Contains(key, elementKey) {
+			total++
+		}
+	}
+	return total
+}
+
+// written says whether a rule writes to a field, to a part of it, or to what it is
+// part of.
+func (e *editor) written(key string) bool {
+	return slices.ContainsFunc(e.Rows, func(row ruleView) bool {
+		return row.State != "error" && (covers(row.Key, key) || covers(key, row.Key))
+	})
+}
+
+// Identities is how many identity fields are mapped, of all.
+func (e *editor) Identities() int {
+	n := 0
+	for _, key := range e.Schema.identities() {
+		if e.written(key) {
+			n++
+		}
+	}
+	return n
+}
+
+// IdentitiesTotal is how many identity fields the schema has.
+func (e *editor) IdentitiesTotal() int { return len(e.Schema.identities()) }
+
+// Ready says whether the mapping is one to go on with.
+func (e *editor) Ready() bool { return len(e.Rows) > 0 && e.Errors == 0 && len(e.Missing) == 0 }
+
+// Open are the hints that no rule follows yet.
+func (e *editor) Open() []hint {
+	taken := map[string]bool{}
+	for _, row := range e.Rows {
+		taken[row.Key] = true
+	}
+	var all []hint
+	for _, h := range e.Hints {
+		if !taken[targetKey(h.Target)] {
+			all = append(all, h)
+		}
+	}
+	return all
+}
+
+// finishMapping takes the rules, if they are good.
+func (r *request) finishMapping() error {
 	d, ok, err := r.enter("mapping")
 	if err != nil || !ok {
 		return err
 	}
-	rules, err := r.readRules()
+	g, err := r.ground(d)
 	if err != nil {
 		return err
 	}
-	do := r.form("do")
-	switch drop, isDrop := strings.CutPrefix(do, "drop-"); {
-	case do == "add":
-		rules = append(rules, rule{})
-	case do == "calculated":
-		rules = append(rules, rule{Expression: true})
-	case do == "clear":
-		rules = []rule{}
-	case do == "suggest":
-		if rules, err = r.proposed(d); err != nil {
-			return err
-		}
-	case isDrop:
-		if i, err := strconv.Atoi(drop); err == nil && i >= 0 && i < len(rules) {
-			rules = slices.Delete(rules, i, i+1)
-		}
+	e, err := r.editor(g, d)
+	if err != nil {
+		return err
 	}
-	seen, elsewhere := r.form("seen"), false
+	switch {
+	case r.stale(d):
+		return r.mappingAgain(e, http.StatusConflict, r.elsewhere())
+	case !e.Ready():
+		return r.mappingAgain(e, http.StatusUnprocessableEntity, r.t("The mapping can't be taken yet: look at what is missing or wrong below."))
+	case d.Flow != "":
+		return r.saveFlowMapping(e)
+	}
+	moved := false
 	d, err = r.changeDraft(func(d *draft) error {
-		if elsewhere = seen != d.rulesSeen(); elsewhere {
-			return nil
+		if moved = r.stale(d); !moved {
+			d.Mapped = true
 		}
-		d.Rules, d.Mapped = rules, false
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	v, err := r.mappingView(d, rules)
-	if err != nil {
-		return err
-	}
-	if elsewhere {
-		v.Faults.add("", r.t("The mapping was changed in another window meanwhile. What you see is what you have filled in here: press a button again to put it in place of the other."))
-		return r.again("workflow_mapping", "main", v)
-	}
-	switch do {
-	case "next":
-		return r.finishMapping(d, v)
-	case "preview":
-		if v.Preview, err = r.previewRules(d, rules); err != nil {
-			v.Faults = append(v.Faults, r.fault(err))
-		}
-	}
-	v.Checked = do == "check" || do == "preview"
-	return r.show("workflow_mapping", v)
-}
-
-// finishMapping takes the rules if nothing is wrong with them.
-func (r *request) finishMapping(d *draft, v *mappingView) error {
-	v.Checked = true
-	if v.Mapped == 0 {
-		v.Faults.add("", r.t("Map one field at least."))
-	}
-	for _, path := range v.Required {
-		v.Faults.add("", r.t("The field %s of the target is required: map something to it.", path))
-	}
-	for i, one := range v.Rules {
-		if one.Error != "" {
-			v.Faults.add("source-"+strconv.Itoa(i), one.Target+": "+one.Error)
-		}
-	}
-	if len(v.Faults) > 0 {
-		return r.again("workflow_mapping", "main", v)
-	}
-	sum := d.rulesSeen()
-	d, err := r.changeDraft(func(d *draft) error {
-		d.Mapped = d.rulesSeen() == sum
-		return nil
-	})
-	if err != nil {
-		return err
+	if moved {
+		return r.mappingAgain(e, http.StatusConflict, r.elsewhere())
 	}
 	return r.redirect(d.path("schedule"))
-}
-
-// readRules reads the lines of the form.
-func (r *request) readRules() ([]rule, error) {
-	if err := r.http.ParseForm(); err != nil {
-		return nil, gateway.Fail(http.StatusBadRequest, "", "", "%s", r.t("The form could not be read: %v", err))
-	}
-	f := r.http.PostForm
-	n := len(f["source"])
-	if len(f["target"]) != n || len(f["kind"]) != n || n > maxRules {
-		return nil, gateway.Fail(http.StatusBadRequest, "", "", "%s", r.t("The form has no mapping of at most %d lines.", maxRules))
-	}
-	rules := make([]rule, n)
-	for i := range rules {
-		rules[i] = rule{Source: strings.TrimSpace(f["source"][i]), Target: strings.TrimSpace(f["target"][i]), Expression: f["kind"][i] == "expression"}
-	}
-	return rules, nil
-}
-
-// rulesSeen is a digest of the rules, for a page to say which ones it shows.
-func (d *draft) rulesSeen() string {
-	b, err := json.Marshal(d.Rules)
-	if err != nil {
-		return ""
-	}
-	return sessionID(string(b))
-}
-
-// targetSchema is the schema that the draft's records are mapped to. What is to
-// be made of a template has the fields of the template's own schema.
-func (r *request) targetSchema(d *draft) (string, error) {
-	if d.Dataset != "" {
-		set, err := r.dataset(d.Dataset)
-		return set.SchemaID, err
-	}
-	if d.Schema == templatePrefix+d.ResourcePath {
-		return r.registered("schemas", resourceAt(d.ResourcePath).Template)
-	}
-	return d.Schema, nil
-}
-
-// proposed are the rules to begin with: those of the release for a schema of
-// the resource, else what the names of fields suggest.
-func (r *request) proposed(d *draft) ([]rule, error) {
-	schema, err := r.targetSchema(d)
-	if err != nil {
-		return nil, err
-	}
-	var set struct {
-		Mappings []struct {
-			Source      string `json:"source"`
-			Destination string `json:"destination"`
-		} `json:"mappings"`
-	}
-	err = r.get(prepAPI+"/mappingSetTemplates/"+d.ResourcePath, url.Values{"schema": {schema}}, &set)
-	if missing(err, http.StatusBadRequest) {
-		var samples []json.RawMessage
-		if samples, err = r.samples(d); err != nil {
-			return nil, err
-		}
-		err = r.send(http.MethodPost, prepAPI+"/mappingSets/suggestions", map[string]any{"data": samples, "xdmSchema": schema}, &set)
-	}
-	if err != nil {
-		return nil, err
-	}
-	rules := make([]rule, len(set.Mappings))
-	for i, m := range set.Mappings {
-		rules[i] = rule{Source: m.Source, Target: m.Destination}
-	}
-	return rules, nil
-}
-
-// samples are the newest objects of the source, as records.
-func (r *request) samples(d *draft) ([]json.RawMessage, error) {
-	var got struct {
-		Data []json.RawMessage `json:"data"`
-	}
-	err := r.get(flowAPI+"/connections/"+escape(d.Connection)+"/explore", exploring(d.ResourcePath), &got)
-	if got.Data == nil {
-		got.Data = []json.RawMessage{}
-	}
-	return got.Data[:min(len(got.Data), 10)], err
-}
-
-// mappingView checks the rules and gathers what can be mapped.
-func (r *request) mappingView(d *draft, rules []rule) (*mappingView, error) {
-	v := &mappingView{Draft: d, Steps: d.steps("mapping"), Seen: d.rulesSeen()}
-	schema, err := r.targetSchema(d)
-	if err != nil {
-		return nil, err
-	}
-	var structure *jsondoc.Object
-	err = r.call(call{
-		Path:   registryAPI + "/tenant/schemas/" + escape(schema),
-		Header: http.Header{"Accept": {"application/vnd.adobe.xed-full+json; version=1"}},
-	}, &structure)
-	if err != nil {
-		return nil, err
-	}
-	var required []string
-	v.Targets, required = targetFields(structure, "", true, nil, nil)
-	preview, err := r.explore(d.Connection, d.ResourcePath)
-	if err != nil {
-		return nil, err
-	}
-	v.Tree = preview.Tree
-	v.Sources = sourceFields(v.Tree, "", nil)
-	problems, err := r.check(schema, rules)
-	if err != nil {
-		return nil, err
-	}
-	types := map[string]string{}
-	for _, t := range v.Targets {
-		types[t.Path] = t.Type
-	}
-	mapped := map[string]bool{}
-	for i, one := range rules {
-		v.Rules = append(v.Rules, ruleView{one, problems[i], types[one.Target]})
-		switch {
-		case problems[i] != "":
-			v.Errors++
-		case one.Source != "" && one.Target != "":
-			v.Mapped++
-			mapped[one.Target] = true
-		}
-	}
-	for _, path := range required {
-		if !covered(mapped, path) {
-			v.Required = append(v.Required, path)
-		}
-	}
-	return v, nil
-}
-
-// covered says whether a path or what it is a part of is mapped.
-func covered(mapped map[string]bool, path string) bool {
-	for {
-		if mapped[path] {
-			return true
-		}
-		i := strings.LastIndexByte(path, '.')
-		if i < 0 {
-			return false
-		}
-		path = path[:i]
-	}
-}
-
-// check asks Data Prep what is wrong with each rule.
-func (r *request) check(schema string, rules []rule) ([]string, error) {
-	all := make([]string, len(rules))
-	if len(rules) == 0 {
-		return all, nil
-	}
-	var got struct {
-		Response []struct {
-			Errors []struct {
-				Exception string `json:"exception"`
-			} `json:"errors"`
-		} `json:"validationResponse"`
-	}
-	if err := r.send(http.MethodPost, prepAPI+"/mappingSets/validate", mappingSetBody("", schema, rules), &got); err != nil {
-		return nil, err
-	}
-	for i := range min(len(rules), len(got.Response)) {
-		for _, e := range got.Response[i].Errors {
-			all[i] = e.Exception
-		}
-		if rules[i].Source == "" {
-			all[i] = r.t("Name a source field, or write an expression.")
-		}
-	}
-	return all, nil
-}
-
-// previewRules maps the newest objects.
-func (r *request) previewRules(d *draft, rules []rule) ([]previewRecord, error) {
-	schema, err := r.targetSchema(d)
-	if err != nil {
-		return nil, err
-	}
-	samples, err := r.samples(d)
-	if err != nil {
-		return nil, err
-	}
-	var got []struct {
-		Data   json.RawMessage `json:"data"`
-		Errors []struct {
-			Destination string `json:"destination"`
-			Exception   string `json:"exception"`
-		} `json:"errors"`
-	}
-	err = r.send(http.MethodPost, prepAPI+"/mappingSets/preview", map[string]any{"data": samples, "mappingSet": mappingSetBody("", schema, rules)}, &got)
-	var all []previewRecord
-	for i, one := range got {
-		var sample struct {
-			Data struct {
-				ID string `json:"id"`
-			} `json:"data"`
-		}
-		_ = json.Unmarshal(samples[i], &sample) // without an id it has none
-		p := previewRecord{ID: sample.Data.ID, Data: indented(one.Data)}
-		for _, e := range one.Errors {
-			p.Errors = append(p.Errors, e.Destination+": "+e.Exception)
-		}
-		all = append(all, p)
-	}
-	return all, err
 }

@@ -124,12 +124,15 @@ var deeds = map[string]string{
 	"run-begun":       "The run was asked for.",
 
 	"schedule-changed": "The schedule was changed.",
+	"mapping-changed":  "The mapping was saved. Runs that begin from now on use it.",
+	"mapping-same":     "The mapping is as it was: nothing was changed.",
 }
 
 var _ = words("The account was changed, and it is connected.", "The account was deleted.", "The dataflow is enabled.",
 	"The dataflow is disabled: it does not run any more until it is enabled again.", "The dataflow was deleted. What it brought in stays.",
 	"You are told about this dataflow from now on.", "The run was asked for.",
-	"The schedule was changed.")
+	"The schedule was changed.",
+	"The mapping was saved. Runs that begin from now on use it.", "The mapping is as it was: nothing was changed.")
 
 // done is what was just done, in words.
 func (r *request) done() string {

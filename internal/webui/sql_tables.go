@@ -36,6 +36,9 @@ func (t sqlTable) SamplePath() string { return sqlPath(t.Sample) }
 // sqlPath is where the page opens with a query.
 func sqlPath(query string) string { return Base + "/sql?" + url.Values{"q": {query}}.Encode() }
 
+// A fieldPath is a field of a table.
+type fieldPath struct{ Path, Type string }
+
 // Fields lists the columns, and the fields of structs by their paths.
 func (t sqlTable) Fields() []fieldPath {
 	var all []fieldPath

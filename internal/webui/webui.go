@@ -51,6 +51,7 @@ type UI struct {
 	streams streams
 	words   catalog.Catalog
 	pages   map[string]map[string]*page // by language and name
+	samples samples
 }
 
 // Handler returns the handler of everything below Base, and of the root, which

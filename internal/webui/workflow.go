@@ -65,6 +65,9 @@ func (r *request) discardDraft() error {
 	if err := r.ui.dropDraft(r.Context(), r.Caller, d.ID); err != nil {
 		return err
 	}
+	if d.Flow != "" {
+		return r.redirect("/dataflows/" + escape(d.Flow))
+	}
 	return r.redirect("/sources")
 }
 

@@ -65,7 +65,7 @@ func (r *request) selectData() error {
 }
 
 // unmap forgets the mapping, as its source or its target is another one.
-func (d *draft) unmap() { d.Rules, d.Mapped = nil, false }
+func (d *draft) unmap() { d.Rules, d.Mapped, d.Edits = nil, false, d.Edits+1 }
 
 // A sourcePreview is what a resource looks like, and its newest objects.
 type sourcePreview struct {

@@ -119,9 +119,9 @@ func (r *request) takeDetail() error {
 	}
 	filled := *d
 	d, err = r.changeDraft(func(now *draft) error {
-		rules, mapped, finished := now.Rules, now.Mapped, now.Made
+		before := *now
 		*now = filled
-		now.Rules, now.Mapped, now.Made = rules, mapped, finished
+		now.Rules, now.Mapped, now.Edits, now.Rule, now.Made = before.Rules, before.Mapped, before.Edits, before.Rule, before.Made
 		if was.Schema != filled.Schema || was.Dataset != filled.Dataset {
 			now.unmap()
 		}

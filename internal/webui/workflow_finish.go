@@ -150,11 +150,7 @@ func (d *draft) datasetBody(schema string) map[string]any {
 func mappingSetBody(name, schema string, rules []rule) map[string]any {
 	mappings := []any{}
 	for _, one := range rules {
-		kind := "ATTRIBUTE"
-		if one.Expression {
-			kind = "EXPRESSION"
-		}
-		mappings = append(mappings, map[string]any{"sourceType": kind, "source": one.Source, "destination": one.Target})
+		mappings = append(mappings, one.body())
 	}
 	return map[string]any{
 		"name": name, "outputSchema": map[string]any{"schemaRef": map[string]any{"id": schema, "contentType": contentType}}, "mappings": mappings,

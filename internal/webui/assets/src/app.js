@@ -12,4 +12,5 @@ import "./live.js";
 import "./confirm.js";
 import "./small.js";
 import "./forms.js";
+import "./panel.js";
 import "./sql.js";

@@ -12,6 +12,7 @@ Object.assign(htmx.config, {
   historyCacheSize: 0, // pages hold customers' data: none of it stays in the browser
   refreshOnHistoryMiss: true,
   scrollBehavior: "auto",
+  defaultSettleDelay: 0, // what is shown works: until it is settled, nothing in it is heard of
   responseHandling: [
     { code: "204", swap: false },
     { code: "...", swap: true },
@@ -40,7 +41,8 @@ document.addEventListener("htmx:afterSettle", (event) => {
   if (swapped.matches("main, body")) focusOn(swapped.querySelector("h1"));
 });
 
-function focusOn(element) {
+// focusOn moves the keyboard to what it does not reach by itself, as a heading.
+export function focusOn(element) {
   if (!element) return false;
   if (!element.hasAttribute("tabindex")) element.setAttribute("tabindex", "-1");
   element.focus();

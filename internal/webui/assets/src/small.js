@@ -46,7 +46,7 @@ function toggle(button) {
 document.addEventListener("click", (event) => {
   const at = (selector) => event.target.closest?.(selector);
   for (const menu of document.querySelectorAll("details.menu[open]")) {
-    if (!menu.contains(event.target)) menu.open = false;
+    if (!menu.contains(event.target) || at(".menu-panel :is(a, button)")) menu.open = false;
   }
   let found;
   if ((found = at("[data-copy], [data-copy-text]"))) copied(found);
@@ -91,20 +91,24 @@ document.addEventListener("change", (event) => {
   const { target } = event;
   if (target.matches("[data-submit-on-change]")) target.form?.requestSubmit();
   if (target.matches("[data-check-all]")) {
-    for (const box of document.querySelectorAll(target.dataset.checkAll)) box.checked = target.checked;
+    for (const box of document.querySelectorAll(target.dataset.checkAll)) if (!box.closest("[hidden]")) box.checked = target.checked;
   }
 });
 
 // data-filter="#list" hides the entries of a list, tree or table that lack what is typed.
-document.addEventListener("input", (event) => {
-  const { target } = event;
-  if (!target.matches("[data-filter]")) return;
-  const wanted = target.value.trim().toLowerCase();
-  const list = document.querySelector(target.dataset.filter);
+function narrow(field) {
+  const wanted = field.value.trim().toLowerCase();
+  const list = document.querySelector(field.dataset.filter);
   for (const entry of list?.querySelectorAll("li, tbody tr") ?? []) {
     entry.hidden = wanted !== "" && !entry.textContent.toLowerCase().includes(wanted);
   }
   if (wanted) for (const branch of list?.querySelectorAll("details") ?? []) branch.open = true;
+}
+document.addEventListener("input", ({ target }) => {
+  if (target.matches("[data-filter]")) narrow(target);
+});
+document.addEventListener("htmx:afterRequest", () => {
+  for (const field of document.querySelectorAll("[data-filter]")) if (field.value) narrow(field);
 });
 
 // <time datetime="…" data-local> says UTC; the reader's own time comes beside it.
