@@ -32,7 +32,9 @@ type world struct {
 	url string
 	dir string
 	sim *stripesim.Sim
-	log *logtest.Buffer
+	// account is where the simulated Stripe answers.
+	account string
+	log     *logtest.Buffer
 	// Of the integration that administers.
 	id, secret, token, org string
 }
@@ -50,7 +52,7 @@ func open(t testing.TB) *world {
 	}
 	account := httptest.NewServer(sim)
 	t.Cleanup(account.Close)
-	w := &world{t: t, dir: t.TempDir(), sim: sim, log: new(logtest.Buffer)}
+	w := &world{t: t, dir: t.TempDir(), sim: sim, account: account.URL, log: new(logtest.Buffer)}
 	c, err := control.Open(t.Context(), control.Config{Dir: w.dir, Seal: secret.Place{Dir: w.dir}, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
