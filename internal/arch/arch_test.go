@@ -117,7 +117,7 @@ var rules = rulebook{
 			"internal/stripesim",
 		},
 		"bench": {
-			"internal/access", "internal/app", "internal/docstore", "internal/duck", "internal/flow", "internal/money", "internal/problem", "internal/stripe", "internal/stripesim",
+			"internal/access", "internal/app", "internal/docstore", "internal/duck", "internal/flow", "internal/money", "internal/problem", "internal/stripe", "internal/stripesim", "internal/webui",
 		},
 		"internal/arch": {},
 	},

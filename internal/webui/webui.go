@@ -60,6 +60,11 @@ func (u *UI) Handler() (http.Handler, error) {
 	if u.pages, err = parsePages(u.words); err != nil {
 		return nil, err
 	}
+	return hardened(u.routes().mux), nil
+}
+
+// routes returns all there is below Base.
+func (u *UI) routes() *routes {
 	m := &routes{ui: u, mux: http.NewServeMux()}
 	u.signInRoutes(m)
 	u.sourceRoutes(m)
@@ -72,24 +77,38 @@ func (u *UI) Handler() (http.Handler, error) {
 	copyRoutes(m)
 	m.public("GET", "/assets/", u.assets)
 	m.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, Base+"/", http.StatusSeeOther) })
-	m.get("/{$}", access.Need{}, func(r *request) error { return r.redirect("/sources") })
-	m.get("/", access.Need{}, func(r *request) error { return r.notFound() })
-	return hardened(m.mux), nil
+	m.live("/{$}", access.Need{}, func(r *request) error { return r.redirect("/sources") })
+	m.live("/", access.Need{}, func(r *request) error { return r.notFound() })
+	return m
 }
+
+// Pages returns the paths of all pages, and of the parts of them that scripts ask
+// for, with names in braces as http.ServeMux has them.
+func Pages() []string { return (&UI{}).routes().pages }
 
 // routes adds pages to the mux.
 type routes struct {
-	ui  *UI
-	mux *http.ServeMux
+	ui    *UI
+	mux   *http.ServeMux
+	pages []string // that may be read
 }
 
 // public adds a path that needs nobody to be signed in.
 func (m *routes) public(method, path string, h http.HandlerFunc) {
+	if method == http.MethodGet && !strings.HasSuffix(path, "/") {
+		m.pages = append(m.pages, Base+path)
+	}
 	m.mux.HandleFunc(method+" "+Base+path, h)
 }
 
 // get adds a page for those who meet the need in their sandbox.
 func (m *routes) get(path string, need access.Need, h func(*request) error) {
+	m.pages = append(m.pages, Base+path)
+	m.live(path, need, h)
+}
+
+// live adds what is no page: a stream of news, or a way to somewhere else.
+func (m *routes) live(path string, need access.Need, h func(*request) error) {
 	m.mux.Handle("GET "+Base+path, m.ui.signedIn(need, h))
 }
 
