@@ -77,6 +77,15 @@ import (
 //
 // How many slots of the sandbox's units no experiment touches. PUT takes share; 409
 // while an experiment runs.
+//
+// # GET /keys, POST /keys, POST /keys/{key}/revoke
+//
+//	{"items": [{"id": "…", "name": "The shop", "hint": "9f3c", "createdBy": "…", "createdAt": "…", "lastUsedAt": "…"}]}
+//
+// The keys by which shops ask for decisions (package decision), a hundred at most.
+// POST takes a name; its answer has the secret as "key": "tdk_…", this once. It
+// opens nothing but decisions of this sandbox. lastUsedAt is the hour of its last
+// use, and absent before the first. What was revoked is refused within a second.
 const base = "/data/tributary/experiments"
 
 const maxBody = 2 << 20
@@ -91,6 +100,9 @@ func (s *Service) HTTP() *gateway.Service {
 			{Method: "POST", Path: "", Need: manage, MaxBody: maxBody, Handle: s.create},
 			{Method: "GET", Path: "/holdout", Need: view, Handle: s.holdout},
 			{Method: "PUT", Path: "/holdout", Need: manage, MaxBody: maxBody, Handle: s.setHoldout},
+			{Method: "GET", Path: "/keys", Need: view, Handle: s.keys},
+			{Method: "POST", Path: "/keys", Need: manage, MaxBody: maxBody, Handle: s.createKey},
+			{Method: "POST", Path: "/keys/{key}/revoke", Need: manage, MaxBody: maxBody, Handle: s.revokeKey},
 			{Method: "GET", Path: "/{id}", Need: view, Handle: s.read},
 			{Method: "PATCH", Path: "/{id}", Need: manage, MaxBody: maxBody, Handle: s.patch},
 			{Method: "DELETE", Path: "/{id}", Need: manage, Handle: s.remove},
@@ -296,6 +308,51 @@ func (s *Service) setHoldout(ctx context.Context, c *gateway.Call) (*gateway.Ans
 		return nil, err
 	}
 	return &gateway.Answer{Header: etag(h.Revision), Body: h}, nil
+}
+
+func showKey(k Key) map[string]any {
+	v := map[string]any{"id": k.ID, "name": k.Name, "hint": k.Hint, "createdBy": k.CreatedBy, "createdAt": k.Created.Format(timeForm)}
+	if !k.Used.IsZero() {
+		v["lastUsedAt"] = k.Used.Format(timeForm)
+	}
+	return v
+}
+
+func (s *Service) keys(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
+	all, err := s.Keys(ctx, c.Caller)
+	if err != nil {
+		return nil, err
+	}
+	items := []any{}
+	for _, k := range all {
+		items = append(items, showKey(k))
+	}
+	return gateway.OK(map[string]any{"items": items}), nil
+}
+
+func (s *Service) createKey(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
+	fill, err := members(c, true, "name")
+	if err != nil {
+		return nil, err
+	}
+	var said experiment.Experiment
+	if err := fill(&said); err != nil {
+		return nil, err
+	}
+	k, secret, err := s.CreateKey(ctx, c.Caller, said.Name)
+	if err != nil {
+		return nil, err
+	}
+	v := showKey(k)
+	v["key"] = secret
+	return gateway.Created(base+"/keys/"+k.ID, v), nil
+}
+
+func (s *Service) revokeKey(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
+	if err := s.RevokeKey(ctx, c.Caller, c.Var("key")); err != nil {
+		return nil, err
+	}
+	return gateway.NoContent(), nil
 }
 
 // members reads a body that is an object with some of the names and no others,
