@@ -72,6 +72,7 @@ func (u *UI) Handler() (http.Handler, error) {
 	u.datasetRoutes(m)
 	u.accessRoutes(m)
 	u.insightRoutes(m)
+	experimentRoutes(m)
 	copyRoutes(m)
 	sqlRoutes(m)
 	m.public("GET", "/assets/", u.assets)
