@@ -19,6 +19,7 @@ import (
 	"github.com/tributary-data/tributary/internal/accessapi"
 	"github.com/tributary-data/tributary/internal/alert"
 	"github.com/tributary-data/tributary/internal/app"
+	"github.com/tributary-data/tributary/internal/audience"
 	"github.com/tributary-data/tributary/internal/audit"
 	"github.com/tributary-data/tributary/internal/catalog"
 	"github.com/tributary-data/tributary/internal/copies"
@@ -109,6 +110,7 @@ type Plane struct {
 	// Exposures are kept by the ids of sandboxes: a sandbox that is reset keeps its
 	// name alone, and other organisations have the same names.
 	Exposures *exposure.Log
+	Audience *audience.Service
 
 	options   Options
 	services  []*gateway.Service
@@ -214,6 +216,7 @@ func (p *Plane) build(ctx context.Context) error {
 	p.Network = &guard.Service{DB: p.DB, Proxies: p.options.Proxies, Now: p.now, Log: p.options.Log, Egress: p.options.Egress}
 	p.Audit = &audit.Log{DB: p.DB, File: p.file, Now: p.now, Log: p.options.Log, Address: p.address}
 	p.Trials = &trial.Service{DB: p.DB, Now: p.now}
+	p.Audience = p.audiences(rows)
 	p.services = []*gateway.Service{
 		accessapi.AccessControl(p.Access), accessapi.Sandboxes(p.Access), accessapi.Members(p.Access),
 		p.Registry.HTTP(), p.Registry.NamespacesHTTP(),
@@ -225,6 +228,7 @@ func (p *Plane) build(ctx context.Context) error {
 		p.Trials.HTTP(),
 		report.NewService(p.openCopy, p.copiesFor).HTTP(),
 		p.sql().HTTP(),
+		p.Audience.HTTP(),
 	}
 	return nil
 }
@@ -247,6 +251,9 @@ func (p *Plane) forget(ctx context.Context, s docstore.Scope) error {
 		return err
 	}
 	if err := p.Intake.Forget(ctx, s); err != nil {
+		return err
+	}
+	if err := p.Audience.Remove(ctx, s); err != nil {
 		return err
 	}
 	return p.Catalog.Forget(ctx, s)
@@ -323,13 +330,13 @@ func (p *Plane) near(next http.Handler) http.Handler {
 	})
 }
 
-// Run takes in the batches that clients push, does the runs of dataflows, and
-// delivers alerts, until ctx ends or one of these does.
+// Run takes in the batches that clients push, does the runs of dataflows, delivers
+// alerts, and works out the members of audiences, until ctx ends or one of these does.
 func (p *Plane) Run(ctx context.Context) error {
 	defer p.end()
 	defer context.AfterFunc(ctx, p.end)()
 	g, ctx := errgroup.WithContext(ctx)
-	for _, part := range []func(context.Context) error{p.Intake.Run, p.Alert.Run, p.Work} {
+	for _, part := range []func(context.Context) error{p.Intake.Run, p.Alert.Run, p.Audience.Run, p.Work} {
 		g.Go(func() error { return part(ctx) })
 	}
 	return g.Wait()
