@@ -17,7 +17,7 @@ const longest = 10 * time.Minute
 func (s *Service) Run(ctx context.Context) error {
 	tick := time.NewTicker(cmp.Or(s.Often, 2*time.Second))
 	defer tick.Stop()
-	w := watch{Service: s, copies: map[string]standing{}}
+	w := newWatch(s)
 	for {
 		select {
 		case <-ctx.Done():
@@ -30,10 +30,16 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
-// A watch knows since when copies stand as they do.
+// A watch knows since when copies stand as they do, and since when audiences wait
+// for them to.
 type watch struct {
 	*Service
-	copies map[string]standing // by sandbox and name
+	copies map[string]standing  // by sandbox and name
+	waits  map[string]time.Time // by audience
+}
+
+func newWatch(s *Service) *watch {
+	return &watch{Service: s, copies: map[string]standing{}, waits: map[string]time.Time{}}
 }
 
 type standing struct {
@@ -71,10 +77,6 @@ func (w *watch) due(ctx context.Context, c access.Caller, a Audience) bool {
 	if st.Tried.IsZero() || st.Which != a.Version {
 		return true // it waits for nobody
 	}
-	ago := now.Sub(st.Tried)
-	if ago < cmp.Or(w.Pause, time.Minute) {
-		return false
-	}
 	seen, err := w.seen(ctx, c, a.Copy)
 	if err != nil { // the copy went, most likely; who asks for the members is told
 		return false
@@ -86,7 +88,15 @@ func (w *watch) due(ctx context.Context, c access.Caller, a Audience) bool {
 		w.copies[key] = stands
 	}
 	if st.Seen == seen {
-		return st.Error != "" && ago >= longest
+		delete(w.waits, a.ID)
+		return st.Error != "" && now.Sub(st.Tried) >= longest
 	}
-	return now.Sub(stands.since) >= cmp.Or(w.Settle, 5*time.Second) || ago >= longest
+	if w.waits[a.ID].IsZero() {
+		w.waits[a.ID] = now
+	}
+	if now.Sub(st.Tried) < cmp.Or(w.Pause, time.Minute) || now.Sub(stands.since) < cmp.Or(w.Settle, 5*time.Second) && now.Sub(w.waits[a.ID]) < longest {
+		return false
+	}
+	delete(w.waits, a.ID)
+	return true
 }
