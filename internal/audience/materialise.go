@@ -100,7 +100,7 @@ func (s *Service) make(ctx context.Context, c access.Caller, a Audience) (set *S
 		s.Log.WarnContext(ctx, "the members of an audience can't be read, and are worked out as if there were none", "audience", a.ID, "error", err)
 		old = nil
 	}
-	set = &Set{Made: Made{Audience: a.ID, Sandbox: c.Sandbox.ID, SandboxName: c.Sandbox.Name, Version: a.Version}}
+	set = &Set{Made: Made{Audience: a.ID, Sandbox: c.Sandbox.ID, Version: a.Version}}
 	err = s.query(ctx, c, a.Copy, func(copied Copy) error {
 		set.At = s.Now().UTC().Truncate(1e9)
 		if set.Seq, err = seqs(ctx, copied); err != nil {

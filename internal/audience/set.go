@@ -29,12 +29,11 @@ const setHeader = "tributary audience 1\n"
 
 // Made says how the members of a file were made.
 type Made struct {
-	Audience    string    `json:"audience"` // id
-	Sandbox     string    `json:"sandbox"`  // id
-	SandboxName string    `json:"sandboxName"`
-	Version     int       `json:"version"`
-	Generation  string    `json:"generation"` // another one each time the file is written
-	At          time.Time `json:"at"`         // the moment that days were counted back from
+	Audience   string    `json:"audience"` // id
+	Sandbox    string    `json:"sandbox"`  // id
+	Version    int       `json:"version"`
+	Generation string    `json:"generation"` // another one each time the file is written
+	At         time.Time `json:"at"`         // the moment that days were counted back from
 	// Seq is how far the copy had come: the highest seq of each resource.
 	Seq       map[string]int64 `json:"seq"`
 	Count     int              `json:"count"`

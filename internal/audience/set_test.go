@@ -17,7 +17,7 @@ import (
 )
 
 func setOf(t interface{ Fatal(...any) }, old *Set, now uint32, ids ...string) *Set {
-	s := &Set{Made: Made{Sandbox: "s-1", SandboxName: "prod", Version: 1}}
+	s := &Set{Made: Made{Sandbox: "prod", Version: 1}}
 	a := &after{set: s, old: old, now: now}
 	for _, id := range ids {
 		if err := a.add(id); err != nil {
@@ -144,7 +144,7 @@ func TestMillion(t *testing.T) { // alone: it measures memory
 	s := New(&Service{Dir: dir, Now: clock})
 	name := func(n int) string { return fmt.Sprintf("cus_%014d", n) }
 	fill := func(from int) {
-		set := &Set{Made: Made{SandboxName: "prod"}}
+		set := &Set{Made: Made{Sandbox: "prod"}}
 		for n := range 1_000_000 {
 			if err := set.add(name(from+n), 1); err != nil {
 				t.Fatal(err)

@@ -33,12 +33,11 @@ type held struct {
 // look is how often files are looked at, at most.
 const look = 500 * time.Millisecond
 
-// Has says whether a unit is a member of an audience, in a sandbox by its name or
-// id. Nobody is one of an audience that is not there, or whose members were never worked
+// Has says whether a unit is a member of an audience, in a sandbox by its id. Nobody is one of an audience that is not there, or whose members were never worked
 // out. Members that were made anew, by whatever process, count within a second.
 func (s *Service) Has(_ context.Context, sandbox, audience, unit string) (bool, error) {
 	set, err := s.sets.get(audience)
-	if err != nil || set == nil || set.Sandbox != sandbox && set.SandboxName != sandbox {
+	if err != nil || set == nil || set.Sandbox != sandbox {
 		return false, err
 	}
 	return set.Has(unit), nil

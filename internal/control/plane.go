@@ -110,7 +110,7 @@ type Plane struct {
 	// Exposures are kept by the ids of sandboxes: a sandbox that is reset keeps its
 	// name alone, and other organisations have the same names.
 	Exposures *exposure.Log
-	Audience *audience.Service
+	Audience  *audience.Service
 
 	options   Options
 	services  []*gateway.Service
