@@ -14,14 +14,22 @@ import (
 	"github.com/tributary-data/tributary/internal/audience"
 	"github.com/tributary-data/tributary/internal/catalog"
 	"github.com/tributary-data/tributary/internal/docstore"
+	"github.com/tributary-data/tributary/internal/experiment"
 	"github.com/tributary-data/tributary/internal/problem"
 	"github.com/tributary-data/tributary/internal/registry"
 	"github.com/tributary-data/tributary/internal/tables"
 	"github.com/tributary-data/tributary/internal/xdm"
 )
 
-// audiences ties together what keeps audiences.
+// audiences ties together what keeps audiences, and experiments with them.
 func (p *Plane) audiences(rows *tables.Tables) *audience.Service {
+	p.Trials.HasAudience = func(ctx context.Context, c access.Caller, id string) (bool, error) {
+		_, err := p.Audience.Audience(ctx, c, id)
+		if problem.KindOf(err) == problem.NotFound {
+			return false, nil
+		}
+		return err == nil, err
+	}
 	return audience.New(&audience.Service{
 		DB: p.DB, Dir: filepath.Join(p.dir, audience.Folder), Operators: p.Access.Operators, OperatorIn: p.Access.OperatorIn,
 		Tables: &audienceTables{plane: p, rows: rows}, Now: p.now, Log: p.options.Log,
@@ -38,6 +46,15 @@ func (p *Plane) audiences(rows *tables.Tables) *audience.Service {
 				return "", err
 			}
 			return app.CopyVersion(ctx, dir)
+		},
+		InUse: func(ctx context.Context, c access.Caller, id string) (string, error) {
+			all, err := p.Trials.List(ctx, c)
+			for _, e := range all {
+				if e.Audience == id && e.State == experiment.Running {
+					return fmt.Sprintf("the running experiment %q", e.Name), nil
+				}
+			}
+			return "", err
 		},
 	})
 }

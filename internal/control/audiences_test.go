@@ -1,7 +1,6 @@
 package control_test
 
 import (
-	"context"
 	"encoding/csv"
 	"fmt"
 	"net/http"
@@ -9,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,11 +37,6 @@ func TestAudience(t *testing.T) {
 	dir := t.TempDir()
 	copied(t, dir, 60)
 	p := start(t, dir, "")
-	var used atomic.Bool
-	used.Store(true)
-	p.Audience.InUse = func(context.Context, access.Caller, string) (string, error) {
-		return map[bool]string{true: "the experiment Checkout"}[used.Load()], nil
-	}
 	c := p.admin(t)
 	body := map[string]any{"name": "Who paid", "predicate": map[string]any{"charges": map[string]any{"count": map[string]any{"atLeast": 1}}}}
 
@@ -171,10 +164,20 @@ func TestAudience(t *testing.T) {
 	}
 
 	// In use, it stays; then it goes with all it has.
-	if r := c.do("DELETE", path, nil); r.status != http.StatusConflict || !strings.Contains(string(r.body), "the experiment Checkout") {
+	trial := map[string]any{
+		"key": "checkout", "name": "Checkout", "audience": "nothing", "range": map[string]int{"from": 0, "to": 10_000},
+		"variants": []any{map[string]any{"key": "a", "weight": 5000}, map[string]any{"key": "b", "weight": 5000, "value": true}},
+		"measure":  map[string]any{"metric": "conversion", "currency": "usd", "days": 7},
+	}
+	const experiments = "/data/tributary/experiments"
+	c.must(400, "POST", experiments, trial)
+	trial["audience"] = id
+	experiment := experiments + "/" + c.must(201, "POST", experiments, trial).json(t)["id"].(string)
+	c.must(200, "POST", experiment+"/start", nil)
+	if r := c.do("DELETE", path, nil); r.status != http.StatusConflict || !strings.Contains(string(r.body), `the running experiment \"Checkout\"`) {
 		t.Errorf("%d %s", r.status, r.body)
 	}
-	used.Store(false)
+	c.must(200, "POST", experiment+"/stop", nil)
 	c.must(204, "DELETE", path, nil)
 	c.must(404, "GET", path, nil)
 	if _, err := os.Stat(filepath.Join(dir, audience.Folder, id)); !os.IsNotExist(err) {
