@@ -90,7 +90,10 @@ var rules = rulebook{
 		"internal/monitor":    {"internal/access", "internal/docstore", "internal/flow", "internal/gateway", "internal/problem"},
 		"internal/insights":   {"internal/access", "internal/catalog", "internal/gateway", "internal/problem"},
 		"internal/report":     {"internal/access", "internal/chart", "internal/duck", "internal/gateway", "internal/money", "internal/problem"},
-		"internal/sqlworker":  {"internal/duck", "internal/problem"},
+		"internal/audience": {
+			"internal/access", "internal/atomicfile", "internal/docstore", "internal/duck", "internal/gateway", "internal/lake", "internal/problem", "internal/report",
+		},
+		"internal/sqlworker": {"internal/duck", "internal/problem"},
 		"internal/sqlapi": {
 			"internal/access", "internal/app", "internal/catalog", "internal/duck", "internal/gateway", "internal/problem", "internal/sqlworker", "internal/xdm",
 		},
@@ -113,8 +116,8 @@ var rules = rulebook{
 		},
 
 		"internal/control": {
-			"internal/access", "internal/accessapi", "internal/alert", "internal/app", "internal/audit", "internal/catalog", "internal/copies", "internal/dataaccess", "internal/dataprep", "internal/decision",
-			"internal/docstore", "internal/exposure", "internal/flow", "internal/gateway", "internal/guard", "internal/insights", "internal/intake", "internal/lake", "internal/monitor", "internal/problem", "internal/registry",
+			"internal/access", "internal/accessapi", "internal/alert", "internal/app", "internal/audience", "internal/audit", "internal/catalog", "internal/copies", "internal/dataaccess", "internal/dataprep", "internal/decision",
+			"internal/docstore", "internal/experiment", "internal/exposure", "internal/flow", "internal/gateway", "internal/guard", "internal/insights", "internal/intake", "internal/lake", "internal/monitor", "internal/problem", "internal/registry",
 			"internal/queue", "internal/report", "internal/runner", "internal/secret", "internal/source", "internal/sqlapi", "internal/sqlworker", "internal/tables", "internal/telemetry", "internal/trial", "internal/webui", "internal/xdm",
 		},
 		"cmd/tributary": {
@@ -144,6 +147,7 @@ var rules = rulebook{
 		"internal/mapping":   {"internal/money", "internal/stripe", "internal/stripesim"},
 		"internal/extract":   {"internal/stripesim"},
 		"internal/report":    {"internal/app", "internal/gateway/gatewaytest", "internal/stripe", "internal/stripesim"},
+		"internal/audience":  {"internal/app", "internal/docstore/docstoretest", "internal/gateway/gatewaytest", "internal/stripe", "internal/stripesim"},
 		"internal/ingest":    {"internal/duck", "internal/lake", "internal/sqlstore", "internal/stripesim"},
 		"internal/lake":      {"internal/duck", "internal/mapping"},
 		"internal/duck":      {"internal/dataset", "internal/lake", "internal/rawjson", "internal/xdm"},

@@ -19,6 +19,7 @@ import (
 	"github.com/tributary-data/tributary/internal/accessapi"
 	"github.com/tributary-data/tributary/internal/alert"
 	"github.com/tributary-data/tributary/internal/app"
+	"github.com/tributary-data/tributary/internal/audience"
 	"github.com/tributary-data/tributary/internal/audit"
 	"github.com/tributary-data/tributary/internal/catalog"
 	"github.com/tributary-data/tributary/internal/copies"
@@ -112,6 +113,7 @@ type Plane struct {
 	// Exposures are kept by the ids of sandboxes: a sandbox that is reset keeps its
 	// name alone, and other organisations have the same names.
 	Exposures *exposure.Log
+	Audience  *audience.Service
 
 	options   Options
 	services  []*gateway.Service
@@ -217,6 +219,7 @@ func (p *Plane) build(ctx context.Context) error {
 	p.Network = &guard.Service{DB: p.DB, Proxies: p.options.Proxies, Now: p.now, Log: p.options.Log, Egress: p.options.Egress}
 	p.Audit = &audit.Log{DB: p.DB, File: p.file, Now: p.now, Log: p.options.Log, Address: p.address}
 	p.experiments()
+	p.Audience = p.audiences(rows)
 	p.services = []*gateway.Service{
 		accessapi.AccessControl(p.Access), accessapi.Sandboxes(p.Access), accessapi.Members(p.Access),
 		p.Registry.HTTP(), p.Registry.NamespacesHTTP(),
@@ -228,6 +231,7 @@ func (p *Plane) build(ctx context.Context) error {
 		p.Trials.HTTP(),
 		report.NewService(p.openCopy, p.copiesFor).HTTP(),
 		p.sql().HTTP(),
+		p.Audience.HTTP(),
 	}
 	return nil
 }
@@ -250,6 +254,9 @@ func (p *Plane) forget(ctx context.Context, s docstore.Scope) error {
 		return err
 	}
 	if err := p.Intake.Forget(ctx, s); err != nil {
+		return err
+	}
+	if err := p.Audience.Remove(ctx, s); err != nil {
 		return err
 	}
 	return p.Catalog.Forget(ctx, s)
@@ -337,12 +344,13 @@ func (p *Plane) near(next http.Handler) http.Handler {
 }
 
 // Run takes in the batches that clients push, does the runs of dataflows, delivers
-// alerts, and follows what decisions go by, until ctx ends or one of these does.
+// alerts, works out the members of audiences, and follows what decisions go by, until
+// ctx ends or one of these does.
 func (p *Plane) Run(ctx context.Context) error {
 	defer p.end()
 	defer context.AfterFunc(ctx, p.end)()
 	g, ctx := errgroup.WithContext(ctx)
-	for _, part := range []func(context.Context) error{p.Intake.Run, p.Alert.Run, p.Work, p.Decisions.Follow} {
+	for _, part := range []func(context.Context) error{p.Intake.Run, p.Alert.Run, p.Audience.Run, p.Work, p.Decisions.Follow} {
 		g.Go(func() error { return part(ctx) })
 	}
 	return g.Wait()
