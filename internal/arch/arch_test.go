@@ -57,6 +57,8 @@ var rules = rulebook{
 		"internal/chart": {},
 		// Who gets which variant, told to shops.
 		"internal/decision": {"internal/access", "internal/experiment", "internal/exposure", "internal/gateway", "internal/trial"},
+		// What goes with a cart, and what is offered with it.
+		"internal/recommend": {"internal/stats"},
 		// A Stripe that shares nothing with what reads it: else both could err alike.
 		"internal/stripesim": {"internal/money"},
 		// The edge to which Stripe sends.
@@ -134,6 +136,7 @@ var rules = rulebook{
 		"internal/monitor":   {"internal/docstore/docstoretest", "internal/gateway/gatewaytest"},
 		"internal/flow":      {"internal/docstore/docstoretest", "internal/gateway/gatewaytest", "internal/openapitest", "internal/source", "internal/stripesim"},
 		"internal/source":    {"internal/stripesim"},
+		"internal/recommend": {"internal/stripesim"},
 		"internal/control":   {"internal/extract", "internal/jsondoc", "internal/lake", "internal/stripe", "internal/stripesim"},
 		"internal/tables":    {"internal/chdbtest", "internal/duck", "internal/need", "internal/parquettest"},
 		"internal/intake":    {"internal/gateway/gatewaytest"},
