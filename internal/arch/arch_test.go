@@ -92,7 +92,10 @@ var rules = rulebook{
 		"internal/monitor":    {"internal/access", "internal/docstore", "internal/flow", "internal/gateway", "internal/problem"},
 		"internal/insights":   {"internal/access", "internal/catalog", "internal/gateway", "internal/problem"},
 		"internal/report":     {"internal/access", "internal/chart", "internal/duck", "internal/gateway", "internal/money", "internal/problem"},
-		"internal/sqlworker":  {"internal/duck", "internal/problem"},
+		"internal/offer": {
+			"internal/access", "internal/atomicfile", "internal/docstore", "internal/duck", "internal/gateway", "internal/problem", "internal/recommend",
+		},
+		"internal/sqlworker": {"internal/duck", "internal/problem"},
 		"internal/sqlapi": {
 			"internal/access", "internal/app", "internal/catalog", "internal/duck", "internal/gateway", "internal/problem", "internal/sqlworker", "internal/xdm",
 		},
@@ -116,12 +119,12 @@ var rules = rulebook{
 
 		"internal/control": {
 			"internal/access", "internal/accessapi", "internal/alert", "internal/app", "internal/audit", "internal/catalog", "internal/copies", "internal/dataaccess", "internal/dataprep", "internal/decision",
-			"internal/docstore", "internal/exposure", "internal/flow", "internal/gateway", "internal/guard", "internal/insights", "internal/intake", "internal/lake", "internal/monitor", "internal/problem", "internal/registry",
+			"internal/docstore", "internal/exposure", "internal/flow", "internal/gateway", "internal/guard", "internal/insights", "internal/intake", "internal/lake", "internal/monitor", "internal/offer", "internal/problem", "internal/registry",
 			"internal/queue", "internal/report", "internal/runner", "internal/secret", "internal/source", "internal/sqlapi", "internal/sqlworker", "internal/tables", "internal/telemetry", "internal/trial", "internal/webui", "internal/xdm",
 		},
 		"cmd/tributary": {
 			"internal/access", "internal/alert", "internal/guard", "internal/telemetry",
-			"internal/access", "internal/app", "internal/control", "internal/docstore", "internal/duck", "internal/money", "internal/problem", "internal/report", "internal/secret", "internal/server", "internal/sqlworker", "internal/stripe",
+			"internal/access", "internal/app", "internal/control", "internal/docstore", "internal/duck", "internal/money", "internal/offer", "internal/problem", "internal/recommend", "internal/report", "internal/secret", "internal/server", "internal/sqlworker", "internal/stripe",
 			"internal/stripesim", "internal/webui",
 		},
 		"bench": {

@@ -34,6 +34,7 @@ import (
 	"github.com/tributary-data/tributary/internal/intake"
 	"github.com/tributary-data/tributary/internal/lake"
 	"github.com/tributary-data/tributary/internal/monitor"
+	"github.com/tributary-data/tributary/internal/offer"
 	"github.com/tributary-data/tributary/internal/queue"
 	"github.com/tributary-data/tributary/internal/registry"
 	"github.com/tributary-data/tributary/internal/report"
@@ -112,6 +113,7 @@ type Plane struct {
 	// Exposures are kept by the ids of sandboxes: a sandbox that is reset keeps its
 	// name alone, and other organisations have the same names.
 	Exposures *exposure.Log
+	Offers    *offer.Service
 
 	options   Options
 	services  []*gateway.Service
@@ -216,6 +218,7 @@ func (p *Plane) build(ctx context.Context) error {
 	p.Access.Hooks = append(p.Access.Hooks, access.SandboxHook{Delete: p.forget, After: p.readopt})
 	p.Network = &guard.Service{DB: p.DB, Proxies: p.options.Proxies, Now: p.now, Log: p.options.Log, Egress: p.options.Egress}
 	p.Audit = &audit.Log{DB: p.DB, File: p.file, Now: p.now, Log: p.options.Log, Address: p.address}
+	p.Offers = p.offers()
 	p.experiments()
 	p.services = []*gateway.Service{
 		accessapi.AccessControl(p.Access), accessapi.Sandboxes(p.Access), accessapi.Members(p.Access),
@@ -228,6 +231,7 @@ func (p *Plane) build(ctx context.Context) error {
 		p.Trials.HTTP(),
 		report.NewService(p.openCopy, p.copiesFor).HTTP(),
 		p.sql().HTTP(),
+		p.Offers.HTTP(),
 	}
 	return nil
 }
@@ -244,6 +248,9 @@ func (p *Plane) forget(ctx context.Context, s docstore.Scope) error {
 		return err
 	}
 	if err := p.Copies.Forget(ctx, s); err != nil {
+		return err
+	}
+	if err := p.Offers.ForgetSandbox(ctx, s); err != nil {
 		return err
 	}
 	if err := p.Runner.Forget(ctx, s.Sandbox); err != nil {
@@ -337,12 +344,13 @@ func (p *Plane) near(next http.Handler) http.Handler {
 }
 
 // Run takes in the batches that clients push, does the runs of dataflows, delivers
-// alerts, and follows what decisions go by, until ctx ends or one of these does.
+// alerts, makes models again, and follows what decisions go by, until ctx ends or
+// one of these does.
 func (p *Plane) Run(ctx context.Context) error {
 	defer p.end()
 	defer context.AfterFunc(ctx, p.end)()
 	g, ctx := errgroup.WithContext(ctx)
-	for _, part := range []func(context.Context) error{p.Intake.Run, p.Alert.Run, p.Work, p.Decisions.Follow} {
+	for _, part := range []func(context.Context) error{p.Intake.Run, p.Alert.Run, p.Offers.Run, p.Work, p.Decisions.Follow} {
 		g.Go(func() error { return part(ctx) })
 	}
 	return g.Wait()

@@ -53,14 +53,16 @@ func (b *Builder) Add(items []string) {
 // Model returns the model of what was counted.
 func (b *Builder) Model(o Options) *Model {
 	m := &Model{Orders: b.orders, Options: o.filled()}
-	by := make([]int32, len(b.items)) // places in the builder, best sellers first
-	for i := range by {
-		by[i] = int32(i) //nolint:gosec // as above
+	var by []int32 // places in the builder, best sellers first
+	for i, n := range b.counts {
+		if n >= int64(m.Options.MinSupport) {
+			by = append(by, int32(i)) //nolint:gosec // as above
+		}
 	}
 	slices.SortFunc(by, func(x, y int32) int {
 		return cmp.Or(cmp.Compare(b.counts[y], b.counts[x]), cmp.Compare(b.items[x], b.items[y]))
 	})
-	place := make([]int32, len(by))
+	place := make([]int32, len(b.items))
 	for at, i := range by {
 		place[i] = int32(at) //nolint:gosec // as above
 		m.Items, m.Counts = append(m.Items, b.items[i]), append(m.Counts, b.counts[i])

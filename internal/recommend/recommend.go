@@ -10,8 +10,8 @@
 //	confidence  orders with both / orders with i
 //	lift        confidence / (orders with j / all orders)
 //
-// are what a recommendation tells as its reason. Rules of fewer orders than
-// MinSupport are dropped, and of each article the strongest are kept.
+// are what a recommendation tells as its reason. Articles and rules of fewer orders
+// than MinSupport are dropped, and of each article the strongest rules are kept.
 //
 // A cart is judged by naive Bayes: the odds that j is bought are those that it has
 // among all orders, times, for each article i of the cart,
@@ -50,7 +50,7 @@ const MaxItems = 50
 
 // Options say how a model is made. The zero value is of the defaults.
 type Options struct {
-	MinSupport int     `json:"minSupport,omitempty"` // orders that a rule needs; 2
+	MinSupport int     `json:"minSupport,omitempty"` // orders that an item or a rule needs; 2
 	Prior      float64 `json:"prior,omitempty"`      // orders; 20
 	Rules      int     `json:"rules,omitempty"`      // kept of each article; 100
 }
