@@ -2,6 +2,7 @@ package webui_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -34,9 +35,7 @@ func offerForm(more url.Values) url.Values {
 		"item-price": {"", "", ""}, "item-amount": {"4.50", "", "300"}, "item-currency": {"EUR", "", "jpy"}, "minimum": {"30"}, "currency": {"eur"},
 		"contains": {"24-MB01\n\n 24-UG06 "}, "countries": {"de, kr"}, "until": {"2031-01-02"},
 	}
-	for k, v := range more {
-		form[k] = v
-	}
+	maps.Copy(form, more)
 	return form
 }
 
