@@ -179,6 +179,15 @@ func (s *Service) Recommend(ctx context.Context, sandbox, _ string, cart []strin
 	return m.model.Recommend(cart, n), nil
 }
 
+// Recommendations is Recommend as JSON text: [] where there are none.
+func (s *Service) Recommendations(ctx context.Context, sandbox, customer string, cart []string, n int) (json.RawMessage, error) {
+	all, err := s.Recommend(ctx, sandbox, customer, cart, n)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(append([]recommend.Recommendation{}, all...))
+}
+
 // Run looks every second for what other processes changed, and now and then
 // for copies that have changed, whose models it makes again; until ctx ends.
 func (s *Service) Run(ctx context.Context) error {

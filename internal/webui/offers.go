@@ -3,6 +3,7 @@ package webui
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -127,11 +128,17 @@ type offerView struct {
 // spareRows is how many empty rows of items a form has beside those that are filled.
 const spareRows = 2
 
+// An offerRow is an item of the form.
+type offerRow struct {
+	offerItem
+	ID     string
+	Number int
+}
+
 // Rows are the items of the form, and empty ones to fill in.
-func (v offerView) Rows() []offerItem {
-	rows := append([]offerItem{}, v.Offer.Items...)
-	for range spareRows {
-		rows = append(rows, offerItem{})
+func (v offerView) Rows() (rows []offerRow) {
+	for i, it := range append(slices.Clone(v.Offer.Items), make([]offerItem, spareRows)...) {
+		rows = append(rows, offerRow{it, "item-" + strconv.Itoa(i), i + 1})
 	}
 	return rows
 }

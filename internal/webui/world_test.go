@@ -29,12 +29,11 @@ import (
 // it, with its pages, on loopback.
 type world struct {
 	*control.Plane
-	t       testing.TB
-	url     string
-	dir     string
-	sim     *stripesim.Sim
-	account string // where it answers
-	log     *logtest.Buffer
+	t   testing.TB
+	url string
+	dir string
+	sim *stripesim.Sim
+	log *logtest.Buffer
 	// valve, if there is one, holds the pages behind the first of Stripe's charges
 	// until it is closed.
 	valve atomic.Pointer[chan struct{}]
