@@ -35,6 +35,7 @@ import (
 	"github.com/tributary-data/tributary/internal/intake"
 	"github.com/tributary-data/tributary/internal/lake"
 	"github.com/tributary-data/tributary/internal/monitor"
+	"github.com/tributary-data/tributary/internal/offer"
 	"github.com/tributary-data/tributary/internal/queue"
 	"github.com/tributary-data/tributary/internal/registry"
 	"github.com/tributary-data/tributary/internal/report"
@@ -114,6 +115,7 @@ type Plane struct {
 	// name alone, and other organisations have the same names.
 	Exposures *exposure.Log
 	Audience  *audience.Service
+	Offers    *offer.Service
 
 	options   Options
 	services  []*gateway.Service
@@ -218,6 +220,7 @@ func (p *Plane) build(ctx context.Context) error {
 	p.Access.Hooks = append(p.Access.Hooks, access.SandboxHook{Delete: p.forget, After: p.readopt})
 	p.Network = &guard.Service{DB: p.DB, Proxies: p.options.Proxies, Now: p.now, Log: p.options.Log, Egress: p.options.Egress}
 	p.Audit = &audit.Log{DB: p.DB, File: p.file, Now: p.now, Log: p.options.Log, Address: p.address}
+	p.Offers = p.offers()
 	p.experiments()
 	p.Audience = p.audiences(rows)
 	p.services = []*gateway.Service{
@@ -232,6 +235,7 @@ func (p *Plane) build(ctx context.Context) error {
 		report.NewService(p.openCopy, p.copiesFor).HTTP(),
 		p.sql().HTTP(),
 		p.Audience.HTTP(),
+		p.Offers.HTTP(),
 	}
 	return nil
 }
@@ -248,6 +252,9 @@ func (p *Plane) forget(ctx context.Context, s docstore.Scope) error {
 		return err
 	}
 	if err := p.Copies.Forget(ctx, s); err != nil {
+		return err
+	}
+	if err := p.Offers.ForgetSandbox(ctx, s); err != nil {
 		return err
 	}
 	if err := p.Runner.Forget(ctx, s.Sandbox); err != nil {
@@ -344,13 +351,13 @@ func (p *Plane) near(next http.Handler) http.Handler {
 }
 
 // Run takes in the batches that clients push, does the runs of dataflows, delivers
-// alerts, works out the members of audiences, and follows what decisions go by, until
-// ctx ends or one of these does.
+// alerts, works out the members of audiences, makes models again, and follows what
+// decisions go by, until ctx ends or one of these does.
 func (p *Plane) Run(ctx context.Context) error {
 	defer p.end()
 	defer context.AfterFunc(ctx, p.end)()
 	g, ctx := errgroup.WithContext(ctx)
-	for _, part := range []func(context.Context) error{p.Intake.Run, p.Alert.Run, p.Audience.Run, p.Work, p.Decisions.Follow} {
+	for _, part := range []func(context.Context) error{p.Intake.Run, p.Alert.Run, p.Audience.Run, p.Offers.Run, p.Work, p.Decisions.Follow} {
 		g.Go(func() error { return part(ctx) })
 	}
 	return g.Wait()
