@@ -82,9 +82,7 @@ func Run(ctx context.Context, s Source, q Question) (_ *Result, err error) {
 		return nil, err
 	}
 	if q.Fresh.IsZero() {
-		return nil, &problem.Error{
-			Kind: problem.Conflict, Detail: "the copy has not yet read all charges and refunds once: what units bought is not known", Advice: "Wait for the first pass over the account to end",
-		}
+		return nil, errUnread()
 	}
 	at, note := q.at()
 	shown := &shown{experiment: q.Experiment, phase: phase, at: at, all: q.Shown, counts: make([]int64, len(phase.Weights))}

@@ -49,7 +49,11 @@ func (a *analysis) verdict(r *Result) (d Decision) {
 		c := m.Comparisons[i]
 		switch {
 		case holm > a.measure.Alpha:
-			said = append(said, fmt.Sprintf("%s can't be told from %s: %s.", c.Variant, a.keys[0], a.tell(m, c.Effect)))
+			beside := ""
+			if p[i] <= a.measure.Alpha { // and yet the interval does not have 0 in it
+				beside = fmt.Sprintf(". By itself that would do; with %d variants it does not (corrected p = %s)", len(p), small(holm))
+			}
+			said = append(said, fmt.Sprintf("%s can't be told from %s: %s%s.", c.Variant, a.keys[0], a.tell(m, c.Effect), beside))
 			continue
 		case c.Effect.Value > 0:
 			d.Verdict = Better

@@ -94,7 +94,7 @@ var rules = rulebook{
 			"internal/access", "internal/atomicfile", "internal/docstore", "internal/duck", "internal/gateway", "internal/lake", "internal/problem", "internal/report",
 		},
 		"internal/sqlworker": {"internal/duck", "internal/problem"},
-		"internal/analysis":  {"internal/access", "internal/duck", "internal/experiment", "internal/exposure", "internal/gateway", "internal/money", "internal/problem", "internal/stats"},
+		"internal/analysis":  {"internal/access", "internal/chart", "internal/duck", "internal/experiment", "internal/exposure", "internal/gateway", "internal/money", "internal/problem", "internal/stats"},
 		"internal/sqlapi": {
 			"internal/access", "internal/app", "internal/catalog", "internal/duck", "internal/gateway", "internal/problem", "internal/sqlworker", "internal/xdm",
 		},
