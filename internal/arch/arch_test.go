@@ -117,8 +117,7 @@ var rules = rulebook{
 		},
 
 		"internal/control": {
-			"internal/access", "internal/accessapi", "internal/alert", "internal/app", "internal/audience", "internal/audit", "internal/catalog", "internal/copies", "internal/dataaccess", "internal/dataprep", "internal/decision",
-			"internal/docstore", "internal/experiment", "internal/exposure", "internal/flow", "internal/gateway", "internal/guard", "internal/insights", "internal/intake", "internal/lake", "internal/monitor", "internal/problem", "internal/registry",
+			"internal/access", "internal/accessapi", "internal/alert", "internal/analysis", "internal/app", "internal/audience", "internal/audit", "internal/catalog", "internal/copies", "internal/dataaccess", "internal/dataprep", "internal/decision", "internal/docstore", "internal/experiment", "internal/exposure", "internal/flow", "internal/gateway", "internal/guard", "internal/insights", "internal/intake", "internal/lake", "internal/monitor", "internal/problem", "internal/registry",
 			"internal/queue", "internal/report", "internal/runner", "internal/secret", "internal/source", "internal/sqlapi", "internal/sqlworker", "internal/tables", "internal/telemetry", "internal/trial", "internal/webui", "internal/xdm",
 		},
 		"cmd/tributary": {
