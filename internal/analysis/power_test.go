@@ -2,6 +2,7 @@ package analysis_test
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,5 +77,29 @@ func TestBaseline(t *testing.T) {
 	}
 	if _, err := analysis.BaselineOf(t.Context(), source, experiment.Unit{}, experiment.Measure{Metric: "revenue", Currency: "xxx", Days: 21}, 0, fresh); problem.KindOf(err) != problem.Conflict {
 		t.Errorf("a currency that nobody pays in: %v", err)
+	}
+}
+
+// What is printed of a plan.
+func TestWriteNeed(t *testing.T) {
+	t.Parallel()
+	n, err := analysis.Plan(&analysis.Baseline{Metric: "orderValue", Kind: analysis.Money, Currency: "eur", Value: 6412, SD: 5100, Explained: 0.3}, analysis.Wish{Lift: 0.05, Days: 14, UnitsPerDay: 200})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for format, parts := range map[string][]string{
+		"table": {"64.12 EUR of order value", "30.00 % of the variance is known before", "looking at any time", "after a week", "3.21 EUR"},
+		"csv":   {"how,units,variant_units,days,effect,lift\r\nlooking once,", "\r\nafter 12 weeks,16800,8400,98,"},
+		"json":  {`"once": {`, `"reach": [`},
+	} {
+		var b strings.Builder
+		if err := n.Write(&b, format); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range parts {
+			if !strings.Contains(b.String(), p) {
+				t.Errorf("%s has no %q:\n%s", format, p, b.String())
+			}
+		}
 	}
 }
