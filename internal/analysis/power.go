@@ -165,11 +165,12 @@ func Plan(b *Baseline, w Wish) (*Need, error) {
 		}
 		return s
 	}
+	sd := float64(b.SD) * spread(b, plan)
 	units := func(p stats.Plan) int64 {
 		if b.Kind == Share {
 			return p.UnitsForProportion(float64(b.Value))
 		}
-		return p.UnitsForMean(float64(b.SD))
+		return p.UnitsForMean(sd)
 	}
 	n := &Need{Baseline: *b, Effect: Float(plan.Effect), Lift: Float(plan.Effect / float64(b.Value)), Alpha: plan.Alpha, Power: plan.Power, Share: plan.Share, Horizon: w.Days}
 	n.Plain = size(units(plan))
@@ -182,12 +183,23 @@ func Plan(b *Baseline, w Wish) (*Need, error) {
 			if s.Units < 2 {
 				continue
 			}
-			least := plan.Detectable(s.Units, float64(b.SD))
+			least := plan.Detectable(s.Units, sd)
 			s.Weeks, s.Effect, s.Lift = weeks, Float(least), Float(least/float64(b.Value))
 			n.Reach = append(n.Reach, s)
 		}
 	}
 	return n, nil
+}
+
+// spread is by how much the deviation of both groups together is larger than the
+// baseline's: who buys for 10 % more differs by 10 % more, too. A proportion's
+// deviation follows from itself.
+func spread(b *Baseline, p stats.Plan) float64 {
+	if b.Kind == Share || b.Value <= 0 {
+		return 1
+	}
+	with := max(1, 1+p.Effect/float64(b.Value))
+	return math.Sqrt((1/(1-p.Share) + with*with/p.Share) / (1/(1-p.Share) + 1/p.Share))
 }
 
 // inflation is how many times as many units an always-valid interval needs that is

@@ -30,7 +30,7 @@ func TestPlan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := 7.849 * 0.5 * 1600 / 25 * (1/0.2 + 1/0.8)
+	want := 7.849 * 0.5 * 1600 / 25 * (1.05*1.05/0.2 + 1/0.8)
 	if math.Abs(float64(n.Once.Units)-want) > want*0.002 || math.Abs(float64(n.Plain.Units)/float64(n.Once.Units)-2) > 0.01 || n.Once.Days != 0 || n.Reach != nil {
 		t.Errorf("%+v, want %v", n, want)
 	}

@@ -93,8 +93,9 @@ var rules = rulebook{
 		"internal/audience": {
 			"internal/access", "internal/atomicfile", "internal/docstore", "internal/duck", "internal/gateway", "internal/lake", "internal/problem", "internal/report",
 		},
-		"internal/sqlworker": {"internal/duck", "internal/problem"},
-		"internal/analysis":  {"internal/access", "internal/chart", "internal/duck", "internal/experiment", "internal/exposure", "internal/gateway", "internal/money", "internal/problem", "internal/stats"},
+		"internal/sqlworker":       {"internal/duck", "internal/problem"},
+		"internal/analysis":        {"internal/access", "internal/chart", "internal/duck", "internal/experiment", "internal/exposure", "internal/gateway", "internal/money", "internal/problem", "internal/stats"},
+		"internal/analysis/trials": {"internal/analysis", "internal/experiment"},
 		"internal/sqlapi": {
 			"internal/access", "internal/app", "internal/catalog", "internal/duck", "internal/gateway", "internal/problem", "internal/sqlworker", "internal/xdm",
 		},
@@ -148,7 +149,7 @@ var rules = rulebook{
 		"internal/extract":   {"internal/stripesim"},
 		"internal/report":    {"internal/app", "internal/gateway/gatewaytest", "internal/stripe", "internal/stripesim"},
 		"internal/audience":  {"internal/app", "internal/docstore/docstoretest", "internal/gateway/gatewaytest", "internal/stripe", "internal/stripesim"},
-		"internal/analysis":  {"internal/app", "internal/gateway/gatewaytest", "internal/stripe", "internal/stripesim"},
+		"internal/analysis":  {"internal/analysis/trials", "internal/app", "internal/gateway/gatewaytest", "internal/stripe", "internal/stripesim"},
 		"internal/ingest":    {"internal/duck", "internal/lake", "internal/sqlstore", "internal/stripesim"},
 		"internal/lake":      {"internal/duck", "internal/mapping"},
 		"internal/duck":      {"internal/dataset", "internal/lake", "internal/rawjson", "internal/xdm"},
