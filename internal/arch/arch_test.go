@@ -127,8 +127,7 @@ var rules = rulebook{
 			"internal/stripesim", "internal/webui",
 		},
 		"bench": {
-			"internal/access", "internal/app", "internal/docstore", "internal/duck", "internal/flow", "internal/money", "internal/problem", "internal/stripe", "internal/stripesim", "internal/webui",
-			"internal/experiment", "internal/exposure",
+			"internal/access", "internal/analysis", "internal/analysis/trials", "internal/app", "internal/docstore", "internal/duck", "internal/experiment", "internal/exposure", "internal/flow", "internal/money", "internal/problem", "internal/stripe", "internal/stripesim", "internal/webui",
 		},
 		"internal/arch": {},
 	},

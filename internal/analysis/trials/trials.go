@@ -39,7 +39,7 @@ func (s Shop) Study(seed uint64) analysis.Study {
 	if metric == "" {
 		metric = experiment.OrderValue
 	}
-	m := experiment.Measure{Metric: metric, Currency: "eur", Days: horizon, Before: 60, Planned: int64(s.Days * s.PerDay)}
+	m := experiment.Measure{Metric: metric, Currency: "eur", Days: horizon, Before: 60, Items: "items", Planned: int64(s.Days * s.PerDay)}
 	e := experiment.Experiment{
 		ID: uuid.UUID{15: 1}, Key: "trial", Name: "Trial", State: experiment.Running, Range: experiment.Whole, Measure: m,
 		Variants: []experiment.Variant{{Key: "control", Weight: 5000}, {Key: "variant", Weight: 5000}},
@@ -78,10 +78,12 @@ func outcome(r *rand.Rand, lift float64) (o analysis.Outcome) {
 	value := func() int64 { return int64(math.Round(taste * math.Exp(0.45*r.NormFloat64()))) }
 	o.BeforeOrders = orders(0.55)
 	for range o.BeforeOrders {
+		o.BeforeItems += 1 + int64(r.IntN(4))
 		o.BeforeRevenue += value()
 	}
 	o.Orders = orders(0.4)
 	for range o.Orders {
+		o.Items += 1 + int64(r.IntN(4))
 		paid := int64(math.Round(float64(value()) * (1 + lift)))
 		if r.Float64() < 0.04 {
 			o.Refunded++
