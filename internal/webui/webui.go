@@ -79,6 +79,7 @@ func (u *UI) routes() *routes {
 	u.accessRoutes(m)
 	u.insightRoutes(m)
 	experimentRoutes(m)
+	resultRoutes(m)
 	copyRoutes(m)
 	sqlRoutes(m)
 	m.public("GET", "/assets/", u.assets)
