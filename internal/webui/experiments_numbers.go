@@ -176,11 +176,11 @@ func (r *request) segmentTitle(by, segment string) string {
 func (r *request) resultParts(a *resultAnswer) []resultPart {
 	metrics := resultPart{ID: "metrics", Title: r.t("Metrics"), Help: r.t("The first one decides. The p-values of the others are corrected for how many there are.")}
 	for _, m := range a.Metrics {
-		metrics.Rows = append(metrics.Rows, r.resultRows(r.t(metricTitles[m.Name]), m.Kind, a.Measure.Currency, m.Groups, m.Comparisons)...)
+		metrics.Rows = append(metrics.Rows, r.resultRows(r.t(resultTitles[m.Name]), m.Kind, a.Measure.Currency, m.Groups, m.Comparisons)...)
 	}
 	guards := resultPart{ID: "guardrails", Title: r.t("Guardrails"), Help: r.t("Shares of orders that should not rise. An alarm goes off without a reason at the accepted rate at most, however often one looks.")}
 	for _, g := range a.Guardrails {
-		guards.Rows = append(guards.Rows, r.resultRows(r.t(metricTitles[g.Name]), "share", "", g.Groups, g.Comparisons)...)
+		guards.Rows = append(guards.Rows, r.resultRows(r.t(resultTitles[g.Name]), "share", "", g.Groups, g.Comparisons)...)
 	}
 	segments := resultPart{ID: "segments", Title: r.t("Segments"), Help: r.t("By the method of payment before the exposure. The p-values are corrected for how many segments there are; take what is found for an idea.")}
 	for _, s := range a.Segments {

@@ -158,7 +158,7 @@ type resultRow struct {
 }
 
 func (r *request) resultReport(a *resultAnswer) *resultReport {
-	v := &resultReport{Answer: a, Title: r.t(metricTitles[a.Measure.Metric])}
+	v := &resultReport{Answer: a, Title: r.t(resultTitles[a.Measure.Metric])}
 	v.Verdict, v.Tone = r.verdict(a.Decision.Verdict)
 	v.Findings, v.Caveats = r.findings(a), r.caveats(a)
 	v.Charts = r.resultCharts(a)
@@ -192,7 +192,7 @@ func (r *request) findings(a *resultAnswer) (out []string) {
 		if value == nil || low == nil || high == nil {
 			continue
 		}
-		out = append(out, r.t("%s: %s is %s, and with certainty enough between %s and %s however often one looks.", c.Variant, r.t(metricTitles[m.Name]), show(*value), show(*low), show(*high)))
+		out = append(out, r.t("%s: %s %s, between %s and %s however often one looks.", c.Variant, r.t(resultTitles[m.Name]), show(*value), show(*low), show(*high)))
 	}
 	return out
 }
@@ -202,7 +202,7 @@ func (r *request) caveats(a *resultAnswer) (out []string) {
 	for _, g := range a.Guardrails {
 		for _, c := range g.Comparisons {
 			if c.Alarm {
-				out = append(out, r.t("Alarm: %s of %s is above that of the control.", r.t(metricTitles[g.Name]), c.Variant))
+				out = append(out, r.t("Alarm: %s of %s is above that of the control.", r.t(resultTitles[g.Name]), c.Variant))
 			}
 		}
 	}
@@ -218,20 +218,20 @@ func (r *request) caveats(a *resultAnswer) (out []string) {
 		out = append(out, r.t("The units came within less than a week: who buys at weekends may be missing."))
 	}
 	if a.Measure.Metric == "orderValue" {
-		out = append(out, r.t("Order value compares those who bought. If a variant also changes who buys, look at revenue per unit, which compares all."))
+		out = append(out, r.t("The value of an order compares those who bought. If a variant also changes who buys, look at the revenue for each unit, which compares all."))
 	}
 	return append(out, r.t("The intervals for one look hold if nobody looks at any other time; those for every look always hold."))
 }
 
-// metricTitles are words for metrics and guardrails.
-var metricTitles = map[string]string{
-	"revenue": "Revenue per unit", "conversion": "Conversion", "orderValue": "Order value", "orders": "Orders per unit", "items": "Items per unit",
+// resultTitles are words for metrics and guardrails.
+var resultTitles = map[string]string{
+	"revenue": "Revenue for each unit", "conversion": "Units that paid anything", "orderValue": "Value of an order", "orders": "Orders of each unit", "items": "Items of each unit",
 	"refundRate": "Refund rate", "disputeRate": "Dispute rate",
 }
 
 // What is only known when the program runs.
 var _ = words(
-	"Revenue per unit", "Conversion", "Order value", "Orders per unit", "Items per unit", "Refund rate", "Dispute rate",
+	"Refund rate", "Dispute rate",
 	"buy now, pay later", "card", "another method", "nothing yet",
 )
 
@@ -241,7 +241,7 @@ func dayOf(t time.Time) string { return t.UTC().Format("01-02") }
 // beside each other.
 func (r *request) resultCharts(a *resultAnswer) (out []resultChart) {
 	show := func(v float64) string { return r.signed(v) }
-	title := r.t(metricTitles[a.Measure.Metric])
+	title := r.t(resultTitles[a.Measure.Metric])
 	for i, s := range a.Series {
 		var points []chart.Point
 		for _, l := range s.Looks {
@@ -268,7 +268,7 @@ func (r *request) resultCharts(a *resultAnswer) (out []resultChart) {
 		}
 	}
 	for _, m := range a.Metrics {
-		add(r.t(metricTitles[m.Name]), m.Comparisons)
+		add(r.t(resultTitles[m.Name]), m.Comparisons)
 	}
 	for _, s := range a.Segments {
 		add(r.segmentTitle(s.By, s.Segment), s.Comparisons)
