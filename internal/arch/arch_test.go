@@ -98,7 +98,9 @@ var rules = rulebook{
 		"internal/offer": {
 			"internal/access", "internal/atomicfile", "internal/docstore", "internal/duck", "internal/gateway", "internal/problem", "internal/recommend",
 		},
-		"internal/sqlworker": {"internal/duck", "internal/problem"},
+		"internal/sqlworker":       {"internal/duck", "internal/problem"},
+		"internal/analysis":        {"internal/access", "internal/chart", "internal/duck", "internal/experiment", "internal/exposure", "internal/gateway", "internal/money", "internal/problem", "internal/stats"},
+		"internal/analysis/trials": {"internal/analysis", "internal/experiment"},
 		"internal/sqlapi": {
 			"internal/access", "internal/app", "internal/catalog", "internal/duck", "internal/gateway", "internal/problem", "internal/sqlworker", "internal/xdm",
 		},
@@ -121,18 +123,18 @@ var rules = rulebook{
 		},
 
 		"internal/control": {
-			"internal/access", "internal/accessapi", "internal/alert", "internal/app", "internal/audience", "internal/audit", "internal/catalog", "internal/copies", "internal/dataaccess", "internal/dataprep", "internal/decision", "internal/docstore",
-			"internal/experiment", "internal/exposure", "internal/flow", "internal/gateway", "internal/guard", "internal/insights", "internal/intake", "internal/lake", "internal/monitor", "internal/offer", "internal/problem", "internal/registry",
+			"internal/access", "internal/accessapi", "internal/alert", "internal/analysis", "internal/app", "internal/audience", "internal/audit", "internal/catalog", "internal/copies", "internal/dataaccess", "internal/dataprep", "internal/decision", "internal/docstore", "internal/experiment",
+			"internal/exposure", "internal/flow", "internal/gateway", "internal/guard", "internal/insights", "internal/intake", "internal/lake", "internal/monitor", "internal/offer", "internal/problem", "internal/registry",
 			"internal/queue", "internal/report", "internal/runner", "internal/secret", "internal/source", "internal/sqlapi", "internal/sqlworker", "internal/tables", "internal/telemetry", "internal/trial", "internal/webui", "internal/xdm",
 		},
 		"cmd/tributary": {
 			"internal/access", "internal/alert", "internal/guard", "internal/telemetry",
-			"internal/access", "internal/app", "internal/control", "internal/docstore", "internal/duck", "internal/money", "internal/offer", "internal/problem", "internal/recommend", "internal/report", "internal/secret", "internal/server", "internal/sqlworker", "internal/stripe",
+			"internal/access", "internal/analysis", "internal/app", "internal/control", "internal/docstore", "internal/duck", "internal/money", "internal/offer", "internal/problem", "internal/recommend", "internal/report", "internal/secret", "internal/server", "internal/sqlworker",
+			"internal/stripe",
 			"internal/stripesim", "internal/webui",
 		},
 		"bench": {
-			"internal/access", "internal/app", "internal/docstore", "internal/duck", "internal/flow", "internal/money", "internal/problem", "internal/stripe", "internal/stripesim", "internal/webui",
-			"internal/experiment", "internal/exposure",
+			"internal/access", "internal/analysis", "internal/analysis/trials", "internal/app", "internal/docstore", "internal/duck", "internal/experiment", "internal/exposure", "internal/flow", "internal/money", "internal/problem", "internal/stripe", "internal/stripesim", "internal/webui",
 		},
 		"internal/arch": {},
 	},
@@ -154,6 +156,7 @@ var rules = rulebook{
 		"internal/extract":   {"internal/stripesim"},
 		"internal/report":    {"internal/app", "internal/gateway/gatewaytest", "internal/stripe", "internal/stripesim"},
 		"internal/audience":  {"internal/app", "internal/docstore/docstoretest", "internal/gateway/gatewaytest", "internal/stripe", "internal/stripesim"},
+		"internal/analysis":  {"internal/analysis/trials", "internal/app", "internal/gateway/gatewaytest", "internal/stripe", "internal/stripesim"},
 		"internal/ingest":    {"internal/duck", "internal/lake", "internal/sqlstore", "internal/stripesim"},
 		"internal/lake":      {"internal/duck", "internal/mapping"},
 		"internal/duck":      {"internal/dataset", "internal/lake", "internal/rawjson", "internal/xdm"},

@@ -233,6 +233,7 @@ func (p *Plane) build(ctx context.Context) error {
 		(&monitor.Service{Flows: p.Flow, Datasets: p.Catalog, Now: p.now}).HTTP(),
 		p.Trials.HTTP(),
 		report.NewService(p.openCopy, p.copiesFor).HTTP(),
+		p.Analysis().HTTP(),
 		p.sql().HTTP(),
 		p.Audience.HTTP(),
 		p.Offers.HTTP(),

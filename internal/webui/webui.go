@@ -80,6 +80,7 @@ func (u *UI) routes() *routes {
 	u.insightRoutes(m)
 	experimentRoutes(m)
 	offerRoutes(m)
+	resultRoutes(m)
 	copyRoutes(m)
 	sqlRoutes(m)
 	m.public("GET", "/assets/", u.assets)
