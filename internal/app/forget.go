@@ -22,6 +22,11 @@ type ForgetRequest struct {
 	// without what points to the customer or its objects: they come back so with
 	// the next pass, which reads them by id.
 	Books bool
+	// ID names the request; "" for a new name. One that is known is gone on with.
+	ID string
+	// Derived says that the caller removes what was made of the copy elsewhere, by
+	// OpenForgotten, and then calls Done of it.
+	Derived bool
 }
 
 func (r ForgetRequest) kind() int {
@@ -91,11 +96,13 @@ func homeToForget(ctx context.Context, dir string, r ForgetRequest) (*home, erro
 	return openHome(ctx, dir)
 }
 
-// Forget is ForgetCustomer for the copy that k keeps. No pass may be at work.
+// Forget is ForgetCustomer for the copy that k keeps, between its passes.
 func (k *Keeper) Forget(ctx context.Context, r ForgetRequest) (*Forgetting, error) {
 	if err := customerID(r.Customer); err != nil {
 		return nil, err
 	}
+	k.turns.Lock()
+	defer k.turns.Unlock()
 	h, err := k.open()
 	if err != nil {
 		return nil, err
@@ -136,16 +143,19 @@ func (h *home) forgetCustomer(ctx context.Context, r ForgetRequest) (*Forgetting
 	if err != nil {
 		return nil, err
 	}
-	name := make([]byte, 12)
-	rand.Read(name)
+	if r.ID == "" {
+		name := make([]byte, 12)
+		rand.Read(name)
+		r.ID = "forget_" + hex.EncodeToString(name)
+	}
 	ask := sqlstore.ForgetRequest{
-		ID: "forget_" + hex.EncodeToString(name), KeyID: id, Requested: time.Now().UTC(),
+		ID: r.ID, KeyID: id, Derived: r.Derived, Requested: time.Now().UTC(),
 		Customer: privacy.NewDigester(key).Of([]byte(r.Customer)),
 	}
 	if err := h.store.AskForget(ctx, ask, r.kind()); err != nil {
 		return nil, err
 	}
-	if err := h.forget(ctx); err != nil {
+	if _, err := h.forgetMore(ctx); err != nil {
 		return nil, err
 	}
 	all, err := forgettings(ctx, h.store.Store)
@@ -211,6 +221,9 @@ func (h *home) forget(ctx context.Context) (err error) {
 		if err := f.remove(ctx, r); err != nil {
 			return fmt.Errorf("%s: %w", r, err)
 		}
+	}
+	if err := f.removeMade(ctx); err != nil {
+		return err
 	}
 	if err := f.clean(ctx); err != nil {
 		return err

@@ -215,6 +215,27 @@ func (f *forgettingAll) remove(ctx context.Context, resource string) error {
 	return nil
 }
 
+// removeMade takes rows from the datasets that clients push into and dataflows
+// fill, where they lie beside the copy: those that name what is to be forgotten.
+func (f *forgettingAll) removeMade(ctx context.Context) error {
+	made := &Forgotten{judge: f.judge}
+	for _, name := range f.tables {
+		if !strings.HasPrefix(name, recordsPrefix) {
+			continue
+		}
+		t, err := f.home.lake.Load(ctx, name)
+		if err != nil {
+			return err
+		}
+		rows, err := t.Forget(ctx, lake.Forget{Is: made.Is, Whole: true})
+		if err != nil {
+			return err
+		}
+		f.done.Tables = append(f.done.Tables, ForgotTable{name, rows})
+	}
+	return nil
+}
+
 // unmark takes the ids of what is to be forgotten from the places in lists up to
 // which was read.
 func (f *forgettingAll) unmark(ctx context.Context, t *tables) error {

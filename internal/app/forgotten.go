@@ -5,8 +5,10 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/tributary-data/tributary/internal/ingest"
 	"github.com/tributary-data/tributary/internal/privacy"
@@ -241,6 +243,75 @@ func (j *judge) scrub(text string) string {
 		}
 	}
 	return text
+}
+
+// A Forgotten tells what was to be forgotten in a copy. It belongs to one
+// goroutine.
+type Forgotten struct {
+	db    *store
+	judge *judge
+}
+
+// OpenForgotten opens the list of the copy in dir, beside whoever writes the
+// copy; Close it.
+func OpenForgotten(ctx context.Context, dir string) (*Forgotten, error) {
+	if err := mustExist(dir); err != nil {
+		return nil, err
+	}
+	db, err := sqlstore.Open(ctx, databasePath(dir))
+	if err != nil {
+		return nil, err
+	}
+	f := &Forgotten{db: &store{db}}
+	list, err := loadForgotten(ctx, dir, f.db)
+	if err == nil {
+		f.judge, err = list.judge()
+	}
+	if err != nil {
+		_ = db.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// Close closes the list.
+func (f *Forgotten) Close() error { return f.db.Close() }
+
+// Is reports whether a text is the id of an object that is to be forgotten, or
+// JSON that has one.
+func (f *Forgotten) Is(text string) bool {
+	if f.judge == nil || len(text) == 0 {
+		return false
+	}
+	if text[0] != '{' && text[0] != '[' {
+		return f.judge.made(text)
+	}
+	return f.Mentions(text)
+}
+
+// Mentions reports whether a text has the id of such an object.
+func (f *Forgotten) Mentions(text string) bool {
+	return f.judge != nil && slices.ContainsFunc(words(text), f.judge.made)
+}
+
+// Scrub removes the ids of such objects from a text.
+func (f *Forgotten) Scrub(text string) string {
+	if f.judge == nil {
+		return text
+	}
+	return f.judge.scrub(text)
+}
+
+// Done says that what was made of a copy elsewhere is gone, for a request.
+func (f *Forgotten) Done(ctx context.Context, request string) error {
+	return f.db.DerivedDone(ctx, request, time.Now())
+}
+
+// made reports whether a text is the id of an object of which nothing may be kept
+// where something was made of it.
+func (j *judge) made(id string) bool {
+	kind, err := j.known(context.Background(), []byte(id))
+	return err == nil && kind&(sqlstore.ForgetObject|sqlstore.ForgetStored|sqlstore.ForgetMade) != 0
 }
 
 // words returns what may be ids in a text.

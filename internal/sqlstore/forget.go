@@ -12,6 +12,7 @@ const (
 	ForgetBooks              // nor of its balance transactions
 	ForgetBlank              // of what comes, what points to a person is not kept
 	ForgetStored             // what is stored of it goes; what comes later may be kept
+	ForgetMade               // what was made of it elsewhere goes, until DerivedDone
 )
 
 // A Forgotten is an object to be forgotten, by the keyed hash of its id.
@@ -54,7 +55,7 @@ func (s *Store) ForgottenKind(ctx context.Context, digest [32]byte) (kind int, e
 // FreshForgotten says whether what is stored is to be searched: there is a
 // request that is not done, or an object that was not known before.
 func (s *Store) FreshForgotten(ctx context.Context) (fresh bool, err error) {
-	err = s.db.QueryRowContext(ctx, "select exists (select 1 from forgotten where fresh or kind & 8) or exists (select 1 from forget where state <> 'done')").Scan(&fresh)
+	err = s.db.QueryRowContext(ctx, "select exists (select 1 from forgotten where fresh or kind & 8) or exists (select 1 from forget where state = 'waiting')").Scan(&fresh)
 	return fresh, err
 }
 
@@ -80,6 +81,8 @@ type ForgetRequest struct {
 	ID        string
 	Customer  [32]byte // the keyed hash of the id
 	KeyID     string
+	Derived   bool // others remove what was made of it elsewhere, and say DerivedDone
+	Removed   bool // from here; with Derived that is not all
 	Requested time.Time
 	Done      time.Time // zero: not yet
 	Result    string    // JSON
@@ -88,8 +91,8 @@ type ForgetRequest struct {
 // AskForget keeps a request, and from then on nothing of the customer.
 func (s *Store) AskForget(ctx context.Context, r ForgetRequest, kind int) error {
 	return s.tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "insert into forget (id, customer, state, key_id, requested_at, done_at, result) values ($1, $2, 'waiting', $3, $4, 0, '')",
-			r.ID, r.Customer[:], r.KeyID, r.Requested.UnixMilli())
+		_, err := tx.ExecContext(ctx, "insert into forget (id, customer, state, derived, key_id, requested_at, done_at, result) values ($1, $2, 'waiting', $3, $4, $5, 0, '') on conflict do nothing",
+			r.ID, r.Customer[:], r.Derived, r.KeyID, r.Requested.UnixMilli())
 		if err != nil {
 			return err
 		}
@@ -102,7 +105,7 @@ func (s *Store) ForgetRequests(ctx context.Context) ([]ForgetRequest, error) {
 	if known, err := s.texts(ctx, "select name from sqlite_schema where type = 'table' and name = 'forget'"); err != nil || len(known) == 0 {
 		return nil, err
 	}
-	rows, err := s.db.QueryContext(ctx, "select id, customer, key_id, requested_at, done_at, result from forget order by requested_at, id")
+	rows, err := s.db.QueryContext(ctx, "select id, customer, derived, state <> 'waiting', key_id, requested_at, done_at, result from forget order by requested_at, id")
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +115,7 @@ func (s *Store) ForgetRequests(ctx context.Context) ([]ForgetRequest, error) {
 		var r ForgetRequest
 		var digest []byte
 		var asked, done int64
-		if err := rows.Scan(&r.ID, &digest, &r.KeyID, &asked, &done, &r.Result); err != nil {
+		if err := rows.Scan(&r.ID, &digest, &r.Derived, &r.Removed, &r.KeyID, &asked, &done, &r.Result); err != nil {
 			return nil, err
 		}
 		copy(r.Customer[:], digest)
@@ -126,17 +129,35 @@ func (s *Store) ForgetRequests(ctx context.Context) ([]ForgetRequest, error) {
 }
 
 // ForgetDone says that nothing is stored any more of what was to be forgotten,
-// and what that came to.
+// and what that came to. Where something was made of it elsewhere, that is still
+// to go.
 func (s *Store) ForgetDone(ctx context.Context, at time.Time, result string) error {
+	return s.forgetSteps(ctx, []step{
+		{"update forgotten set kind = kind | 16 where kind & 9 and exists (select 1 from forget where state = 'waiting' and derived)", nil},
+		{"update forgotten set fresh = 0, kind = kind & ~8 where fresh or kind & 8", nil},
+		{"delete from forgotten where kind = 0", nil},
+		{"update forget set state = case when derived then 'removed' else 'done' end, done_at = case when derived then 0 else $1 end, result = $2 where state = 'waiting'", []any{at.UnixMilli(), result}},
+	})
+}
+
+// DerivedDone says that what was made elsewhere of what was to be forgotten is
+// gone as well.
+func (s *Store) DerivedDone(ctx context.Context, id string, at time.Time) error {
+	return s.forgetSteps(ctx, []step{
+		{"update forget set state = 'done', done_at = $1 where id = $2 and state = 'removed'", []any{at.UnixMilli(), id}},
+		{"update forgotten set kind = kind & ~16 where kind & 16 and not exists (select 1 from forget where state <> 'done')", nil},
+		{"delete from forgotten where kind = 0", nil},
+	})
+}
+
+type step struct {
+	text string
+	args []any
+}
+
+func (s *Store) forgetSteps(ctx context.Context, steps []step) error {
 	return s.tx(ctx, func(tx *sql.Tx) error {
-		for _, q := range []struct {
-			text string
-			args []any
-		}{
-			{"update forget set state = 'done', done_at = $1, result = $2 where state <> 'done'", []any{at.UnixMilli(), result}},
-			{"update forgotten set fresh = 0, kind = kind & ~8 where fresh or kind & 8", nil},
-			{"delete from forgotten where kind = 0", nil},
-		} {
+		for _, q := range steps {
 			if _, err := tx.ExecContext(ctx, q.text, q.args...); err != nil {
 				return err
 			}
