@@ -111,6 +111,15 @@ func (k *Keeper) Forget(ctx context.Context, r ForgetRequest) (*Forgetting, erro
 	return f, unusable(h.dir, err)
 }
 
+// Forget is ForgetCustomer for a directory that is held.
+func (h *Held) Forget(ctx context.Context, r ForgetRequest) (*Forgetting, error) {
+	if err := customerID(r.Customer); err != nil {
+		return nil, err
+	}
+	f, err := h.home.forgetCustomer(ctx, r)
+	return f, unusable(h.home.dir, err)
+}
+
 // Forgettings returns the requests that the copy in dir had, the oldest first.
 func Forgettings(ctx context.Context, dir string) ([]Forgetting, error) {
 	if err := mustExist(dir); err != nil {

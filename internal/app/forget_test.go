@@ -360,7 +360,7 @@ func TestForgetLearnsLate(t *testing.T) {
 	late(stripesim.Refunds, "re_lateAldegundis", s.b.first("re_"), map[string]any{"charge": "ch_lateAldegundis", "balance_transaction": nil})
 	late(stripesim.BalanceTransactions, "txn_late", balanceOf(t, s), map[string]any{"source": "re_lateAldegundis"})
 	s.sim.Advance(25 * time.Hour)
-	if _, err := k.Advance(t.Context(), []string{"refunds", "balance_transactions"}, time.Now()); err != nil {
+	if _, err := k.Advance(t.Context(), []string{"refunds", "balance_transactions"}, time.Now(), nil); err != nil {
 		t.Fatal(err)
 	}
 	if len(s.kinds(t, s.a)) == 0 {
@@ -368,11 +368,11 @@ func TestForgetLearnsLate(t *testing.T) {
 	}
 	late(stripesim.Charges, "ch_lateAldegundis", s.b.first("ch_"), map[string]any{"customer": s.a.id, "description": s.a.word, "balance_transaction": nil})
 	s.sim.Advance(25 * time.Hour)
-	if _, err := k.Advance(t.Context(), []string{"charges", "customers"}, time.Now()); err != nil {
+	if _, err := k.Advance(t.Context(), []string{"charges", "customers"}, time.Now(), nil); err != nil {
 		t.Fatal(err)
 	}
 	s.gone(t, "history", "dataset", "tributary.db", "quarantine")
-	if _, err := k.Advance(t.Context(), xdm.Resources, time.Now()); err != nil {
+	if _, err := k.Advance(t.Context(), xdm.Resources, time.Now(), nil); err != nil {
 		t.Fatal(err)
 	}
 	s.gone(t, "history", "dataset", "tributary.db", "quarantine")

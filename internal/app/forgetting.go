@@ -217,7 +217,12 @@ func (f *forgettingAll) remove(ctx context.Context, resource string) error {
 
 // removeMade takes rows from the datasets that clients push into and dataflows
 // fill, where they lie beside the copy: those that name what is to be forgotten.
+// Where others remove them, they are left alone.
 func (f *forgettingAll) removeMade(ctx context.Context) error {
+	requests, err := f.home.store.ForgetRequests(ctx)
+	if err != nil || !slices.ContainsFunc(requests, func(r sqlstore.ForgetRequest) bool { return !r.Removed && !r.Derived }) {
+		return err
+	}
 	made := &Forgotten{judge: f.judge}
 	for _, name := range f.tables {
 		if !strings.HasPrefix(name, recordsPrefix) {
