@@ -42,7 +42,10 @@ type Proof struct {
 	Held        int64     `json:"held"`        // extra ones that stay until their deletion is accepted
 	Unlisted    int64     `json:"unlisted"`    // in Stripe, found by id alone: no list shows them
 	Quarantined int64     `json:"quarantined"` // in Stripe, but no record can be made of them
-	Sums        []Sum     `json:"sums"`
+	// Suppressed are in Stripe and not in the lake, because their customer is to
+	// be forgotten; no other number counts them.
+	Suppressed int64 `json:"suppressed,omitempty"`
+	Sums       []Sum `json:"sums"`
 	// Equal means that the numbers of objects and all sums agree.
 	Equal bool `json:"equal"`
 
@@ -274,6 +277,10 @@ func (p *pass) total(l *lane, proof *Proof) error {
 		}
 		for _, e := range listed {
 			if e.created >= proof.bound {
+				continue
+			}
+			if e.currency == passedMark {
+				proof.Suppressed++
 				continue
 			}
 			proof.Stripe++

@@ -80,8 +80,9 @@ var rules = rulebook{
 			"internal/access", "internal/catalog", "internal/dataprep", "internal/docstore", "internal/gateway", "internal/jsondoc", "internal/problem",
 			"internal/rawjson", "internal/secret", "internal/stripe", "internal/xdm",
 		},
-		"internal/copies": {"internal/access", "internal/docstore", "internal/flow", "internal/gateway", "internal/problem", "internal/stripe"},
-		"internal/source": {"internal/flow", "internal/problem", "internal/stripe"},
+		"internal/copies":  {"internal/access", "internal/docstore", "internal/flow", "internal/gateway", "internal/problem", "internal/stripe"},
+		"internal/erasure": {"internal/access", "internal/docstore", "internal/gateway", "internal/problem", "internal/secret"},
+		"internal/source":  {"internal/flow", "internal/problem", "internal/stripe"},
 		// Where dataflows and the data plane meet.
 		"internal/runner": {
 			"internal/access", "internal/alert", "internal/app", "internal/catalog", "internal/copies", "internal/dataprep", "internal/expr", "internal/flow", "internal/gateway", "internal/mapping",
@@ -123,8 +124,8 @@ var rules = rulebook{
 		},
 
 		"internal/control": {
-			"internal/access", "internal/accessapi", "internal/alert", "internal/analysis", "internal/app", "internal/audience", "internal/audit", "internal/catalog", "internal/copies", "internal/dataaccess", "internal/dataprep", "internal/decision", "internal/docstore", "internal/experiment",
-			"internal/exposure", "internal/flow", "internal/gateway", "internal/guard", "internal/insights", "internal/intake", "internal/lake", "internal/monitor", "internal/offer", "internal/problem", "internal/registry",
+			"internal/access", "internal/accessapi", "internal/alert", "internal/analysis", "internal/app", "internal/audience", "internal/audit", "internal/catalog", "internal/copies", "internal/dataaccess", "internal/dataprep", "internal/decision", "internal/docstore", "internal/erasure",
+			"internal/experiment", "internal/exposure", "internal/flow", "internal/gateway", "internal/guard", "internal/insights", "internal/intake", "internal/lake", "internal/monitor", "internal/offer", "internal/problem", "internal/registry",
 			"internal/queue", "internal/report", "internal/runner", "internal/secret", "internal/source", "internal/sqlapi", "internal/sqlworker", "internal/tables", "internal/telemetry", "internal/trial", "internal/webui", "internal/xdm",
 		},
 		"cmd/tributary": {

@@ -27,6 +27,7 @@ import (
 	"github.com/tributary-data/tributary/internal/dataprep"
 	"github.com/tributary-data/tributary/internal/decision"
 	"github.com/tributary-data/tributary/internal/docstore"
+	"github.com/tributary-data/tributary/internal/erasure"
 	"github.com/tributary-data/tributary/internal/exposure"
 	"github.com/tributary-data/tributary/internal/flow"
 	"github.com/tributary-data/tributary/internal/gateway"
@@ -90,6 +91,9 @@ type Copies interface {
 	// Grow adds to the schema of a resource's copy what it lacks of the fields,
 	// which lie below its group.
 	Grow(ctx context.Context, resource, title string, fields []*xdm.Field) (app.Extended, error)
+	// Forget removes a customer from the copies, and keeps nothing of it that
+	// comes.
+	Forget(ctx context.Context, r app.ForgetRequest) (*app.Forgetting, error)
 }
 
 // A Plane is a control plane that is being served: the services, the lake that
@@ -108,6 +112,7 @@ type Plane struct {
 	Network  *guard.Service
 	Audit    *audit.Log
 	Alert    *alert.Service
+	Erasure  *erasure.Service // of privacy requests
 	Trials   *trial.Service
 	// Decisions are told to shops, by what Trials keeps.
 	Decisions *decision.Service
@@ -223,13 +228,14 @@ func (p *Plane) build(ctx context.Context) error {
 	p.Offers = p.offers()
 	p.experiments()
 	p.Audience = p.audiences(rows)
+	p.Erasure = p.erasures()
 	p.services = []*gateway.Service{
 		accessapi.AccessControl(p.Access), accessapi.Sandboxes(p.Access), accessapi.Members(p.Access),
 		p.Registry.HTTP(), p.Registry.NamespacesHTTP(),
 		p.Catalog.HTTP(),
 		(&dataaccess.Service{Catalog: p.Catalog, Tables: rows, Diagnostics: p.Intake}).HTTP(),
 		(&insights.Service{Batches: p.Catalog, Now: p.now}).HTTP(),
-		p.Prep.HTTP(), p.Intake.HTTP(), p.Flow.HTTP(), p.Network.HTTP(), p.Audit.HTTP(), p.Alert.HTTP(), p.Copies.HTTP(),
+		p.Prep.HTTP(), p.Intake.HTTP(), p.Flow.HTTP(), p.Network.HTTP(), p.Audit.HTTP(), p.Alert.HTTP(), p.Copies.HTTP(), p.Erasure.HTTP(),
 		(&monitor.Service{Flows: p.Flow, Datasets: p.Catalog, Now: p.now}).HTTP(),
 		p.Trials.HTTP(),
 		report.NewService(p.openCopy, p.copiesFor).HTTP(),
@@ -256,6 +262,9 @@ func (p *Plane) forget(ctx context.Context, s docstore.Scope) error {
 		return err
 	}
 	if err := p.Offers.ForgetSandbox(ctx, s); err != nil {
+		return err
+	}
+	if err := p.Erasure.Forget(ctx, s); err != nil {
 		return err
 	}
 	if err := p.Runner.Forget(ctx, s.Sandbox); err != nil {
@@ -358,7 +367,7 @@ func (p *Plane) Run(ctx context.Context) error {
 	defer p.end()
 	defer context.AfterFunc(ctx, p.end)()
 	g, ctx := errgroup.WithContext(ctx)
-	for _, part := range []func(context.Context) error{p.Intake.Run, p.Alert.Run, p.Audience.Run, p.Offers.Run, p.Work, p.Decisions.Follow} {
+	for _, part := range []func(context.Context) error{p.Intake.Run, p.Alert.Run, p.Audience.Run, p.Offers.Run, p.Erasure.Run, p.Work, p.Decisions.Follow} {
 		g.Go(func() error { return part(ctx) })
 	}
 	return g.Wait()
