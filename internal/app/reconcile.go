@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -231,14 +232,19 @@ func (p *pass) confirm(ctx context.Context, l *lane, ids []string, limit int) (g
 		if len(gone) > limit && !p.AcceptDeletes {
 			return nil, &problem.Error{
 				Kind: problem.Conflict,
-				Detail: fmt.Sprintf("%d or more objects of the copy are not in Stripe any more, of %d that no list shows; nothing was marked deleted",
+				Detail: fmt.Sprintf("%d or more objects of the copy are not in Stripe any more, of %d that no list shows",
 					len(gone), len(ids)),
+				Err:    ErrGuarded,
 				Advice: "Check that the key is the right one and that test data was not wiped by mistake. If they are to be marked deleted, run sync --reconcile --accept-deletes",
 			}
 		}
 	}
 	return gone, l.lander.Commit(context.WithoutCancel(ctx))
 }
+
+// ErrGuarded is why a reconcile that found many objects gone failed: they stay until
+// their deletion is accepted.
+var ErrGuarded = errors.New("nothing was marked deleted")
 
 // confirmAtOnce objects are asked for before the guard looks.
 const confirmAtOnce = 200
