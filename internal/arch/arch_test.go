@@ -131,7 +131,7 @@ var rules = rulebook{
 			"internal/stripesim", "internal/webui",
 		},
 		"bench": {
-			"internal/access", "internal/app", "internal/docstore", "internal/duck", "internal/flow", "internal/money", "internal/problem", "internal/stripe", "internal/stripesim", "internal/webui",
+			"internal/access", "internal/app", "internal/audience", "internal/docstore", "internal/duck", "internal/flow", "internal/money", "internal/problem", "internal/stripe", "internal/stripesim", "internal/webui",
 			"internal/experiment", "internal/exposure",
 		},
 		"internal/arch": {},
