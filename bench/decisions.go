@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"log/slog"
 	"net/http"
@@ -17,6 +19,7 @@ import (
 	"time"
 
 	"github.com/tributary-data/tributary/internal/access"
+	"github.com/tributary-data/tributary/internal/audience"
 	"github.com/tributary-data/tributary/internal/docstore"
 	"github.com/tributary-data/tributary/internal/experiment"
 	"github.com/tributary-data/tributary/internal/exposure"
@@ -35,7 +38,8 @@ const (
 const experiments = "/data/tributary/experiments"
 
 // decisions measures what a shop waits for, before checkout, with the server on one
-// core. Calls come when they are due, whether or not earlier ones were answered,
+// core, and an audience of
+// all customers. Calls come when they are due, whether or not earlier ones were answered,
 // and what each takes is counted from then.
 func (b *bench) decisions(ctx context.Context) error {
 	dir := filepath.Join(b.tmp, "decisions")
@@ -88,7 +92,7 @@ func (b *bench) decisions(ctx context.Context) error {
 			return err
 		}
 	}
-	fmt.Printf("\nDecisions, %d a second for %s, the server on one core, %d customers exposed before\n\n", decisionRate, decisionTime, decisionKnown)
+	fmt.Printf("\nDecisions, %d a second for %s, the server on one core, %d customers exposed before, all of an audience\n\n", decisionRate, decisionTime, decisionKnown)
 	var known, fresh []time.Duration
 	for i, d := range took {
 		if i%decisionNew == 0 {
@@ -148,8 +152,12 @@ func prepare(ctx context.Context, at, dir string) (e experiment.Experiment, key 
 	if err := r.login(ctx, dir); err != nil {
 		return e, "", err
 	}
+	var group struct{ ID string }
+	if err := r.post(ctx, "/data/tributary/audiences", map[string]any{"name": "All of them", "predicate": map[string]any{"charges": map[string]any{}}}, &group); err != nil {
+		return e, "", err
+	}
 	if err := r.post(ctx, experiments, map[string]any{
-		"key": "cart-offer", "name": "An add-on before checkout",
+		"key": "cart-offer", "name": "An add-on before checkout", "audience": group.ID,
 		"variants": []any{map[string]any{"key": "none", "weight": 5000}, map[string]any{"key": "wrap", "weight": 5000, "value": map[string]any{"show": true}}},
 		"measure":  map[string]any{"metric": "revenue", "currency": "eur", "days": 14},
 	}, &e); err != nil {
@@ -163,7 +171,8 @@ func prepare(ctx context.Context, at, dir string) (e experiment.Experiment, key 
 	return e, k.Key, err
 }
 
-// expose puts the customers who were exposed before into the log.
+// expose makes all customers members of the experiment's audience, and puts those
+// who were exposed before into the log.
 func expose(ctx context.Context, dir string, e experiment.Experiment) error {
 	db, err := docstore.Open(ctx, filepath.Join(dir, "control.db"), time.Now, flow.Indexes()...)
 	if err != nil {
@@ -172,6 +181,9 @@ func expose(ctx context.Context, dir string, e experiment.Experiment) error {
 	defer db.Close()
 	operator, err := (&access.Service{DB: db}).Operator(ctx)
 	if err != nil {
+		return err
+	}
+	if err := members(filepath.Join(dir, audience.Folder, e.Audience), operator.Sandbox.ID, e.Audience); err != nil {
 		return err
 	}
 	log := &exposure.Log{Dir: filepath.Join(dir, exposure.Folder), Now: time.Now, Log: slog.New(slog.DiscardHandler)}
@@ -187,6 +199,31 @@ func expose(ctx context.Context, dir string, e experiment.Experiment) error {
 		}
 	}
 	return log.Close()
+}
+
+// members writes the file of an audience's members, which are all customers.
+func members(dir, sandbox, id string) error {
+	const n = decisionKnown + decisionRate*int(decisionTime/time.Second)
+	made, err := json.Marshal(audience.Made{Audience: id, Sandbox: sandbox, Version: 1, Generation: "1", At: time.Now(), Count: n, Customers: int64(n)})
+	if err != nil {
+		return err
+	}
+	var body []byte
+	for i := range n {
+		body = append(body, customer(i)...)
+	}
+	each := len(body) / n
+	for i := range n {
+		body = binary.BigEndian.AppendUint32(body, uint32((i+1)*each)) //nolint:gosec // some megabytes
+	}
+	body = append(body, make([]byte, 4*n)...) // when they joined
+	file := append([]byte("tributary audience 1\n"), append(made, '\n')...)
+	file = append(file, body...)
+	file = binary.BigEndian.AppendUint32(file, crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "members"), file, 0o600)
 }
 
 // post sends JSON as the first integration, and reads what comes back.

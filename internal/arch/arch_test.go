@@ -135,7 +135,8 @@ var rules = rulebook{
 			"internal/stripesim", "internal/webui",
 		},
 		"bench": {
-			"internal/access", "internal/analysis", "internal/analysis/trials", "internal/app", "internal/docstore", "internal/duck", "internal/experiment", "internal/exposure", "internal/flow", "internal/money", "internal/problem", "internal/stripe", "internal/stripesim", "internal/webui",
+			"internal/access", "internal/analysis", "internal/analysis/trials", "internal/app", "internal/audience", "internal/docstore", "internal/duck", "internal/experiment", "internal/exposure", "internal/flow", "internal/money", "internal/problem", "internal/stripe", "internal/stripesim",
+			"internal/webui",
 		},
 		"internal/arch": {},
 	},

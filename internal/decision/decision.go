@@ -218,7 +218,9 @@ func (s *Service) read(ctx context.Context, id string, before *sandbox) (*sandbo
 	for _, k := range st.Keys {
 		kept := &key{id: k.ID, caller: sb.caller, sandbox: sb, used: new(atomic.Int64), noted: new(atomic.Int64)}
 		kept.caller.Client = "decision key " + k.ID
-		kept.noted.Store(k.Used.Unix())
+		if !k.Used.IsZero() {
+			kept.noted.Store(k.Used.Unix())
+		}
 		hash, err := k.Sum()
 		if err != nil {
 			return nil, err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +19,7 @@ import (
 	"github.com/tributary-data/tributary/internal/docstore/docstoretest"
 	"github.com/tributary-data/tributary/internal/experiment"
 	"github.com/tributary-data/tributary/internal/gateway"
+	"github.com/tributary-data/tributary/internal/trial"
 )
 
 // of returns a unit that gets the variant.
@@ -233,6 +235,7 @@ func TestSwitches(t *testing.T) {
 		dir := t.TempDir()
 		here, there := begin(t, dir, name), begin(t, dir, name)
 		key := here.key()
+		spare := here.key()
 		id := here.run(cart("cart"))
 		u := unit(here.of(id, "wrap"))
 		variant := func() string { return there.decide(key, "cart", u).Variant }
@@ -245,16 +248,19 @@ func TestSwitches(t *testing.T) {
 		here.done(here.Trials.Kill(t.Context(), shop, id, whatever, false))
 		until(t, "it is on there", func() bool { return variant() == "wrap" })
 
-		// The key's use is told by the hour.
-		until(t, "the use of the key is noted", func() bool {
+		// The key's use is told by the hour, and that of one that was never used not at all.
+		keyOf := func(secret string) (k trial.Key) {
 			all, err := here.Trials.Keys(t.Context(), shop)
-			return err == nil && len(all) == 1 && time.Since(all[0].Used) < 2*time.Hour && all[0].Used.Equal(all[0].Used.Truncate(time.Hour))
-		})
-		all, err := here.Trials.Keys(t.Context(), shop)
-		if err != nil {
-			t.Fatal(err)
+			if err != nil || len(all) != 2 {
+				t.Fatal(all, err)
+			}
+			return all[slices.IndexFunc(all, func(k trial.Key) bool { return k.Hint == secret[len(secret)-4:] })]
 		}
-		if err := here.Trials.RevokeKey(t.Context(), shop, all[0].ID); err != nil {
+		until(t, "the use of the key is noted", func() bool { return time.Since(keyOf(key).Used) < 2*time.Hour })
+		if at := keyOf(key).Used; !at.Equal(at.Truncate(time.Hour)) || !keyOf(spare).Used.IsZero() {
+			t.Errorf("used at %s, and the other at %s", at, keyOf(spare).Used)
+		}
+		if err := here.Trials.RevokeKey(t.Context(), shop, keyOf(key).ID); err != nil {
 			t.Fatal(err)
 		}
 		if r := here.ask(key, "/cart", u); r.status != 401 {
@@ -263,11 +269,10 @@ func TestSwitches(t *testing.T) {
 		until(t, "the key is no good there", func() bool { return there.ask(key, "/cart", u).status == 401 })
 
 		// A sandbox that goes takes its decisions along.
-		other := here.key()
 		if err := here.Trials.Forget(t.Context(), shop.Scope()); err != nil {
 			t.Fatal(err)
 		}
-		if r := here.ask(other, "/cart", u); r.status != 401 {
+		if r := here.ask(spare, "/cart", u); r.status != 401 {
 			t.Errorf("with a key of a sandbox that is gone: %d", r.status)
 		}
 	})

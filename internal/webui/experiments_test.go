@@ -1,6 +1,7 @@
 package webui_test
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -10,8 +11,6 @@ import (
 	"github.com/tributary-data/tributary/internal/access"
 )
 
-const experimentsAPI = "/data/tributary/experiments"
-
 // variantForm is the form of two variants, as it is sent.
 func variantForm(more url.Values) url.Values {
 	form := url.Values{
@@ -19,9 +18,7 @@ func variantForm(more url.Values) url.Values {
 		"variant": {"none", "wrap", "", ""}, "variant-name": {"", "Gift wrap", "", ""}, "share": {"50", "50", "", ""}, "value": {"", `{"show": true}`, "", ""},
 		"offer": {"", "", "", ""}, "recommend": {"", "", "", ""}, "metric": {"revenue"}, "currency": {"EUR"}, "days": {"14"}, "before": {"30"}, "planned": {""},
 	}
-	for name, values := range more {
-		form[name] = values
-	}
+	maps.Copy(form, more)
 	return form
 }
 
