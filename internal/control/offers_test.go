@@ -153,6 +153,18 @@ func TestOffers(t *testing.T) {
 			t.Errorf("%v %v", recommended, err)
 		}
 	}
+	variant := func(key string) map[string]any {
+		return map[string]any{"key": key, "weight": 5000, "value": map[string]any{"show": true}, "offer": id, "recommend": 2}
+	}
+	trial := c.must(201, "POST", "/data/tributary/experiments", map[string]any{
+		"key": "cart", "name": "cart", "variants": []any{variant("a"), variant("b")}, "measure": map[string]any{"metric": "revenue", "currency": "eur", "days": 14},
+	}).json(t)["id"].(string)
+	c.must(200, "POST", "/data/tributary/experiments/"+trial+"/start", nil)
+	key := c.must(201, "POST", "/data/tributary/experiments/keys", map[string]any{"name": "The shop"}).json(t)["key"].(string)
+	status, said := p.decide(t, key, "/cart", `{"context": {"targetingKey": "cus_1", "cart": ["yoga-bag"]}}`)
+	if status != 200 || !strings.Contains(said, `"name":"Wrapping"`) || !strings.Contains(said, `"recommendations":[{"item":"`+best+`"`) {
+		t.Errorf("a decision: %d %s", status, said)
+	}
 	c.must(200, "PATCH", base+"/"+id, map[string]any{"active": false})
 	if text, err := p.Offers.Offer(t.Context(), sandbox, id); text != nil || err != nil {
 		t.Errorf("one that is not active: %s %v", text, err)
