@@ -123,7 +123,7 @@ var rules = rulebook{
 		},
 		"cmd/tributary": {
 			"internal/access", "internal/alert", "internal/guard", "internal/telemetry",
-			"internal/access", "internal/analysis", "internal/app", "internal/control", "internal/docstore", "internal/duck", "internal/money", "internal/problem", "internal/report", "internal/secret", "internal/server", "internal/sqlworker", "internal/stripe",
+			"internal/access", "internal/analysis", "internal/app", "internal/control", "internal/docstore", "internal/duck", "internal/experiment", "internal/money", "internal/problem", "internal/report", "internal/secret", "internal/server", "internal/sqlworker", "internal/stripe",
 			"internal/stripesim", "internal/webui",
 		},
 		"bench": {
