@@ -42,6 +42,12 @@ func (c *demoCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := c.experiment(ctx, sim); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(c.Dir, demoMarker), nil, 0o600); err != nil {
+		return err
+	}
 	url, stop, err := serveLocally(sim)
 	if err != nil {
 		return err
@@ -56,9 +62,6 @@ func (c *demoCmd) Run(ctx context.Context) error {
 	if err := c.pass(ctx, s); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(c.Dir, demoMarker), nil, 0o600); err != nil {
-		return err
-	}
 	const orders = 250
 	if err := trade(sim, orders); err != nil {
 		return err
@@ -71,11 +74,15 @@ func (c *demoCmd) Run(ctx context.Context) error {
 	if err := c.compare(ctx); err != nil {
 		return err
 	}
+	if err := c.result(ctx); err != nil {
+		return err
+	}
 	fmt.Printf(`
 It is yours to ask, and any engine that reads Iceberg can read it:
 
   %[2]s report bnpl --dir %[1]s
   %[2]s report bnpl --dir %[1]s --format html > bnpl.html
+  %[2]s experiment results cart-add-on --dir %[1]s
   %[2]s query --dir %[1]s "select status, count(*) from subscriptions group by 1"
   %[2]s query --dir %[1]s "select * from charges limit 5" --format ndjson
   %[2]s datasets --dir %[1]s

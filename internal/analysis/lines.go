@@ -112,8 +112,8 @@ func (r *Result) csv(w io.Writer) error {
 	return c.Error()
 }
 
-// table prints for a terminal.
-func (r *Result) table(w io.Writer) error {
+// table prints for a terminal: all of it, or what matters most.
+func (r *Result) table(w io.Writer, brief bool) error {
 	var b strings.Builder
 	name := cmp.Or(r.Experiment.Name, r.Experiment.Key)
 	b.WriteString(printable(name) + ", phase " + strconv.Itoa(int(r.Phase)) + ", as of " + moment(r.AsOf) + "\n")
@@ -132,6 +132,9 @@ func (r *Result) table(w io.Writer) error {
 	part := ""
 	var rows [][]string
 	for _, l := range r.lines() {
+		if brief && l.part == "segment" {
+			continue
+		}
 		if l.part != part {
 			align(&b, rows, 3)
 			part = l.part
@@ -144,7 +147,11 @@ func (r *Result) table(w io.Writer) error {
 	}
 	align(&b, rows, 3)
 	b.WriteString("\nIntervals are of the lift, or of the effect where there is none. \"always\" holds however often one looks; * is adjusted by what units did before.\n")
-	for _, text := range [][]string{r.Decision.Caveats, r.Notes} {
+	said := [][]string{r.Decision.Caveats, r.Notes}
+	if brief {
+		said = nil
+	}
+	for _, text := range said {
 		b.WriteString("\n")
 		for _, t := range text {
 			b.WriteString("- " + t + "\n")

@@ -18,13 +18,16 @@ var Formats = []string{"table", "json", "csv", "html"}
 // Write prints a result in one of Formats.
 //
 //	table  for a terminal
+//	brief  the same without segments and notes
 //	json   a Result; money in minor units, shares of 1
 //	csv    a line for each variant of each metric, guardrail and segment; money with its decimals
 //	html   one file with charts that needs nothing else
 func (r *Result) Write(w io.Writer, format string) error {
 	switch format {
 	case "table":
-		return r.table(w)
+		return r.table(w, false)
+	case "brief":
+		return r.table(w, true)
 	case "csv":
 		return r.csv(w)
 	case "html":

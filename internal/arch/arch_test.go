@@ -130,8 +130,8 @@ var rules = rulebook{
 		},
 		"cmd/tributary": {
 			"internal/access", "internal/alert", "internal/guard", "internal/telemetry",
-			"internal/access", "internal/analysis", "internal/app", "internal/control", "internal/docstore", "internal/duck", "internal/money", "internal/offer", "internal/problem", "internal/recommend", "internal/report", "internal/secret", "internal/server", "internal/sqlworker",
-			"internal/stripe",
+			"internal/access", "internal/analysis", "internal/app", "internal/control", "internal/docstore", "internal/duck", "internal/experiment", "internal/money", "internal/offer", "internal/problem", "internal/recommend", "internal/report", "internal/secret", "internal/server",
+			"internal/sqlworker", "internal/stripe",
 			"internal/stripesim", "internal/webui",
 		},
 		"bench": {
