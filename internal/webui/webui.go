@@ -74,6 +74,7 @@ func (u *UI) Handler() (http.Handler, error) {
 	u.insightRoutes(m)
 	copyRoutes(m)
 	sqlRoutes(m)
+	audienceRoutes(m)
 	m.public("GET", "/assets/", u.assets)
 	m.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, Base+"/", http.StatusSeeOther) })
 	m.get("/{$}", access.Need{}, func(r *request) error { return r.redirect("/sources") })
