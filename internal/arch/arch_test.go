@@ -129,9 +129,8 @@ var rules = rulebook{
 			"internal/queue", "internal/report", "internal/runner", "internal/secret", "internal/source", "internal/sqlapi", "internal/sqlworker", "internal/tables", "internal/telemetry", "internal/trial", "internal/webui", "internal/xdm",
 		},
 		"cmd/tributary": {
-			"internal/access", "internal/alert", "internal/guard", "internal/telemetry",
-			"internal/access", "internal/analysis", "internal/app", "internal/control", "internal/docstore", "internal/duck", "internal/experiment", "internal/money", "internal/offer", "internal/problem", "internal/recommend", "internal/report", "internal/secret", "internal/server",
-			"internal/sqlworker", "internal/stripe",
+			"internal/access", "internal/alert", "internal/analysis", "internal/app", "internal/audience", "internal/control", "internal/docstore", "internal/duck", "internal/experiment", "internal/guard", "internal/money", "internal/offer", "internal/problem", "internal/recommend",
+			"internal/report", "internal/secret", "internal/server", "internal/sqlworker", "internal/stripe", "internal/telemetry",
 			"internal/stripesim", "internal/webui",
 		},
 		"bench": {
