@@ -64,6 +64,14 @@ func (u *UI) Handler() (http.Handler, error) {
 	if u.pages, err = parsePages(u.words); err != nil {
 		return nil, err
 	}
+	return hardened(u.routes().mux), nil
+}
+
+// Pages are the patterns, as http.ServeMux knows them, of all that is read by
+// who is signed in: pages, and parts of them.
+func Pages() []string { return new(UI).routes().pages }
+
+func (u *UI) routes() *routes {
 	m := &routes{ui: u, mux: http.NewServeMux()}
 	u.signInRoutes(m)
 	u.sourceRoutes(m)
@@ -79,13 +87,14 @@ func (u *UI) Handler() (http.Handler, error) {
 	m.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, Base+"/", http.StatusSeeOther) })
 	m.get("/{$}", access.Need{}, func(r *request) error { return r.redirect("/sources") })
 	m.get("/", access.Need{}, func(r *request) error { return r.notFound() })
-	return hardened(m.mux), nil
+	return m
 }
 
 // routes adds pages to the mux.
 type routes struct {
-	ui  *UI
-	mux *http.ServeMux
+	ui    *UI
+	mux   *http.ServeMux
+	pages []string // patterns
 }
 
 // public adds a path that needs nobody to be signed in.
@@ -95,6 +104,7 @@ func (m *routes) public(method, path string, h http.HandlerFunc) {
 
 // get adds a page for those who meet the need in their sandbox.
 func (m *routes) get(path string, need access.Need, h func(*request) error) {
+	m.pages = append(m.pages, Base+path)
 	m.mux.Handle("GET "+Base+path, m.ui.signedIn(need, h))
 }
 
