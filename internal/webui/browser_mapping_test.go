@@ -188,6 +188,8 @@ func TestBrowserMapping(t *testing.T) {
 	tab.Click("#map-finish button.accent")
 	tab.WaitURL("/schedule")
 	tab.Select("#frequency", "day")
+	tab.WaitFor("#interval")
+	tab.WaitGone("#forecast-title + div .spinner")
 	tab.Click(".schedule-form .form-actions button")
 	tab.WaitURL("/review")
 	tab.Click("form[action$=finish] button")
