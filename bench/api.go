@@ -35,10 +35,14 @@ type population struct {
 	rounds int
 }
 
+// large is what pages have to stay fast with.
+var large = population{flows: 500, runs: 50_000, accounts: 20, every: 30 * 24 * time.Hour / 50_000, rounds: 100}
+
 // A stock is what of a population calls name.
 type stock struct {
 	population
 	flow, account string   // one of them
+	run           string   // one of the flow's
 	runs          []string // ids, from the oldest on
 	starts        []int64  // of the runs, epoch ms
 }
@@ -69,7 +73,7 @@ func (b *bench) api(ctx context.Context) error {
 
 // lists measures what pages of the user interface ask for.
 func (b *bench) lists(ctx context.Context) error {
-	return b.reads(ctx, "lists", population{flows: 500, runs: 50_000, accounts: 20, every: 30 * 24 * time.Hour / 50_000, rounds: 100}, func(s *stock) []string {
+	return b.reads(ctx, "lists", large, func(s *stock) []string {
 		var paths []string
 		for _, path := range []string{
 			"/flows?limit=100&orderby=name", "/flows?limit=100&orderby=-name&property=state==enabled", "/runs?limit=25&property=flowId==" + s.flow,

@@ -95,7 +95,7 @@ func fill(ctx context.Context, dir string, p population) (*stock, error) {
 		due := now.Add(24*time.Hour + time.Duration(i)*time.Second).UnixMilli() // not while this goes on
 		f.put(docstore.Scope{}, "flow.schedule", v.ID, "", v.CreatedAt, map[string]any{"org": caller.Org, "sandbox": caller.Sandbox.ID, "next": due, "paused": v.State != flow.Enabled})
 	}
-	s.flow, s.account = flows[p.flows/2].ID, accounts[0]
+	s.flow, s.run, s.account = flows[p.flows/2].ID, flows[p.flows/2].LastRun.ID, accounts[0]
 	for chunk := range slices.Chunk(f.puts, 500) {
 		if err := db.Do(ctx, func(t *docstore.Tx) error {
 			for _, put := range chunk {

@@ -7,6 +7,7 @@
 //	go run ./bench -only webhook   from a webhook to the row in `query`
 //	go run ./bench -only api       reads of 1,000 dataflows and 10,000 runs over HTTP, under load
 //	go run ./bench -only lists     what pages ask for, with 500 dataflows and 50,000 runs, over HTTP
+//	go run ./bench -only pages     the pages themselves, and what a first view transfers, with as many
 //	go run ./bench -only long      lives of accounts, copied through faults and kills, compared at the end
 //
 // The floor is what the limits allow: the larger of all requests over the global
@@ -36,7 +37,7 @@ import (
 )
 
 func main() {
-	only := flag.String("only", "", "backfill, cpu, webhook, api, lists or long; empty for all but long")
+	only := flag.String("only", "", "backfill, cpu, webhook, api, lists, pages or long; empty for all but long")
 	latency := flag.Duration("latency", 150*time.Millisecond, "of the simulated Stripe, in the backfill")
 	sizes := flag.String("charges", "100000,1000000", "numbers of charges for cpu")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of the last cpu run to this file")
@@ -93,6 +94,11 @@ func run(ctx context.Context, only string, latency time.Duration, sizes, profile
 	}
 	if only == "" || only == "lists" {
 		if err := b.lists(ctx); err != nil {
+			return err
+		}
+	}
+	if only == "" || only == "pages" {
+		if err := b.pages(ctx); err != nil {
 			return err
 		}
 	}

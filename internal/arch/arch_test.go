@@ -121,7 +121,7 @@ var rules = rulebook{
 			"internal/stripesim", "internal/webui",
 		},
 		"bench": {
-			"internal/access", "internal/app", "internal/docstore", "internal/duck", "internal/flow", "internal/money", "internal/problem", "internal/stripe", "internal/stripesim",
+			"internal/access", "internal/app", "internal/docstore", "internal/duck", "internal/flow", "internal/money", "internal/problem", "internal/stripe", "internal/stripesim", "internal/webui",
 		},
 		"internal/arch": {},
 	},

@@ -4,7 +4,7 @@ package monitor
 // names. Who may view sources or the monitoring dashboard may ask. All times in
 // answers are epoch milliseconds in UTC; one that is missing is not there. Times
 // in parameters are epoch milliseconds, or RFC 3339 such as 2024-03-01T00:00:00Z.
-// Lists say their total and take start (from 0) and limit (1 to 100, usually 25).
+// Lists say their total and take start (from 0) and limit (1 to 500, usually 25).
 //
 // # GET /summary
 //

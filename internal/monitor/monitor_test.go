@@ -545,7 +545,7 @@ func TestRefused(t *testing.T) {
 	for path, detail := range map[string]string{
 		"/summary?last=1y": `"1y" is none of`, "/summary?last=7d&from=0": "together", "/summary?from=yesterday": `"yesterday" is neither`, "/summary?from=5000000&to=0": "does not lie before",
 		"/summary?from=0": "more than 400 days", "/summary?bucket=hour&from=2024-01-01T00:00:00Z": "at most 31 days", "/summary?bucket=week": "neither hour nor day", "/summary?failures=x": "true or false",
-		"/summary?limit=5": "no such parameter", "/flows?state=gone": "none of enabled", "/flows?badge=gone": "none of failed", "/flows?sort=--name": "none of account", "/flows?limit=101": "from 1 to 100",
+		"/summary?limit=5": "no such parameter", "/flows?state=gone": "none of enabled", "/flows?badge=gone": "none of failed", "/flows?sort=--name": "none of account", "/flows?limit=501": "from 1 to 500",
 		"/flows?start=-1": "from 0 on", "/next?sort=name": "no such parameter", "/connections?sort=state": "none of created", "/counts?x=1": "no parameters", "/unfinished?start=1": "no such parameter",
 	} {
 		reply := r.Do("GET", root+path, nil)

@@ -16,7 +16,7 @@ import (
 // Bounds of what can be asked for.
 const (
 	usualLimit = 25
-	maxLimit   = 100
+	maxLimit   = 500
 	maxHours   = 31 * docstore.Daily  // by hour
 	maxDays    = 400 * docstore.Daily // by day
 )

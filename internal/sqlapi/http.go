@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -86,13 +87,18 @@ import (
 // (by the engine's documentation), "care" (the note says which) or "no" (as long as
 // the note says). metadataLocation and location are null, and snippets have
 // "<location>" in their place, for who may not manage datasets; locationHidden
-// says so. A snippet may be "".
+// says so, and paths of files are null then. files are the Parquet files with data,
+// the youngest first and 200 at most. A snippet may be "".
 //
 //	{"name": "my_charges", "table": "ds_65f0c2…", "formatVersion": 2, "snapshotId": "8123…", "rows": 1305, "bytes": 481230, "dataFiles": 3, "deleteFiles": 0,
 //	 "metadataLocation": "file:///srv/tributary/lake/stripe/ds_65f0c2…/metadata/00003-….metadata.json",
 //	 "location": "file:///srv/tributary/lake/stripe/ds_65f0c2…", "locationHidden": false,
+//	 "files": [{"name": "00000-….parquet", "path": "/srv/tributary/lake/stripe/ds_65f0c2…/data/00000-….parquet", "rows": 1305}],
 //	 "engines": [{"name": "DuckDB", "reads": "documented", "note": "The table has no delete files: …", "snippet": "INSTALL iceberg;\nLOAD iceberg;\nSELECT count(*) FROM iceberg_scan('…');"}, …]}
 const base = "/data/tributary/sql"
+
+// maxFiles is how many of a table's files are told.
+const maxFiles = 200
 
 // HTTP returns the service as the gateway serves it.
 func (s *Service) HTTP() *gateway.Service {
@@ -262,5 +268,14 @@ func (s *Service) engines(ctx context.Context, call *gateway.Call) (*gateway.Ans
 	if e.Hidden {
 		v["metadataLocation"], v["location"] = nil, nil
 	}
+	files := []any{}
+	for _, f := range t.Table.Files[:min(len(t.Table.Files), maxFiles)] {
+		one := map[string]any{"name": filepath.Base(f.Path), "path": f.Path, "rows": f.Rows}
+		if e.Hidden {
+			one["path"] = nil
+		}
+		files = append(files, one)
+	}
+	v["files"] = files
 	return gateway.OK(v), nil
 }

@@ -86,17 +86,22 @@ func (r *request) alertsView() (*alertsView, error) {
 	if err := r.get(alertAPI+"/subscriptions", nil, v); err != nil {
 		return nil, err
 	}
-	flows, err := r.flowNames()
+	var ids []string
+	for _, s := range v.Items {
+		ids = append(ids, s.Flows...)
+	}
+	if len(ids) == 0 {
+		return v, nil
+	}
+	names, err := r.flowNames(ids...)
 	if err != nil {
 		return nil, err
 	}
 	for i, s := range v.Items {
 		for _, id := range s.Flows {
 			name := id
-			for _, f := range flows {
-				if f.ID == id {
-					name = f.Name
-				}
+			if j := slices.IndexFunc(names, func(f flowName) bool { return f.ID == id }); j >= 0 {
+				name = names[j].Name
 			}
 			v.Items[i].FlowNames = append(v.Items[i].FlowNames, name)
 		}
@@ -105,14 +110,17 @@ func (r *request) alertsView() (*alertsView, error) {
 }
 
 // A flowName is a dataflow to choose.
-type flowName struct{ ID, Name string }
+type flowName struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
 
-// flowNames are the dataflows that the caller may see.
-func (r *request) flowNames() (all []flowName, err error) {
+// flowNames are those of some dataflows, or of all, that the caller may see.
+func (r *request) flowNames(of ...string) (all []flowName, err error) {
 	if !r.may(access.ViewSources, access.ManageSources) {
 		return nil, nil
 	}
-	return all, r.items("/flows", url.Values{"orderby": {"name"}}, &all)
+	return allOf[flowName](r, "/flows", url.Values{"sort": {"name"}, "flowId": of})
 }
 
 // alertView is the form of a subscription.

@@ -18,6 +18,7 @@ func (u *UI) datasetRoutes(m *routes) {
 	m.get("/datasets", view, (*request).showDatasets)
 	m.get("/datasets/{dataset}", view, (*request).showDataset)
 	m.get("/datasets/{dataset}/preview", view, (*request).showRows)
+	m.get("/datasets/{dataset}/engines", view, (*request).showEngines)
 	m.get("/datasets/{dataset}/batches/{batch}", view, (*request).showBatch)
 	read := access.AnyOf(access.ViewSchemas, access.ManageSchemas, access.ViewDatasets, access.ManageDatasets)
 	m.get("/schemas", read, (*request).showSchemas)

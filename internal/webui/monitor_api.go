@@ -101,7 +101,7 @@ func listed[T any](r *request, path string, query url.Values) (items []T, p pagi
 
 // allOf reads a whole list of the monitor.
 func allOf[T any](r *request, path string, query url.Values) (all []T, err error) {
-	query.Set("limit", "100")
+	query.Set("limit", "500")
 	for {
 		var got struct {
 			Total int `json:"total"`

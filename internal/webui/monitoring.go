@@ -15,12 +15,12 @@ func (u *UI) monitorRoutes(m *routes) {
 	view, manage := access.AnyOf(access.ViewSources, access.ManageSources), access.AnyOf(access.ManageSources)
 	watch := access.AnyOf(access.ViewMonitoring, access.ViewSources, access.ManageSources)
 	m.get("/monitoring", watch, (*request).showDashboard)
-	m.get("/monitoring/live", watch, (*request).streamDashboard)
+	m.live("/monitoring/live", watch, (*request).streamDashboard)
 	m.get("/monitoring/reads", view, (*request).showReads)
 	m.get("/dataflows/{flow}", view, (*request).showActivity)
-	m.get("/dataflows/{flow}/live", view, (*request).streamFlow)
+	m.live("/dataflows/{flow}/live", view, (*request).streamFlow)
 	m.get("/dataflows/{flow}/runs/{run}", view, (*request).showFlowRun)
-	m.get("/dataflows/{flow}/runs/{run}/live", view, (*request).streamRun)
+	m.live("/dataflows/{flow}/runs/{run}/live", view, (*request).streamRun)
 	m.post("/dataflows/{flow}/runs/{run}/retry", manage, (*request).retryRun)
 }
 

@@ -17,9 +17,9 @@ type navItem struct {
 }
 
 var navigation = []navItem{
-	{Path: "/monitoring", Title: "Monitoring", Icon: "report", need: []string{"view-monitoring-dashboard", "view-sources", "manage-sources"}},
+	{Path: "/monitoring", Title: "Monitoring", Icon: "monitor", need: []string{"view-monitoring-dashboard", "view-sources", "manage-sources"}},
 	{Path: "/sources", Title: "Sources", Icon: "source", need: []string{"view-sources"}},
-	{Path: "/copies", Title: "Copies of accounts", Icon: "monitor", need: []string{"view-sources"}},
+	{Path: "/copies", Title: "Copies of accounts", Icon: "copies", need: []string{"view-sources"}},
 	{Path: "/datasets", Title: "Datasets", Icon: "dataset", need: []string{"view-datasets"}},
 	{Path: "/schemas", Title: "Schemas", Icon: "schema", need: []string{"view-schemas"}},
 	{Path: "/sql", Title: "SQL", Icon: "sql", need: []string{"view-datasets", "manage-datasets"}},

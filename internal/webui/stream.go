@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"html/template"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -17,9 +16,9 @@ import (
 
 // Of streams of server-sent events.
 const (
-	streamEvery = time.Second      // between two looks
-	streamBeat  = 10 * time.Second // after which something is sent in any case, so that proxies and dead connections show
-	maxStreams  = 256              // at once
+	streamEvery = time.Second // between two looks
+	streamBeat  = 10          // looks without news, after which something is sent in any case: proxies wait no longer, and a dead connection shows
+	maxStreams  = 256         // at once
 )
 
 // eventStream is what browsers accept of a stream. Opening one again, which they do
@@ -53,7 +52,7 @@ func (r *request) stream(name string, look func() (parts []part, last bool, err 
 	r.w.WriteHeader(http.StatusOK)
 	tick := time.NewTicker(streamEvery)
 	defer tick.Stop()
-	quiet := time.Now()
+	quiet := 0
 	for {
 		sent, last, err := s.look(look)
 		switch {
@@ -62,9 +61,12 @@ func (r *request) stream(name string, look func() (parts []part, last bool, err 
 		case last:
 			return s.send("done", "")
 		case sent:
-			quiet = time.Now()
-		case time.Since(quiet) >= streamBeat:
-			quiet = time.Now()
+			quiet = 0
+		default:
+			quiet++
+		}
+		if quiet >= streamBeat {
+			quiet = 0
 			if err := s.write(": still here\n\n"); err != nil {
 				return err
 			}
@@ -138,7 +140,7 @@ func (s *sender) look(look func() ([]part, bool, error)) (sent, last bool, err e
 }
 
 func (s *sender) html(p part) (string, error) {
-	t := (*template.Template)(s.r.ui.pages[s.r.lang][s.page])
+	t := s.r.ui.pages[s.r.lang][s.page]
 	var b bytes.Buffer
 	err := t.ExecuteTemplate(&b, p.Of, view{Data: p.Data, r: s.r, u: s.r.ui, h: s.r.http})
 	return strings.TrimSpace(b.String()), err
@@ -167,7 +169,7 @@ func (s *sender) write(text string) error {
 }
 
 func (s *sender) gone(err error) error {
-	if err != nil && s.r.Context().Err() != nil {
+	if s.r.Context().Err() != nil {
 		return nil
 	}
 	return err

@@ -53,7 +53,8 @@ const (
 	chartLeft, chartTop         = 52, 10
 	chartRight, chartBottom     = 396, 156
 	chartLabelsAt               = 172
-	chartLabels                 = 5 // along the time, at most
+	chartBar                    = 40 // of a bar, at most
+	chartLabels                 = 5  // along the time, at most
 	timeOfHour, timeOfDay       = "15:04", "01-02"
 	fullTimeOfHour, fullTimeDay = "2006-01-02 15:04", "2006-01-02"
 )
@@ -85,6 +86,7 @@ func (c *timeChart) draw(layout string) {
 		fmt.Fprintf(&b, `<text x="%d" y="%s" text-anchor="end">%s</text>`, chartLeft-6, place(y(v)+4), html.EscapeString(c.format(v)))
 	}
 	step := float64(chartRight-chartLeft) / float64(len(c.Points))
+	wide := min(step*0.8, chartBar)
 	every := (len(c.Points) + chartLabels - 1) / chartLabels
 	for i, p := range c.Points {
 		x := chartLeft + float64(i)*step
@@ -100,7 +102,7 @@ func (c *timeChart) draw(layout string) {
 				title += " " + c.Series[s].Name
 			}
 			fmt.Fprintf(&b, `<rect class="bar %s" x="%s" y="%s" width="%s" height="%s"><title>%s</title></rect>`,
-				c.Series[s].Class, place(x+step*0.1), place(y(sum-v)-high), place(step*0.8), place(high), html.EscapeString(title))
+				c.Series[s].Class, place(x+(step-wide)/2), place(y(sum-v)-high), place(wide), place(high), html.EscapeString(title))
 		}
 		if i%every == 0 {
 			fmt.Fprintf(&b, `<text x="%s" y="%d" text-anchor="middle">%s</text>`, place(x+step/2), chartLabelsAt, p.At.UTC().Format(layout))

@@ -67,10 +67,7 @@ func (u *UI) Handler() (http.Handler, error) {
 	return hardened(u.routes().mux), nil
 }
 
-// Pages are the patterns, as http.ServeMux knows them, of all that is read by
-// who is signed in: pages, and parts of them.
-func Pages() []string { return new(UI).routes().pages }
-
+// routes returns all there is below Base.
 func (u *UI) routes() *routes {
 	m := &routes{ui: u, mux: http.NewServeMux()}
 	u.signInRoutes(m)
@@ -85,26 +82,38 @@ func (u *UI) routes() *routes {
 	sqlRoutes(m)
 	m.public("GET", "/assets/", u.assets)
 	m.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, Base+"/", http.StatusSeeOther) })
-	m.get("/{$}", access.Need{}, func(r *request) error { return r.redirect("/sources") })
-	m.get("/", access.Need{}, func(r *request) error { return r.notFound() })
+	m.live("/{$}", access.Need{}, func(r *request) error { return r.redirect("/sources") })
+	m.live("/", access.Need{}, func(r *request) error { return r.notFound() })
 	return m
 }
+
+// Pages returns the paths of all pages, and of the parts of them that scripts ask
+// for, with names in braces as http.ServeMux has them.
+func Pages() []string { return (&UI{}).routes().pages }
 
 // routes adds pages to the mux.
 type routes struct {
 	ui    *UI
 	mux   *http.ServeMux
-	pages []string // patterns
+	pages []string // that may be read
 }
 
 // public adds a path that needs nobody to be signed in.
 func (m *routes) public(method, path string, h http.HandlerFunc) {
+	if method == http.MethodGet && !strings.HasSuffix(path, "/") {
+		m.pages = append(m.pages, Base+path)
+	}
 	m.mux.HandleFunc(method+" "+Base+path, h)
 }
 
 // get adds a page for those who meet the need in their sandbox.
 func (m *routes) get(path string, need access.Need, h func(*request) error) {
 	m.pages = append(m.pages, Base+path)
+	m.live(path, need, h)
+}
+
+// live adds what is no page: a stream of news, or a way to somewhere else.
+func (m *routes) live(path string, need access.Need, h func(*request) error) {
 	m.mux.Handle("GET "+Base+path, m.ui.signedIn(need, h))
 }
 

@@ -37,6 +37,8 @@ type world struct {
 	// valve, if there is one, holds the pages behind the first of Stripe's charges
 	// until it is closed.
 	valve atomic.Pointer[chan struct{}]
+	// account is where the simulated Stripe answers.
+	account string
 	// Of the integration that administers.
 	id, secret, token, org string
 }
@@ -63,6 +65,7 @@ func open(t testing.TB) *world {
 		sim.ServeHTTP(rw, r)
 	}))
 	t.Cleanup(account.Close)
+	w.account = account.URL
 	c, err := control.Open(t.Context(), control.Config{Dir: w.dir, Seal: secret.Place{Dir: w.dir}, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
