@@ -8,6 +8,7 @@
 //	go run ./bench -only api       reads of 1,000 dataflows and 10,000 runs over HTTP, under load
 //	go run ./bench -only lists     what pages ask for, with 500 dataflows and 50,000 runs, over HTTP
 //	go run ./bench -only pages     the pages themselves, and what a first view transfers, with as many
+//	go run ./bench -only decisions  a shop's calls before checkout, 1,000 a second, with a million customers
 //	go run ./bench -only long      lives of accounts, copied through faults and kills, compared at the end
 //
 // The floor is what the limits allow: the larger of all requests over the global
@@ -37,7 +38,7 @@ import (
 )
 
 func main() {
-	only := flag.String("only", "", "backfill, cpu, webhook, api, lists, pages or long; empty for all but long")
+	only := flag.String("only", "", "backfill, cpu, webhook, api, lists, pages, decisions or long; empty for all but long")
 	latency := flag.Duration("latency", 150*time.Millisecond, "of the simulated Stripe, in the backfill")
 	sizes := flag.String("charges", "100000,1000000", "numbers of charges for cpu")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of the last cpu run to this file")
@@ -102,11 +103,18 @@ func run(ctx context.Context, only string, latency time.Duration, sizes, profile
 			return err
 		}
 	}
+	if only == "" || only == "decisions" {
+		if err := b.decisions(ctx); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
 type bench struct {
 	tmp, bin, profile string
+	env               []string // of serve, besides the usual
+	serving           int      // process id of the serve that was started last
 	dirs              int
 }
 

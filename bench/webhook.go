@@ -86,7 +86,7 @@ func (b *bench) tributary(ctx context.Context, stdin string, out io.Writer, args
 // serve starts `serve` and returns its URL once it has said until.
 func (b *bench) serve(ctx context.Context, until, dir string, more ...string) (url string, stop func(), err error) {
 	cmd := exec.CommandContext(ctx, b.bin, append([]string{"serve", "--dir", dir, "--listen", "127.0.0.1:0"}, more...)...)
-	cmd.Env = append(os.Environ(), "STRIPE_API_KEY="+webhookKey)
+	cmd.Env = append(append(os.Environ(), "STRIPE_API_KEY="+webhookKey), b.env...)
 	log, err := cmd.StderrPipe()
 	if err != nil {
 		return "", nil, err
@@ -94,6 +94,7 @@ func (b *bench) serve(ctx context.Context, until, dir string, more ...string) (u
 	if err := cmd.Start(); err != nil {
 		return "", nil, err
 	}
+	b.serving = cmd.Process.Pid
 	stop = func() {
 		_ = cmd.Process.Signal(os.Interrupt)
 		_ = cmd.Wait()

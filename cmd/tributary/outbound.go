@@ -107,6 +107,7 @@ type rateFlags struct {
 	PerAddress string `name:"calls-per-address" default:"100/400" env:"TRIBUTARY_CALLS_PER_ADDRESS" placeholder:"N/BURST" help:"Calls of one address: so many a second, and so many at once after a rest; or none for no bound."`
 	PerClient  string `name:"calls-per-client" default:"50/200" env:"TRIBUTARY_CALLS_PER_CLIENT" placeholder:"N/BURST" help:"Calls of one integration, wherever they come from."`
 	Refused    string `name:"refused-per-address" default:"0.2/30" env:"TRIBUTARY_REFUSED_PER_ADDRESS" placeholder:"N/BURST" help:"Calls of one address whose token or secret is not accepted; beyond them the address has to wait."`
+	Decisions  string `name:"decisions-per-key" default:"2000/4000" env:"TRIBUTARY_DECISIONS_PER_KEY" placeholder:"N/BURST" help:"Decisions that one key may ask for."`
 }
 
 func (c *rateFlags) rates() (r guard.Rates, err error) {
@@ -114,7 +115,10 @@ func (c *rateFlags) rates() (r guard.Rates, err error) {
 		flag, text string
 		to         *guard.Rate
 	}{
-		{"--calls-per-address", c.PerAddress, &r.Address}, {"--calls-per-client", c.PerClient, &r.Client}, {"--refused-per-address", c.Refused, &r.Refused},
+		{"--calls-per-address", c.PerAddress, &r.Address},
+		{"--calls-per-client", c.PerClient, &r.Client},
+		{"--refused-per-address", c.Refused, &r.Refused},
+		{"--decisions-per-key", c.Decisions, &r.Decisions},
 	} {
 		if *one.to, err = guard.ParseRate(one.text); err != nil {
 			return r, problem.Errorf(problem.Invalid, "%s: %v", one.flag, err)

@@ -92,6 +92,11 @@ func (r *Reader) Query(ctx context.Context, query string) (*duck.Rows, error) {
 	return r.db.Query(ctx, query)
 }
 
+// QueryWith is Query with values for the parameters in it; see duck.DB.
+func (r *Reader) QueryWith(ctx context.Context, query string, args ...any) (*duck.Rows, error) {
+	return r.db.QueryWith(ctx, query, args...)
+}
+
 // Keep makes a table with the rows of a query that this reader's queries see,
 // until drop is called.
 func (r *Reader) Keep(ctx context.Context, name, query string) (drop func() error, err error) {

@@ -55,6 +55,8 @@ var rules = rulebook{
 		"internal/trial": {"internal/access", "internal/docstore", "internal/experiment", "internal/gateway", "internal/problem"},
 		// Pictures of numbers.
 		"internal/chart": {},
+		// Who gets which variant, told to shops.
+		"internal/decision": {"internal/access", "internal/experiment", "internal/exposure", "internal/gateway", "internal/trial"},
 		// A Stripe that shares nothing with what reads it: else both could err alike.
 		"internal/stripesim": {"internal/money"},
 		// The edge to which Stripe sends.
@@ -88,7 +90,10 @@ var rules = rulebook{
 		"internal/monitor":    {"internal/access", "internal/docstore", "internal/flow", "internal/gateway", "internal/problem"},
 		"internal/insights":   {"internal/access", "internal/catalog", "internal/gateway", "internal/problem"},
 		"internal/report":     {"internal/access", "internal/chart", "internal/duck", "internal/gateway", "internal/money", "internal/problem"},
-		"internal/sqlworker":  {"internal/duck", "internal/problem"},
+		"internal/audience": {
+			"internal/access", "internal/atomicfile", "internal/docstore", "internal/duck", "internal/gateway", "internal/lake", "internal/problem", "internal/report",
+		},
+		"internal/sqlworker": {"internal/duck", "internal/problem"},
 		"internal/sqlapi": {
 			"internal/access", "internal/app", "internal/catalog", "internal/duck", "internal/gateway", "internal/problem", "internal/sqlworker", "internal/xdm",
 		},
@@ -111,8 +116,8 @@ var rules = rulebook{
 		},
 
 		"internal/control": {
-			"internal/access", "internal/accessapi", "internal/alert", "internal/app", "internal/audit", "internal/catalog", "internal/copies", "internal/dataaccess", "internal/dataprep",
-			"internal/docstore", "internal/exposure", "internal/flow", "internal/gateway", "internal/guard", "internal/insights", "internal/intake", "internal/lake", "internal/monitor", "internal/problem", "internal/registry",
+			"internal/access", "internal/accessapi", "internal/alert", "internal/app", "internal/audience", "internal/audit", "internal/catalog", "internal/copies", "internal/dataaccess", "internal/dataprep", "internal/decision",
+			"internal/docstore", "internal/experiment", "internal/exposure", "internal/flow", "internal/gateway", "internal/guard", "internal/insights", "internal/intake", "internal/lake", "internal/monitor", "internal/problem", "internal/registry",
 			"internal/queue", "internal/report", "internal/runner", "internal/secret", "internal/source", "internal/sqlapi", "internal/sqlworker", "internal/tables", "internal/telemetry", "internal/trial", "internal/webui", "internal/xdm",
 		},
 		"cmd/tributary": {
@@ -122,6 +127,7 @@ var rules = rulebook{
 		},
 		"bench": {
 			"internal/access", "internal/app", "internal/docstore", "internal/duck", "internal/flow", "internal/money", "internal/problem", "internal/stripe", "internal/stripesim", "internal/webui",
+			"internal/experiment", "internal/exposure",
 		},
 		"internal/arch": {},
 	},
@@ -141,12 +147,14 @@ var rules = rulebook{
 		"internal/mapping":   {"internal/money", "internal/stripe", "internal/stripesim"},
 		"internal/extract":   {"internal/stripesim"},
 		"internal/report":    {"internal/app", "internal/gateway/gatewaytest", "internal/stripe", "internal/stripesim"},
+		"internal/audience":  {"internal/app", "internal/docstore/docstoretest", "internal/gateway/gatewaytest", "internal/stripe", "internal/stripesim"},
 		"internal/ingest":    {"internal/duck", "internal/lake", "internal/sqlstore", "internal/stripesim"},
 		"internal/lake":      {"internal/duck", "internal/mapping"},
 		"internal/duck":      {"internal/dataset", "internal/lake", "internal/rawjson", "internal/xdm"},
 		"internal/app":       {"internal/stripesim"},
 		"internal/access":    {"internal/docstore/docstoretest"},
 		"internal/copies":    {"internal/docstore/docstoretest", "internal/gateway/gatewaytest"},
+		"internal/decision":  {"internal/docstore"},
 		"internal/alert":     {"internal/docstore/docstoretest", "internal/gateway/gatewaytest", "internal/guard"},
 		"internal/accessapi": {"internal/docstore/docstoretest", "internal/openapitest"},
 		// What keeps secrets is tested with all that could give them away.

@@ -19,11 +19,13 @@ import (
 	"github.com/tributary-data/tributary/internal/accessapi"
 	"github.com/tributary-data/tributary/internal/alert"
 	"github.com/tributary-data/tributary/internal/app"
+	"github.com/tributary-data/tributary/internal/audience"
 	"github.com/tributary-data/tributary/internal/audit"
 	"github.com/tributary-data/tributary/internal/catalog"
 	"github.com/tributary-data/tributary/internal/copies"
 	"github.com/tributary-data/tributary/internal/dataaccess"
 	"github.com/tributary-data/tributary/internal/dataprep"
+	"github.com/tributary-data/tributary/internal/decision"
 	"github.com/tributary-data/tributary/internal/docstore"
 	"github.com/tributary-data/tributary/internal/exposure"
 	"github.com/tributary-data/tributary/internal/flow"
@@ -106,9 +108,12 @@ type Plane struct {
 	Audit    *audit.Log
 	Alert    *alert.Service
 	Trials   *trial.Service
+	// Decisions are told to shops, by what Trials keeps.
+	Decisions *decision.Service
 	// Exposures are kept by the ids of sandboxes: a sandbox that is reset keeps its
 	// name alone, and other organisations have the same names.
 	Exposures *exposure.Log
+	Audience  *audience.Service
 
 	options   Options
 	services  []*gateway.Service
@@ -213,7 +218,8 @@ func (p *Plane) build(ctx context.Context) error {
 	p.Access.Hooks = append(p.Access.Hooks, access.SandboxHook{Delete: p.forget, After: p.readopt})
 	p.Network = &guard.Service{DB: p.DB, Proxies: p.options.Proxies, Now: p.now, Log: p.options.Log, Egress: p.options.Egress}
 	p.Audit = &audit.Log{DB: p.DB, File: p.file, Now: p.now, Log: p.options.Log, Address: p.address}
-	p.Trials = &trial.Service{DB: p.DB, Now: p.now}
+	p.experiments()
+	p.Audience = p.audiences(rows)
 	p.services = []*gateway.Service{
 		accessapi.AccessControl(p.Access), accessapi.Sandboxes(p.Access), accessapi.Members(p.Access),
 		p.Registry.HTTP(), p.Registry.NamespacesHTTP(),
@@ -225,6 +231,7 @@ func (p *Plane) build(ctx context.Context) error {
 		p.Trials.HTTP(),
 		report.NewService(p.openCopy, p.copiesFor).HTTP(),
 		p.sql().HTTP(),
+		p.Audience.HTTP(),
 	}
 	return nil
 }
@@ -247,6 +254,9 @@ func (p *Plane) forget(ctx context.Context, s docstore.Scope) error {
 		return err
 	}
 	if err := p.Intake.Forget(ctx, s); err != nil {
+		return err
+	}
+	if err := p.Audience.Remove(ctx, s); err != nil {
 		return err
 	}
 	return p.Catalog.Forget(ctx, s)
@@ -297,8 +307,11 @@ func (p *Plane) Handler() (http.Handler, error) {
 	ims := telemetry.Name("ims", "/ims/", accessapi.IMS(p.Access, p.options.Log))
 	metrics := telemetry.Name("metrics", "/metrics", p.near(p.telemetry.Metrics()))
 	// Not a ServeMux: it would send callers on to other paths, with a page.
-	return p.telemetry.Middleware(p.limiter.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	decided := telemetry.Quiet(decision.Name, decision.Base, p.Decisions.Handler())
+	limited := p.limiter.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
+		case strings.HasPrefix(path, decision.Base+"/"):
+			decided.ServeHTTP(w, r)
 		case path == "/metrics" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 			metrics.ServeHTTP(w, r)
 		case strings.HasPrefix(path, "/ims/"):
@@ -308,7 +321,14 @@ func (p *Plane) Handler() (http.Handler, error) {
 		default:
 			data.ServeHTTP(w, r)
 		}
-	}))), nil
+	}))
+	return p.telemetry.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, decision.Base+"/") && p.Decisions.Knows(r) {
+			decided.ServeHTTP(w, r) // all of a shop's customers come from one address; its key has a rate of its own
+			return
+		}
+		limited.ServeHTTP(w, r)
+	})), nil
 }
 
 // near hides a handler from all but the networks that may read metrics.
@@ -323,13 +343,14 @@ func (p *Plane) near(next http.Handler) http.Handler {
 	})
 }
 
-// Run takes in the batches that clients push, does the runs of dataflows, and
-// delivers alerts, until ctx ends or one of these does.
+// Run takes in the batches that clients push, does the runs of dataflows, delivers
+// alerts, works out the members of audiences, and follows what decisions go by, until
+// ctx ends or one of these does.
 func (p *Plane) Run(ctx context.Context) error {
 	defer p.end()
 	defer context.AfterFunc(ctx, p.end)()
 	g, ctx := errgroup.WithContext(ctx)
-	for _, part := range []func(context.Context) error{p.Intake.Run, p.Alert.Run, p.Work} {
+	for _, part := range []func(context.Context) error{p.Intake.Run, p.Alert.Run, p.Audience.Run, p.Work, p.Decisions.Follow} {
 		g.Go(func() error { return part(ctx) })
 	}
 	return g.Wait()

@@ -19,28 +19,38 @@ import (
 // sandbox, by the name of its directory; in the default sandbox, "" is the
 // directory's own.
 func (p *Plane) openCopy(ctx context.Context, c access.Caller, name string) (report.Copy, error) {
-	names, err := p.copyNames(c)
+	dir, name, err := p.copyDir(ctx, c, name)
+	if err != nil {
+		return nil, err
+	}
+	of, err := app.OpenReader(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
 	if name == "" {
+		return of, nil
+	}
+	return spaced{of, sqlapi.SpaceOf(name)}, nil
+}
+
+// copyDir returns where such a copy is and its name, "" for the directory's own;
+// problem.NotFound says which there are.
+func (p *Plane) copyDir(ctx context.Context, c access.Caller, name string) (dir, found string, err error) {
+	names, err := p.copyNames(c)
+	if err != nil {
+		return "", "", err
+	}
+	if name == "" {
 		own, err := p.ownCopy(ctx, c)
-		if err != nil {
-			return nil, err
-		}
-		if own {
-			return app.OpenReader(ctx, p.dir)
+		if err != nil || own {
+			return p.dir, "", err
 		}
 	}
 	if name == "" && len(names) == 1 {
 		name = names[0]
 	}
 	if slices.Contains(names, name) {
-		of, err := app.OpenReader(ctx, filepath.Join(runner.SandboxDir(p.dir, c.Sandbox.ID), name))
-		if err != nil {
-			return nil, err
-		}
-		return spaced{of, sqlapi.SpaceOf(name)}, nil
+		return filepath.Join(runner.SandboxDir(p.dir, c.Sandbox.ID), name), name, nil
 	}
 	detail := "there is no copy of a Stripe account in this sandbox"
 	switch {
@@ -49,7 +59,7 @@ func (p *Plane) openCopy(ctx context.Context, c access.Caller, name string) (rep
 	case len(names) > 0:
 		detail = "there is no such copy in this sandbox, only " + strings.Join(names, ", ")
 	}
-	return nil, problem.Errorf(problem.NotFound, "%s", detail)
+	return "", "", problem.Errorf(problem.NotFound, "%s", detail)
 }
 
 // spaced is a copy whose views stand in a schema where its sandbox is queried.

@@ -66,6 +66,24 @@ var makers = map[string]func(c client, name string) thing{
 		path += "/" + id
 		return thing{id: id, paths: []string{path}, write: [][2]string{{"PATCH", path}, {"DELETE", path}, {"POST", path + "/test"}}}
 	},
+	"experiment": func(c client, name string) thing {
+		const path = "/data/tributary/experiments"
+		id := c.experiment(strings.ReplaceAll(strings.ToLower(name), " ", "-"))
+		return thing{id: id, paths: []string{path + "/" + id, path + "/" + id + "/versions", path + "/" + id + "/phases"}, write: [][2]string{
+			{"PATCH", path + "/" + id},
+			{"DELETE", path + "/" + id},
+			{"POST", path + "/" + id + "/start"},
+			{"POST", path + "/" + id + "/stop"},
+			{"POST", path + "/" + id + "/kill"},
+			{"POST", path + "/" + id + "/unkill"},
+			{"POST", path + "/" + id + "/phases"},
+		}}
+	},
+	"decision key": func(c client, name string) thing {
+		const path = "/data/tributary/experiments/keys"
+		id := c.must(201, "POST", path, map[string]any{"name": name}).json(c.t)["id"].(string)
+		return thing{id: id, write: [][2]string{{"POST", path + "/" + id + "/revoke"}}}
+	},
 	"connection": func(c client, name string) thing {
 		id := c.connection(name, "sk_test_"+name+"abcdef")
 		path := flowservice + "/connections/" + id
@@ -146,7 +164,7 @@ func (c client) tenant() string {
 var lists = []string{
 	"/data/foundation/schemaregistry/tenant/classes", "/data/foundation/schemaregistry/tenant/schemas", "/data/foundation/schemaregistry/stats",
 	"/data/core/idnamespace/identities", "/data/foundation/catalog/dataSets?limit=100", "/data/foundation/catalog/batches?limit=100", "/data/foundation/conversion/mappingSets?limit=100",
-	"/data/infrastructure/observability/alerts/subscriptions", "/data/tributary/copies",
+	"/data/infrastructure/observability/alerts/subscriptions", "/data/tributary/copies", "/data/tributary/experiments", "/data/tributary/experiments/keys",
 	"/data/tributary/monitor/flows", "/data/tributary/monitor/connections", "/data/tributary/monitor/counts", "/data/tributary/monitor/summary",
 	flowservice + "/connections?limit=100", flowservice + "/sourceConnections?limit=100", flowservice + "/targetConnections?limit=100",
 	flowservice + "/flows?limit=100", flowservice + "/runs?limit=100", flowservice + "/runs?property=metrics.statusSummary.status!=none",

@@ -40,7 +40,7 @@ func (d *DB) Keep(ctx context.Context, name, query string) (drop func() error, e
 			return nil, err
 		}
 	}
-	if err := d.lighten(conn, query, false); err != nil {
+	if err := d.lighten(conn, query, nil, false); err != nil {
 		return nil, err
 	}
 	if err := exec(conn, "CREATE TABLE "+quote(name)+" AS "+query); err != nil {

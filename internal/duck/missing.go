@@ -37,6 +37,9 @@ func (*DB) Views(context.Context) ([]Shown, error) { return nil, errMissing }
 // Query returns the same error as Open.
 func (*DB) Query(context.Context, string) (*Rows, error) { return nil, errMissing }
 
+// QueryWith returns the same error as Open.
+func (*DB) QueryWith(context.Context, string, ...any) (*Rows, error) { return nil, errMissing }
+
 // Keep returns the same error as Open.
 func (*DB) Keep(context.Context, string, string) (func() error, error) { return nil, errMissing }
 

@@ -5,6 +5,7 @@ package duck
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -15,7 +16,13 @@ import (
 // Query runs one statement that reads. Anything else, and a query that is
 // wrong, is a problem of kind Invalid. When ctx ends, so does the query. The
 // rows must be closed.
-func (d *DB) Query(ctx context.Context, query string) (_ *Rows, err error) {
+func (d *DB) Query(ctx context.Context, query string) (*Rows, error) {
+	return d.QueryWith(ctx, query)
+}
+
+// QueryWith is Query with values for the parameters of a statement, $1, $2 and so on:
+// int64 or string. They never become a part of the SQL.
+func (d *DB) QueryWith(ctx context.Context, query string, args ...any) (_ *Rows, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -47,7 +54,7 @@ func (d *DB) Query(ctx context.Context, query string) (_ *Rows, err error) {
 		}
 	}
 	if !explain {
-		if err := d.lighten(conn, query, true); err != nil {
+		if err := d.lighten(conn, query, args, true); err != nil {
 			return nil, err
 		}
 	}
@@ -60,6 +67,10 @@ func (d *DB) Query(ctx context.Context, query string) (_ *Rows, err error) {
 	default:
 		s.close()
 		return nil, errNotQuery
+	}
+	if err := s.take(args); err != nil {
+		s.close()
+		return nil, err
 	}
 	rows, err := s.run(ctx, conn)
 	if err != nil {
@@ -128,12 +139,15 @@ func check(conn duckdb.Connection, query string, g *guard) error {
 // uses no JSON column. The plan of the query tells: it names the text of the
 // history wherever that is read. Tables of spaces stay as they are for a conn that
 // is to write: they take a transaction that is never committed.
-func (d *DB) lighten(conn duckdb.Connection, query string, spaces bool) error {
+func (d *DB) lighten(conn duckdb.Connection, query string, args []any, spaces bool) error {
 	s, err := prepare(conn, "EXPLAIN (FORMAT json) "+query)
 	if err != nil {
 		return nil // SHOW and the like have no plan; what else is wrong, running it tells
 	}
 	defer s.close()
+	if err := s.take(args); err != nil {
+		return err
+	}
 	plan, err := s.text(conn)
 	if err != nil {
 		return err
@@ -174,6 +188,26 @@ func prepare(conn duckdb.Connection, text string) (*statement, error) {
 		return nil, failure(duckdb.ErrorTypeInvalid, message)
 	}
 	return s, nil
+}
+
+// take gives the parameters their values.
+func (s *statement) take(args []any) error {
+	if n := duckdb.NParams(s.stmt); int(n) != len(args) { //nolint:gosec // few
+		return invalid(fmt.Sprintf("the query has %d parameters, and there are %d values", n, len(args)), "")
+	}
+	for i, v := range args {
+		switch v := v.(type) {
+		case int64:
+		case string:
+			if strings.IndexByte(v, 0) >= 0 {
+				return invalid("a value has a NUL character", "")
+			}
+		default:
+			return fmt.Errorf("parameter %d is a %T, and no int64 or string", i+1, v)
+		}
+		s.bind(i+1, v)
+	}
+	return nil
 }
 
 func (s *statement) close() { duckdb.DestroyPrepare(&s.stmt) }

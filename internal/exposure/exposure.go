@@ -48,6 +48,7 @@ type Exposure struct {
 const (
 	MaxUnit    = 256
 	MaxVariant = 64
+	MaxPut     = 1000 // that are put together
 )
 
 // A key is what of an exposure there is one of.

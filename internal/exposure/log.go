@@ -36,18 +36,33 @@ const Folder = "exposures"
 
 var sandboxID = regexp.MustCompile(`^[0-9A-Za-z-]{1,64}$`)
 
-// Put keeps an exposure, unless there is one of the same experiment, phase and
-// unit. When it returns without an error, one is durable. Calls that come at the same
-// time share a write.
-func (l *Log) Put(ctx context.Context, sandbox string, e Exposure) error {
-	if err := e.check(); err != nil {
-		return err
+// Put keeps exposures, each unless there is one of the same experiment, phase and
+// unit. When it returns without an error, all are durable. Calls that come at the
+// same time share a write. A call takes at most MaxPut.
+func (l *Log) Put(ctx context.Context, sandbox string, all ...Exposure) error {
+	if len(all) > MaxPut {
+		return problem.Errorf(problem.Invalid, "%d exposures at once are more than %d", len(all), MaxPut)
+	}
+	for _, e := range all {
+		if err := e.check(); err != nil {
+			return err
+		}
 	}
 	s, err := l.store(ctx, sandbox)
 	if err != nil {
 		return err
 	}
-	return s.put(ctx, e)
+	return s.put(ctx, all)
+}
+
+// Known says whether there is an exposure of the experiment, phase and unit, as far
+// as this process knows.
+func (l *Log) Known(ctx context.Context, sandbox string, e Exposure) (bool, error) {
+	s, err := l.store(ctx, sandbox)
+	if err != nil {
+		return false, err
+	}
+	return s.state.Load().index.has(e.key())
 }
 
 // Warm reads what is known of a sandbox, so that the first Put need not.

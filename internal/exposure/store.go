@@ -156,9 +156,20 @@ func (s *store) refresh(ctx context.Context) error {
 	})
 }
 
-func (s *store) put(ctx context.Context, e Exposure) error {
-	if known, err := s.state.Load().index.has(e.key()); err != nil || known {
-		return err
+func (s *store) put(ctx context.Context, all []Exposure) error {
+	var fresh []Exposure
+	index := s.state.Load().index
+	for _, e := range all {
+		known, err := index.has(e.key())
+		if err != nil {
+			return err
+		}
+		if !known {
+			fresh = append(fresh, e)
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
 	}
 	s.mu.Lock()
 	b := s.batch
@@ -167,8 +178,8 @@ func (s *store) put(ctx context.Context, e Exposure) error {
 		b = &batch{done: make(chan struct{})}
 		s.batch = b
 	}
-	b.entries = append(b.entries, e)
-	b.bytes += maxRecord
+	b.entries = append(b.entries, fresh...)
+	b.bytes += len(fresh) * maxRecord
 	s.mu.Unlock()
 	if !leads {
 		<-b.done

@@ -197,7 +197,7 @@ const stale = 2 * time.Second
 func (s *Service) Check(r *http.Request, c *access.Caller) error {
 	at, unknown := s.Proxies.Address(r)
 	for _, level := range []Level{Organization, Sandbox} {
-		k, err := s.read(r.Context(), about(*c, level))
+		k, err := s.read(r.Context(), about(*c, level), false)
 		if err != nil {
 			return &problem.Error{Kind: problem.Unavailable, Detail: "the list of addresses that may call can't be read now", Err: err}
 		}
@@ -210,16 +210,26 @@ func (s *Service) Check(r *http.Request, c *access.Caller) error {
 	return nil
 }
 
-func (s *Service) read(ctx context.Context, of docstore.Scope) (known, error) {
+// Refresh reads the lists of a sandbox anew, so that Check need not for a while.
+func (s *Service) Refresh(ctx context.Context, c *access.Caller) error {
+	for _, level := range []Level{Organization, Sandbox} {
+		if _, err := s.read(ctx, about(*c, level), true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) read(ctx context.Context, of docstore.Scope, anew bool) (known, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.Now()
-	if k, ok := s.known[of]; ok && now.Sub(k.at).Abs() < stale {
+	if k, ok := s.known[of]; ok && !anew && now.Sub(k.at).Abs() < stale {
 		return k, nil
 	}
 	scope, id := where(of)
 	k := known{at: now}
-	err := s.DB.Do(ctx, func(t *docstore.Tx) error {
+	err := s.DB.View(ctx, func(t *docstore.Tx) error {
 		k.listed, k.prefixes = false, nil
 		d, err := t.Get(scope, kind, id)
 		if errors.Is(err, docstore.ErrNotFound) {

@@ -44,10 +44,13 @@ type Rates struct {
 	Address Rate // of one address, whoever calls
 	Client  Rate // of one client of an organisation
 	Refused Rate // of one address, calls whose token or secret was not accepted
+	// Decisions are those of one key for decisions, wherever they come from: a shop
+	// asks for all its customers from one address.
+	Decisions Rate
 }
 
 // DefaultRates are ample for people and scripts, and stop those who guess.
-var DefaultRates = Rates{Address: Rate{100, 400}, Client: Rate{50, 200}, Refused: Rate{0.2, 30}}
+var DefaultRates = Rates{Address: Rate{100, 400}, Client: Rate{50, 200}, Refused: Rate{0.2, 30}, Decisions: Rate{2000, 4000}}
 
 // keep is how many addresses, and clients, are remembered at most.
 const keep = 20_000
@@ -57,11 +60,12 @@ type Limiter struct {
 	proxies                  Proxies
 	now                      func() time.Time
 	address, client, refused *buckets
+	decisions                *buckets
 }
 
 // NewLimiter returns a Limiter. Now is the clock.
 func NewLimiter(p Proxies, r Rates, now func() time.Time) *Limiter {
-	return &Limiter{p, now, newBuckets(r.Address), newBuckets(r.Client), newBuckets(r.Refused)}
+	return &Limiter{p, now, newBuckets(r.Address), newBuckets(r.Client), newBuckets(r.Refused), newBuckets(r.Decisions)}
 }
 
 // Middleware refuses calls of an address that calls too often, or whose
@@ -99,6 +103,11 @@ func (l *Limiter) Check(_ *http.Request, c *access.Caller) error {
 	f := gateway.Fail(http.StatusTooManyRequests, "", "Too many requests", "this client calls too often; call again in %s s", seconds(wait))
 	f.Header = http.Header{"Retry-After": {seconds(wait)}}
 	return f
+}
+
+// Decide takes a call of a key for decisions, or says how long to wait for it.
+func (l *Limiter) Decide(key string) (wait time.Duration, ok bool) {
+	return l.decisions.take(key, l.now())
 }
 
 // network is what is counted as one address: of IPv6 the /64 that one

@@ -102,6 +102,13 @@ func (l *Lane) Purge(ctx context.Context) error {
 	return nil
 }
 
+// Purge removes every snapshot of a table of records but the newest, and every file
+// that it does not use, however young, as Lane.Purge does. What another process
+// is writing meanwhile stays.
+func (t *Table) Purge(ctx context.Context) error {
+	return fault(t.contend(ctx, func() error { return t.purge(ctx) }), "purge "+t.Name())
+}
+
 // anyAge makes sweep take files from the future too: clocks are set back now
 // and then.
 const anyAge = -100 * 365 * 24 * time.Hour

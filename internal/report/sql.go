@@ -63,6 +63,17 @@ func (v values) attempts() (string, error) {
 	return v.fill("with " + attempts + " select * from attempts")
 }
 
+// Attempts returns what stands before a query over attempts, for others who
+// count charges as the report does: "with stored as (…), …, attempts as (…)", to go
+// on with a comma or a query. Its columns are those that charges.sql defines,
+// customer, created (seconds), currency, status, disputed, paid (minor units),
+// country, method and class among them; days begin in UTC.
+func Attempts() (string, error) {
+	attempts, _ := shared()
+	text, err := values{"zone": literal("UTC"), "period": literal(string(Day))}.fill(attempts)
+	return "with " + text, err
+}
+
 // query returns the SQL of a file with its placeholders filled in.
 func (v values) query(file string) (string, error) {
 	attempts, chosen := shared()

@@ -120,11 +120,12 @@ func (k Key) value() string {
 }
 
 var (
-	keyShaped = regexp.MustCompile(`[a-z]{2,6}_(?:org_)?(?:live|test)_[A-Za-z0-9_*]+|\b(?:sk|rk|pk|whsec|rkcs|skcs|pkcs)_[A-Za-z0-9_*]+`)
+	keyShaped = regexp.MustCompile(`[a-z]{2,6}_(?:org_)?(?:live|test)_[A-Za-z0-9_*]+|\b(?:sk|rk|pk|whsec|rkcs|skcs|pkcs|tdk)_[A-Za-z0-9_*]+`)
 	starred   = regexp.MustCompile(`[A-Za-z0-9_.\-]*\*{3,}[A-Za-z0-9_.\-*]*`) // as Stripe masks the keys it repeats
 )
 
-// Redact returns text without anything that looks like a key, masked or not.
+// Redact returns text without anything that looks like a key, masked or not, be it
+// Stripe's or one of ours.
 func Redact(text string) string {
 	return starred.ReplaceAllLiteralString(keyShaped.ReplaceAllLiteralString(text, hidden), hidden)
 }

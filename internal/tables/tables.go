@@ -185,6 +185,21 @@ func (t *Tables) Maintain(ctx context.Context, table string, o lake.MaintainOpti
 	return tbl.Maintain(ctx, o)
 }
 
+// Purge removes all that a table had before, from the disk: every snapshot but the
+// newest, and every file that it does not use.
+func (t *Tables) Purge(ctx context.Context, table string) error {
+	leave, err := t.enter(ctx, table)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	tbl, err := t.lake.Load(ctx, table)
+	if err != nil {
+		return err
+	}
+	return tbl.Purge(ctx)
+}
+
 // Files lists the live data files with rows of the batch, of all batches where
 // it is empty. After a compaction a file may have rows of others as well; Rows
 // counts the batch's. In a copy of Stripe a batch is the number of a snapshot.

@@ -2,7 +2,6 @@ package trial
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -140,7 +139,7 @@ func unitStays(before, after experiment.Experiment) error {
 
 // compact returns variants as text that is the same for the same ones.
 func compact(all []experiment.Variant) string {
-	text, err := json.Marshal(all) // takes out spaces between the tokens of values
+	text, err := marshal(all) // takes out spaces between the tokens of values
 	if err != nil {
 		return err.Error()
 	}
@@ -207,7 +206,7 @@ func (s *Service) try(ctx context.Context, c access.Caller, id, what string, mat
 		return s.put(t, c, &kept, what)
 	})
 	if err == nil {
-		s.changed()
+		s.changed(ctx)
 	}
 	return kept, err
 }

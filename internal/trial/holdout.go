@@ -74,7 +74,7 @@ func (s *Service) SetHoldout(ctx context.Context, c access.Caller, share int, ma
 		h.Revision = d.Revision
 		return turn(t, c)
 	})
-	s.changed()
+	s.changed(ctx)
 	return h, err
 }
 

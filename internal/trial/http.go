@@ -77,6 +77,15 @@ import (
 //
 // How many slots of the sandbox's units no experiment touches. PUT takes share; 409
 // while an experiment runs.
+//
+// # GET /keys, POST /keys, POST /keys/{key}/revoke
+//
+//	{"items": [{"id": "…", "name": "The shop", "hint": "9f3c", "createdBy": "…", "createdAt": "…", "lastUsedAt": "…"}]}
+//
+// The keys by which shops ask for decisions (package decision), a hundred at most.
+// POST takes a name; its answer has the secret as "key": "tdk_…", this once. It
+// opens nothing but decisions of this sandbox. lastUsedAt is the hour of its last
+// use, and absent before the first. What was revoked is refused within a second.
 const base = "/data/tributary/experiments"
 
 const maxBody = 2 << 20
@@ -91,6 +100,9 @@ func (s *Service) HTTP() *gateway.Service {
 			{Method: "POST", Path: "", Need: manage, MaxBody: maxBody, Handle: s.create},
 			{Method: "GET", Path: "/holdout", Need: view, Handle: s.holdout},
 			{Method: "PUT", Path: "/holdout", Need: manage, MaxBody: maxBody, Handle: s.setHoldout},
+			{Method: "GET", Path: "/keys", Need: view, Handle: s.keys},
+			{Method: "POST", Path: "/keys", Need: manage, MaxBody: maxBody, Handle: s.createKey},
+			{Method: "POST", Path: "/keys/{key}/revoke", Need: manage, MaxBody: maxBody, Handle: s.revokeKey},
 			{Method: "GET", Path: "/{id}", Need: view, Handle: s.read},
 			{Method: "PATCH", Path: "/{id}", Need: manage, MaxBody: maxBody, Handle: s.patch},
 			{Method: "DELETE", Path: "/{id}", Need: manage, Handle: s.remove},

@@ -4,6 +4,7 @@
 package trial
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -32,7 +33,7 @@ type Service struct {
 	Recommends bool
 	// Changed, if set, is called after each change, so that this process decides by
 	// it at once.
-	Changed func()
+	Changed func(ctx context.Context)
 }
 
 // Kinds of documents. A turn stands in the installation's scope under a
@@ -150,7 +151,7 @@ func (s *Service) Create(ctx context.Context, c access.Caller, e experiment.Expe
 	if errors.Is(err, docstore.ErrTaken) {
 		return Experiment{}, problem.Errorf(problem.Conflict, "key: there is an experiment with the key %q in this sandbox already", e.Key)
 	}
-	s.changed()
+	s.changed(ctx)
 	return k, err
 }
 
@@ -182,13 +183,13 @@ func (s *Service) Delete(ctx context.Context, c access.Caller, id string, match 
 		}
 		return turn(t, c)
 	})
-	s.changed()
+	s.changed(ctx)
 	return missing(err, id)
 }
 
 // put writes an experiment, what it is now as a version, and that there was a change.
 func (s *Service) put(t *docstore.Tx, c access.Caller, k *Experiment, what string) error {
-	body, err := json.Marshal(k)
+	body, err := marshal(k)
 	if err != nil {
 		return err
 	}
@@ -198,7 +199,7 @@ func (s *Service) put(t *docstore.Tx, c access.Caller, k *Experiment, what strin
 		return err
 	}
 	k.of(d)
-	body, err = json.Marshal(Version{Number: d.Revision, What: what, By: c.User, Experiment: k.Experiment})
+	body, err = marshal(Version{Number: d.Revision, What: what, By: c.User, Experiment: k.Experiment})
 	if err != nil {
 		return err
 	}
@@ -251,6 +252,16 @@ func experimentOf(d docstore.Doc) (e Experiment, err error) {
 	return e, err
 }
 
+// marshal writes JSON in which values stand as they were given: without escapes
+// for HTML.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
 func decode(d docstore.Doc, into any) error {
 	if err := json.Unmarshal(d.Body, into); err != nil {
 		return fmt.Errorf("the stored %s %s: %w", d.Kind, d.ID, err)
@@ -290,9 +301,9 @@ func (s *Service) checkNames(ctx context.Context, c access.Caller, e experiment.
 	return nil
 }
 
-func (s *Service) changed() {
+func (s *Service) changed(ctx context.Context) {
 	if s.Changed != nil {
-		s.Changed()
+		s.Changed(ctx)
 	}
 }
 
@@ -329,7 +340,7 @@ func (s *Service) Forget(ctx context.Context, scope docstore.Scope) error {
 		}
 		return nil
 	})
-	s.changed()
+	s.changed(ctx)
 	return err
 }
 

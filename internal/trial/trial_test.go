@@ -248,3 +248,46 @@ func TestStored(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// A key is told once and never again; what is kept of it opens nothing.
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	docstoretest.Each(t, func(t *testing.T, name string) {
+		w := open(t, name)
+		w.refused(400, "name", "POST", "/keys", object{"name": ""})
+		made := w.must(201, "POST", "/keys", object{"name": "The shop"})
+		secret, id := made["key"].(string), made["id"].(string)
+		if !strings.HasPrefix(secret, trial.KeyPrefix) || len(secret) != 52 || made["hint"] != secret[48:] {
+			t.Errorf("a new key: %v", made)
+		}
+		delete(made, "key")
+		list := func() any { return w.must(200, "GET", "/keys", nil)["items"].([]any)[0] }
+		if diff := cmp.Diff(any(made), list()); diff != "" {
+			t.Error(diff)
+		}
+		st, err := w.service.State(t.Context(), gatewaytest.Sandbox(gatewaytest.Org, "prod").ID)
+		if err != nil || len(st.Keys) != 1 {
+			t.Fatalf("%+v %v", st, err)
+		}
+		if sum, err := st.Keys[0].Sum(); err != nil || sum != trial.KeyHash(secret) {
+			t.Errorf("it is known by %x, %v", sum, err)
+		}
+		hour := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
+		for _, at := range []time.Time{hour, hour.Add(-time.Hour)} {
+			if err := w.service.KeyUsed(t.Context(), st.Scope, id, at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := list().(object)["lastUsedAt"]; got != "2026-03-01T10:00:00.000Z" {
+			t.Errorf("last used at %v", got)
+		}
+		w.must(204, "POST", "/keys/"+id+"/revoke", nil)
+		w.refused(404, "no key", "POST", "/keys/"+id+"/revoke", nil)
+		if err := w.service.KeyUsed(t.Context(), st.Scope, id, hour); err != nil {
+			t.Error(err)
+		}
+		if got := w.must(200, "GET", "/keys", nil)["items"]; len(got.([]any)) != 0 {
+			t.Errorf("keys: %v", got)
+		}
+	})
+}

@@ -78,6 +78,7 @@ func (u *UI) routes() *routes {
 	u.datasetRoutes(m)
 	u.accessRoutes(m)
 	u.insightRoutes(m)
+	experimentRoutes(m)
 	copyRoutes(m)
 	sqlRoutes(m)
 	m.public("GET", "/assets/", u.assets)

@@ -1,0 +1,263 @@
+// Package decision tells shops which variant of an experiment a customer gets,
+// before checkout, by OpenFeature's remote evaluation protocol (OFREP 0.3).
+//
+// What decisions go by is in memory: no decision reads the database. Follow looks
+// twice a second whether something changed, so a kill switch or a revoked key counts
+// in all processes within a second. Who gets what is a hash (package experiment);
+// what is remembered is that it was given (package exposure): no answer names a
+// variant of a running experiment before that is on the disk.
+//
+// Of units, customers and carts nothing is written but the exposure: not into logs,
+// traces, metrics or the audit log. The exposures can forget a unit.
+package decision
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tributary-data/tributary/internal/access"
+	"github.com/tributary-data/tributary/internal/experiment"
+	"github.com/tributary-data/tributary/internal/exposure"
+	"github.com/tributary-data/tributary/internal/gateway"
+	"github.com/tributary-data/tributary/internal/trial"
+)
+
+// A Service decides. Fill in its fields, call Follow, and serve Handler.
+type Service struct {
+	Trials    *trial.Service
+	Exposures *exposure.Log
+	Now       func() time.Time
+	Log       *slog.Logger
+
+	// Audience says whether a customer is of an audience, from memory; nil where
+	// there are none.
+	Audience func(ctx context.Context, sandbox, audience, customer string) (bool, error)
+	// Offer returns an offer as JSON, from memory; nil where there are none.
+	Offer func(ctx context.Context, sandbox, id string) (json.RawMessage, error)
+	// Recommend returns at most n add-ons for a customer, who may be "", and the ids
+	// of what is in the cart, as JSON; nil where there are none.
+	Recommend func(ctx context.Context, sandbox, customer string, cart []string, n int) (json.RawMessage, error)
+
+	// Allowed, if set, refuses a call for where it comes from.
+	Allowed func(r *http.Request, c *access.Caller) error
+	// Refresh, if set, is called twice a second for each sandbox that was decided
+	// for, so that Allowed need not read.
+	Refresh func(ctx context.Context, c *access.Caller) error
+	// Take, if set, takes one call of a key's rate, or says how long to wait.
+	Take func(key string) (wait time.Duration, ok bool)
+	// Observe, if set, is told what a call was about.
+	Observe func(ctx context.Context, o gateway.Observation)
+
+	now        atomic.Pointer[snapshot] // nil before the first load
+	mu         sync.Mutex               // of load
+	complained atomic.Int64             // the second in which a failure was logged last
+}
+
+// poll is how often to look for changes by other processes: twice in the second
+// that a kill switch may take.
+const poll = 500 * time.Millisecond
+
+// A snapshot is what is known of all sandboxes. It is replaced as a whole.
+type snapshot struct {
+	turns     map[string]int64
+	sandboxes map[string]*sandbox
+	keys      map[[sha256.Size]byte]*key
+}
+
+// A sandbox is what its decisions go by.
+type sandbox struct {
+	trial.State
+	caller access.Caller // whom allow lists are asked about
+	flags  map[string]*flag
+	// ordered are the flags by their keys.
+	ordered []*flag
+	keys    map[[sha256.Size]byte]*key
+	asked   atomic.Bool // since the last look
+}
+
+// A key lets its bearer ask for decisions of one sandbox.
+type key struct {
+	id      string
+	caller  access.Caller
+	sandbox *sandbox
+	used    *atomic.Int64 // hour of the last use, as Unix time; kept over snapshots
+	noted   *atomic.Int64 // the one that is in the database
+}
+
+// A flag is an experiment as it is decided.
+type flag struct {
+	experiment.Experiment
+	id     string
+	shares map[string]*share // by key of the variant
+}
+
+// A share is a variant with what of its value can be known before.
+type share struct {
+	experiment.Variant
+	members map[string]json.RawMessage // of a value that an offer or add-ons are added to; nil for none
+}
+
+// Changed makes what was changed in this process count at once.
+func (s *Service) Changed(ctx context.Context) {
+	if s.now.Load() == nil {
+		return
+	}
+	if err := s.load(context.WithoutCancel(ctx)); err != nil {
+		s.Log.WarnContext(ctx, "a change counts for decisions a little later", "error", err)
+	}
+}
+
+// Follow keeps what decisions go by up to date until ctx ends.
+func (s *Service) Follow(ctx context.Context) error {
+	ticker := time.NewTicker(poll)
+	defer ticker.Stop()
+	failing := false
+	for {
+		err := s.load(ctx)
+		if err == nil {
+			err = s.upkeep(ctx)
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil && !failing {
+			s.Log.ErrorContext(ctx, "decisions go by what was known before", "error", err)
+		}
+		failing = err != nil
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// current returns what is known, and loads it the first time.
+func (s *Service) current(ctx context.Context) (*snapshot, error) {
+	if now := s.now.Load(); now != nil {
+		return now, nil
+	}
+	if err := s.load(ctx); err != nil {
+		return nil, err
+	}
+	return s.now.Load(), nil
+}
+
+// load reads the sandboxes that changed.
+func (s *Service) load(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	turns, err := s.Trials.Turns(ctx)
+	if err != nil {
+		return err
+	}
+	before := s.now.Load()
+	if before == nil {
+		before = &snapshot{}
+	}
+	next := &snapshot{turns: turns, sandboxes: map[string]*sandbox{}, keys: map[[sha256.Size]byte]*key{}}
+	changed := s.now.Load() == nil || len(turns) != len(before.turns)
+	for id, turn := range turns {
+		sb := before.sandboxes[id]
+		if at, is := before.turns[id]; !is || at != turn {
+			if sb, err = s.read(ctx, id, sb); err != nil {
+				return err
+			}
+			changed = true
+		}
+		if sb == nil {
+			continue
+		}
+		next.sandboxes[id] = sb
+		maps.Copy(next.keys, sb.keys)
+	}
+	if changed {
+		s.now.Store(next)
+	}
+	return nil
+}
+
+// read reads a sandbox; nil where it is gone.
+func (s *Service) read(ctx context.Context, id string, before *sandbox) (*sandbox, error) {
+	st, err := s.Trials.State(ctx, id)
+	if err != nil || st.Scope.Sandbox == "" {
+		return nil, err
+	}
+	sb := &sandbox{State: st, flags: map[string]*flag{}, keys: map[[sha256.Size]byte]*key{}}
+	sb.caller.Org = st.Scope.Org
+	sb.caller.Sandbox = access.Sandbox{ID: st.Scope.Sandbox, Name: st.Name}
+	runs := false
+	for _, e := range st.Experiments {
+		f := &flag{Experiment: e, id: e.ID.String(), shares: map[string]*share{}}
+		for _, v := range e.Variants {
+			sh := &share{Variant: v}
+			if v.Offer != "" || v.Recommend > 0 {
+				sh.members = map[string]json.RawMessage{}
+				if len(v.Value) > 0 {
+					if err := json.Unmarshal(v.Value, &sh.members); err != nil {
+						return nil, err
+					}
+				}
+			}
+			f.shares[v.Key] = sh
+		}
+		sb.flags[e.Key] = f
+		sb.ordered = append(sb.ordered, f)
+		runs = runs || e.State == experiment.Running
+	}
+	slices.SortFunc(sb.ordered, func(a, b *flag) int { return strings.Compare(a.Key, b.Key) })
+	for _, k := range st.Keys {
+		kept := &key{id: k.ID, caller: sb.caller, sandbox: sb, used: new(atomic.Int64), noted: new(atomic.Int64)}
+		kept.caller.Client = "decision key " + k.ID
+		kept.noted.Store(k.Used.Unix())
+		hash, err := k.Sum()
+		if err != nil {
+			return nil, err
+		}
+		if before != nil && before.keys[hash] != nil {
+			kept.used, kept.noted = before.keys[hash].used, before.keys[hash].noted
+		}
+		sb.keys[hash] = kept
+	}
+	if runs && len(st.Keys) > 0 {
+		if err := s.Exposures.Warm(ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	return sb, nil
+}
+
+// upkeep does what decisions themselves leave undone.
+func (s *Service) upkeep(ctx context.Context) error {
+	now := s.now.Load()
+	for _, sb := range now.sandboxes {
+		if s.Refresh != nil && sb.asked.Swap(false) {
+			if err := s.Refresh(ctx, &sb.caller); err != nil {
+				return err
+			}
+		}
+	}
+	for _, k := range now.keys {
+		if hour := k.used.Load(); hour > k.noted.Load() {
+			if err := s.Trials.KeyUsed(ctx, k.sandbox.Scope, k.id, time.Unix(hour, 0)); err != nil {
+				return err
+			}
+			k.noted.Store(hour)
+		}
+	}
+	return nil
+}
+
+// exposureOf returns that of a unit in the experiment's phase.
+func (f *flag) exposureOf(variant, unit string) exposure.Exposure {
+	return exposure.Exposure{Experiment: f.ID, Phase: f.Phase().Number, Variant: variant, Unit: unit}
+}

@@ -1,0 +1,448 @@
+package decision_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tributary-data/tributary/internal/access"
+	"github.com/tributary-data/tributary/internal/docstore/docstoretest"
+	"github.com/tributary-data/tributary/internal/experiment"
+	"github.com/tributary-data/tributary/internal/gateway"
+)
+
+// of returns a unit that gets the variant.
+func (p *process) of(id, variant string) string {
+	p.t.Helper()
+	e, err := p.Trials.Experiment(p.t.Context(), shop, id)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for i := range 1000 {
+		unit := fmt.Sprint("cus_", i)
+		if v, _ := e.Assign(experiment.Holdout{}, unit, func(string) bool { return true }); v == variant {
+			return unit
+		}
+	}
+	p.t.Fatalf("no unit gets %q", variant)
+	return ""
+}
+
+// What clients are told in each state of an experiment.
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	p := begin(t, t.TempDir(), "")
+	key := p.key()
+	draft := p.create(cart("draft"))
+	runs := p.run(cart("runs"))
+	killed := p.run(cart("killed"))
+	p.done(p.Trials.Kill(t.Context(), shop, killed, whatever, true))
+	stopped := p.run(cart("stopped"))
+	p.done(p.Trials.Stop(t.Context(), shop, stopped, whatever, ""))
+	ships := p.run(cart("ships"))
+	p.done(p.Trials.Stop(t.Context(), shop, ships, whatever, "wrap"))
+	recalled := p.run(cart("recalled"))
+	p.done(p.Trials.Stop(t.Context(), shop, recalled, whatever, "wrap"))
+	p.done(p.Trials.Kill(t.Context(), shop, recalled, whatever, true))
+	narrow := p.run(cart("narrow", func(e *experiment.Experiment) { e.Range = experiment.Range{From: 0, To: 1} }))
+
+	value := `"value":{"show":true,"text":"<b>"},`
+	for _, c := range []struct{ flag, unit, want string }{
+		{"draft", "cus_1", `{"key":"draft","reason":"DISABLED","metadata":{"experiment":"` + draft + `","because":"draft"}}`},
+		{"runs", p.of(runs, "wrap"), `{"key":"runs",` + value + `"reason":"SPLIT","variant":"wrap","metadata":{"experiment":"` + runs + `","phase":1}}`},
+		{"runs", p.of(runs, "none"), `{"key":"runs","reason":"SPLIT","variant":"none","metadata":{"experiment":"` + runs + `","phase":1}}`},
+		{"killed", "cus_1", `{"key":"killed","reason":"DISABLED","metadata":{"experiment":"` + killed + `","because":"killed"}}`},
+		{"stopped", "cus_1", `{"key":"stopped","reason":"DISABLED","metadata":{"experiment":"` + stopped + `","because":"stopped"}}`},
+		{"ships", "cus_1", `{"key":"ships",` + value + `"reason":"STATIC","variant":"wrap","metadata":{"experiment":"` + ships + `"}}`},
+		{"recalled", "cus_1", `{"key":"recalled","reason":"DISABLED","metadata":{"experiment":"` + recalled + `","because":"killed"}}`},
+		{"narrow", "cus_1", `{"key":"narrow","reason":"STATIC","metadata":{"experiment":"` + narrow + `","phase":1,"because":"range"}}`},
+	} {
+		t.Run(c.flag, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, p.ask(key, "/"+c.flag, unit(c.unit)).body); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	for id, want := range map[string]int{draft: 0, runs: 2, killed: 0, stopped: 0, ships: 0, narrow: 0} {
+		if got := p.exposed(id); len(got) != want {
+			t.Errorf("the exposures of %s: %v, want %d", id, got, want)
+		}
+	}
+}
+
+// What is wrong with a call is told in the words of the protocol, and nothing of it
+// is kept.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	p := begin(t, t.TempDir(), "")
+	key := p.key()
+	id := p.run(cart("cart"))
+	one := unit("cus_1")
+	for _, c := range []struct {
+		name, path string
+		body       any
+		header     []string
+		status     int
+		want       string // code
+	}{
+		{"no JSON", "/cart", "{", nil, 400, "PARSE_ERROR"},
+		{"not UTF-8", "/cart", "{\"context\":{\"targetingKey\":\"\xff\"}}", nil, 400, "PARSE_ERROR"},
+		{"two documents", "/cart", "{}{}", nil, 400, "PARSE_ERROR"},
+		{"too long", "/cart", `{"context":{"targetingKey":"` + strings.Repeat("x", 70_000) + `"}}`, nil, 400, "PARSE_ERROR"},
+		{"no context", "/cart", object{}, nil, 400, "INVALID_CONTEXT"},
+		{"a list", "/cart", object{"context": []string{}}, nil, 400, "INVALID_CONTEXT"},
+		{"no targeting key", "/cart", object{"context": object{}}, nil, 400, "TARGETING_KEY_MISSING"},
+		{"an empty one", "/cart", unit(""), nil, 400, "TARGETING_KEY_MISSING"},
+		{"a number", "/cart", object{"context": object{"targetingKey": 5}}, nil, 400, "INVALID_CONTEXT"},
+		{"a long one", "/cart", unit(strings.Repeat("x", 257)), nil, 400, "INVALID_CONTEXT"},
+		{"a NUL", "/cart", unit("a\x00"), nil, 400, "INVALID_CONTEXT"},
+		{"a cart of numbers", "/cart", object{"context": object{"targetingKey": "a", "cart": []int{1}}}, nil, 400, "INVALID_CONTEXT"},
+		{"all of them", "", object{}, nil, 400, "INVALID_CONTEXT"},
+		{"unknown", "/nothing", one, nil, 404, "FLAG_NOT_FOUND"},
+		{"a longer path", "/cart/more", one, nil, 404, ""},
+		{"no key", "/cart", one, []string{"Authorization", ""}, 401, ""},
+		{"a wrong one", "/cart", one, []string{"Authorization", "Bearer tdk_0000"}, 401, ""},
+		{"another scheme", "/cart", one, []string{"Authorization", "Basic " + key}, 401, ""},
+		{"the other header", "/cart", one, []string{"Authorization", "", "X-API-Key", key}, 200, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := p.ask(key, c.path, c.body, c.header...)
+			var said struct{ Key, ErrorCode, ErrorDetails string }
+			if err := json.Unmarshal([]byte(r.body), &said); err != nil {
+				t.Fatalf("%d %s", r.status, r.body)
+			}
+			if r.status != c.status || said.ErrorCode != c.want || (r.status != 200) == (said.ErrorDetails == "") {
+				t.Errorf("%d %s, want %d %s", r.status, r.body, c.status, c.want)
+			}
+			if c.want != "" && said.Key != strings.TrimPrefix(c.path, "/") {
+				t.Errorf("it is said of the flag %q", said.Key)
+			}
+		})
+	}
+	if got := p.exposed(id); len(got) != 1 { // the one that was no fault
+		t.Errorf("exposures: %v", got)
+	}
+	r, err := http.Get(p.url + "/ofrep/v1/evaluate/flags/cart")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Body.Close(); r.StatusCode != http.StatusMethodNotAllowed || r.Header.Get("Allow") != "POST" {
+		t.Errorf("GET: %d", r.StatusCode)
+	}
+}
+
+// A unit gets the same in all processes and after a restart; variants have the
+// shares that they were given; each exposure is kept once, as it was told.
+func TestStays(t *testing.T) {
+	t.Parallel()
+	docstoretest.Each(t, func(t *testing.T, name string) {
+		dir := t.TempDir()
+		first, second := begin(t, dir, name), begin(t, dir, name)
+		key := first.key()
+		id := first.run(cart("cart", func(e *experiment.Experiment) {
+			e.Variants[0].Weight, e.Variants[1].Weight = 2000, 8000
+		}))
+		until(t, "the other process knows it", func() bool { return second.ask(key, "/cart", unit("cus_0")).status == 200 })
+		const n = 1000
+		told, wrapped := map[string]string{}, 0
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		for w := range 8 {
+			wg.Go(func() {
+				for i := w; i < n; i += 8 {
+					u := fmt.Sprint("cus_", i)
+					a, b := first.decide(key, "cart", unit(u)), second.decide(key, "cart", unit(u))
+					if a.Variant != b.Variant || a.Variant == "" {
+						t.Errorf("%s gets %q here and %q there", u, a.Variant, b.Variant)
+					}
+					mu.Lock()
+					told[u] = a.Variant
+					if a.Variant == "wrap" {
+						wrapped++
+					}
+					mu.Unlock()
+				}
+			})
+		}
+		wg.Wait()
+		if deviation := math.Abs(float64(wrapped)-0.8*n) / math.Sqrt(0.8*0.2*n); deviation > 5 {
+			t.Errorf("%d of %d units get a variant of 80 %%", wrapped, n)
+		}
+		first.stop()
+		second.stop()
+		again := begin(t, dir, name)
+		for u, variant := range told {
+			if got := again.decide(key, "cart", unit(u)).Variant; got != variant {
+				t.Fatalf("%s had %q before the restart and gets %q", u, variant, got)
+			}
+		}
+		if diff := cmp.Diff(told, again.exposed(id)); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// Forty calls for one unit at once are one exposure, and none is answered before
+// it is kept.
+func TestOnce(t *testing.T) {
+	t.Parallel()
+	p := begin(t, t.TempDir(), "")
+	key := p.key()
+	id := p.run(cart("cart"))
+	var wg sync.WaitGroup
+	for range 40 {
+		wg.Go(func() {
+			d := p.decide(key, "cart", unit("cus_1"))
+			if kept := p.exposed(id)["cus_1"]; kept != d.Variant || kept == "" {
+				t.Errorf("told %q, kept %q", d.Variant, kept)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// Without an exposure on the disk there is no variant.
+func TestUnkept(t *testing.T) {
+	t.Parallel()
+	p := begin(t, t.TempDir(), "")
+	key := p.key()
+	id := p.run(cart("cart"))
+	if err := p.exposures.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/cart", ""} {
+		if r := p.ask(key, path, unit(p.of(id, "wrap"))); r.status != 500 || strings.Contains(r.body, "wrap") {
+			t.Errorf("%q: %d %s", path, r.status, r.body)
+		}
+	}
+}
+
+// What is switched off here is off in another process soon, and so is a key.
+func TestSwitches(t *testing.T) {
+	t.Parallel()
+	docstoretest.Each(t, func(t *testing.T, name string) {
+		dir := t.TempDir()
+		here, there := begin(t, dir, name), begin(t, dir, name)
+		key := here.key()
+		id := here.run(cart("cart"))
+		u := unit(here.of(id, "wrap"))
+		variant := func() string { return there.decide(key, "cart", u).Variant }
+		until(t, "it runs there", func() bool { return there.ask(key, "/cart", u).status == 200 && variant() == "wrap" })
+		here.done(here.Trials.Kill(t.Context(), shop, id, whatever, true))
+		if got := here.decide(key, "cart", u); got.Variant != "" || got.Reason != "DISABLED" {
+			t.Errorf("it was killed here, and is decided as %+v", got)
+		}
+		until(t, "it is off there", func() bool { return variant() == "" })
+		here.done(here.Trials.Kill(t.Context(), shop, id, whatever, false))
+		until(t, "it is on there", func() bool { return variant() == "wrap" })
+
+		// The key's use is told by the hour.
+		until(t, "the use of the key is noted", func() bool {
+			all, err := here.Trials.Keys(t.Context(), shop)
+			return err == nil && len(all) == 1 && time.Since(all[0].Used) < 2*time.Hour && all[0].Used.Equal(all[0].Used.Truncate(time.Hour))
+		})
+		all, err := here.Trials.Keys(t.Context(), shop)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := here.Trials.RevokeKey(t.Context(), shop, all[0].ID); err != nil {
+			t.Fatal(err)
+		}
+		if r := here.ask(key, "/cart", u); r.status != 401 {
+			t.Errorf("with a revoked key: %d", r.status)
+		}
+		until(t, "the key is no good there", func() bool { return there.ask(key, "/cart", u).status == 401 })
+
+		// A sandbox that goes takes its decisions along.
+		other := here.key()
+		if err := here.Trials.Forget(t.Context(), shop.Scope()); err != nil {
+			t.Fatal(err)
+		}
+		if r := here.ask(other, "/cart", u); r.status != 401 {
+			t.Errorf("with a key of a sandbox that is gone: %d", r.status)
+		}
+	})
+}
+
+// Experiments of one layer share no unit; the holdout is in none.
+func TestLayerAndHoldout(t *testing.T) {
+	t.Parallel()
+	p := begin(t, t.TempDir(), "")
+	key := p.key()
+	if _, err := p.Trials.SetHoldout(t.Context(), shop, 1000, noHoldout); err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range []string{"lower", "upper"} {
+		p.run(cart(name, func(e *experiment.Experiment) {
+			e.Layer, e.Range = "checkout", experiment.Range{From: i * 5000, To: (i + 1) * 5000}
+		}))
+	}
+	held := 0
+	for i := range 300 {
+		u := unit(fmt.Sprint("cus_", i))
+		lower, upper := p.decide(key, "lower", u), p.decide(key, "upper", u)
+		switch holdout := lower.Metadata.Because == "holdout"; {
+		case holdout && upper.Metadata.Because == "holdout":
+			held++
+		case holdout || (lower.Variant == "") == (upper.Variant == ""):
+			t.Errorf("%v gets %+v and %+v", u, lower, upper)
+		}
+	}
+	if held < 10 || held > 60 { // 30 are expected, with a deviation of 5.2
+		t.Errorf("%d of 300 units are held out, of a tenth", held)
+	}
+}
+
+// Who was exposed keeps what he got when he leaves the audience; who the customer
+// is follows the experiment's unit.
+func TestAudience(t *testing.T) {
+	t.Parallel()
+	p := begin(t, t.TempDir(), "")
+	key := p.key()
+	var mu sync.Mutex
+	loyal := map[string]bool{"cus_1": true}
+	p.Audience = func(_ context.Context, sandbox, audience, customer string) (bool, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if sandbox != shop.Sandbox.ID || audience != "loyal" {
+			return false, errors.New("a strange question")
+		}
+		return loyal[customer], nil
+	}
+	p.run(cart("members", func(e *experiment.Experiment) { e.Audience = "loyal" }))
+	p.run(cart("visitors", func(e *experiment.Experiment) { e.Audience, e.Unit.Metadata = "loyal", "visitor" }))
+	visitor := func(id, customer string) object {
+		return object{"context": object{"targetingKey": id, "customer": customer}}
+	}
+	got := p.decide(key, "members", unit("cus_1"))
+	if got.Variant == "" {
+		t.Errorf("a member gets %+v", got)
+	}
+	for _, c := range []struct {
+		flag string
+		body object
+	}{{"members", unit("cus_2")}, {"visitors", unit("cus_1")}, {"visitors", visitor("v2", "cus_2")}} {
+		if d := p.decide(key, c.flag, c.body); d.Variant != "" || d.Metadata.Because != "audience" {
+			t.Errorf("%v gets %+v", c.body, d)
+		}
+	}
+	if d := p.decide(key, "visitors", visitor("v1", "cus_1")); d.Variant == "" {
+		t.Errorf("a member's visit gets %+v", d)
+	}
+	if d := p.decide(key, "members", visitor("v1", "cus_1")); d.Variant != got.Variant {
+		t.Errorf("by his id %q, by his visit %q", got.Variant, d.Variant)
+	}
+	mu.Lock()
+	clear(loyal)
+	mu.Unlock()
+	if d := p.decide(key, "members", unit("cus_1")); d.Variant != got.Variant {
+		t.Errorf("he left the audience and gets %+v", d)
+	}
+}
+
+// Offers and add-ons are parts of the value; where they can't be had, there is
+// neither value nor exposure.
+func TestValue(t *testing.T) {
+	t.Parallel()
+	p := begin(t, t.TempDir(), "")
+	key := p.key()
+	id := p.run(cart("cart", func(e *experiment.Experiment) {
+		e.Variants[1].Offer, e.Variants[1].Recommend = "gift", 2
+	}))
+	u := p.of(id, "wrap")
+	body := object{"context": object{"targetingKey": u, "cart": []string{"prod_1", "price_2"}}}
+	if r := p.ask(key, "/cart", body); r.status != 500 || len(p.exposed(id)) != 0 {
+		t.Errorf("without offers: %d %s", r.status, r.body)
+	}
+	p.Offer = func(_ context.Context, sandbox, id string) (json.RawMessage, error) {
+		return json.RawMessage(`{"id":"` + id + `","price":500}`), nil
+	}
+	asked := ""
+	p.Recommend = func(_ context.Context, _, customer string, cart []string, n int) (json.RawMessage, error) {
+		asked = fmt.Sprint(customer, cart, n)
+		return json.RawMessage(`[{"product":"prod_9"}]`), nil
+	}
+	got := p.decide(key, "cart", body)
+	if want := `{"offer":{"id":"gift","price":500},"recommendations":[{"product":"prod_9"}],"show":true,"text":"<b>"}`; string(got.Value) != want {
+		t.Errorf("the value is %s, want %s", got.Value, want)
+	}
+	if want := u + "[prod_1 price_2] 2"; asked != want {
+		t.Errorf("asked for %s, want %s", asked, want)
+	}
+	// A failure of others tells nobody of the customer.
+	p.Recommend = func(_ context.Context, _, customer string, cart []string, _ int) (json.RawMessage, error) {
+		return nil, fmt.Errorf("no idea what %s with %v needs", customer, cart)
+	}
+	if r := p.ask(key, "/cart", body); r.status != 500 || strings.Contains(r.body+p.log.String(), u) || strings.Contains(p.log.String(), "prod_1") {
+		t.Errorf("%d %s; the log: %s", r.status, r.body, p.log.String())
+	}
+}
+
+// All flags at once: whoever is told is exposed, and nobody else.
+func TestBulk(t *testing.T) {
+	t.Parallel()
+	p := begin(t, t.TempDir(), "")
+	key := p.key()
+	b, a := p.run(cart("b")), p.run(cart("a"))
+	p.create(cart("draft"))
+	keys := func(r reply) (all []string) {
+		t.Helper()
+		var v struct{ Flags []decided }
+		if err := json.Unmarshal([]byte(r.body), &v); err != nil || r.status != 200 {
+			t.Fatalf("%d %s", r.status, r.body)
+		}
+		for _, f := range v.Flags {
+			all = append(all, f.Key+":"+f.Variant)
+		}
+		return all
+	}
+	one := p.ask(key, "?expose=b,nothing", unit("cus_1"))
+	if got := keys(one); len(got) != 1 || len(p.exposed(b)) != 1 || len(p.exposed(a)) != 0 || got[0] != "b:"+p.exposed(b)["cus_1"] {
+		t.Errorf("of one: %v", got)
+	}
+	all := p.ask(key, "", unit("cus_1"))
+	if diff := cmp.Diff([]string{"a:" + p.exposed(a)["cus_1"], "b:" + p.exposed(b)["cus_1"], "draft:"}, keys(all)); diff != "" {
+		t.Error(diff)
+	}
+	tag := all.header.Get("Etag")
+	if same := p.ask(key, "", unit("cus_1"), "If-None-Match", `"x", `+tag); same.status != 304 || same.body != "" || same.header.Get("Etag") != tag {
+		t.Errorf("the same: %d %s", same.status, same.body)
+	}
+	p.done(p.Trials.Kill(t.Context(), shop, a, whatever, true))
+	if other := p.ask(key, "", unit("cus_1"), "If-None-Match", tag); other.status != 200 || other.header.Get("Etag") == tag {
+		t.Errorf("after a change: %d", other.status)
+	}
+	if got := p.ask(key, "?expose=", unit("cus_9")).body; got != `{"flags":[]}` {
+		t.Errorf("of none: %s", got)
+	}
+}
+
+// Keys have a rate, and sandboxes have lists of addresses.
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	p := begin(t, t.TempDir(), "")
+	key := p.key()
+	p.run(cart("cart"))
+	if p.ask(key, "/cart", unit("cus_1")).status != 200 {
+		t.Fatal("it is refused without a reason")
+	}
+	p.Allowed = func(_ *http.Request, c *access.Caller) error {
+		return gateway.Fail(403, "", "Forbidden", "not on the list of %s", c.Sandbox.Name)
+	}
+	if r := p.ask(key, "/cart", unit("cus_1")); r.status != 403 {
+		t.Errorf("from elsewhere: %d %s", r.status, r.body)
+	}
+	p.Take = func(string) (time.Duration, bool) { return 1500 * time.Millisecond, false }
+	if r := p.ask(key, "/cart", unit("cus_1")); r.status != 429 || r.header.Get("Retry-After") != "2" {
+		t.Errorf("too often: %d %v", r.status, r.header)
+	}
+}

@@ -1,0 +1,122 @@
+package decision
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/tributary-data/tributary/internal/experiment"
+	"github.com/tributary-data/tributary/internal/exposure"
+)
+
+// Bounds of a call.
+const (
+	maxBody = 64 << 10
+	maxCart = 200 // things in a cart
+	maxID   = 255 // bytes of an id in a cart
+)
+
+// An input is the evaluation context of a call, as far as decisions know it.
+type input struct {
+	targeting string   // targetingKey
+	customer  string   // id at Stripe; "" where it isn't said
+	cart      []string // ids of products or prices
+}
+
+// unit returns who or what is assigned, and the customer, "" where that isn't
+// known. The unit of an experiment with customers is the context's customer, and
+// the targeting key where there is none; else it is the targeting key.
+func (in input) unit(u experiment.Unit) (unit, customer string) {
+	if u.Metadata != "" {
+		return in.targeting, in.customer
+	}
+	if in.customer != "" {
+		return in.customer, in.customer
+	}
+	return in.targeting, in.targeting
+}
+
+// hidden returns an error of others in which nothing of the context stands.
+func (in input) hidden(err error) error {
+	text := err.Error()
+	for _, one := range append([]string{in.targeting, in.customer}, in.cart...) {
+		if one != "" {
+			text = strings.ReplaceAll(text, one, "…")
+		}
+	}
+	return errors.New(text)
+}
+
+// A fault is what is wrong with a call, as the protocol says it. It never has
+// anything of the context in it.
+type fault struct {
+	status  int
+	code    string // PARSE_ERROR, …; "" for a status that has none
+	details string
+}
+
+func (f *fault) Error() string { return f.details }
+
+func bad(code, details string) *fault { return &fault{http.StatusBadRequest, code, details} }
+
+// readInput reads the body of a call. It returns a *fault for what the caller did
+// wrong.
+func readInput(w http.ResponseWriter, r *http.Request) (in input, err error) {
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		return in, bad("PARSE_ERROR", "the body can't be read, or has more than 65536 bytes")
+	}
+	var body struct {
+		Context json.RawMessage `json:"context"`
+	}
+	if !utf8.Valid(text) || json.Unmarshal(text, &body) != nil {
+		return in, bad("PARSE_ERROR", `the body is not a JSON object such as {"context": {"targetingKey": "cus_…"}}`)
+	}
+	var context struct {
+		TargetingKey json.RawMessage `json:"targetingKey"`
+		Customer     json.RawMessage `json:"customer"`
+		Cart         json.RawMessage `json:"cart"`
+	}
+	if !bytes.HasPrefix(bytes.TrimSpace(body.Context), []byte("{")) || json.Unmarshal(body.Context, &context) != nil {
+		return in, bad("INVALID_CONTEXT", "context: an object is expected")
+	}
+	if absent(context.TargetingKey) || string(context.TargetingKey) == `""` {
+		return in, bad("TARGETING_KEY_MISSING", "context.targetingKey: it is missing; it is the id of the customer or visitor")
+	}
+	if in.targeting, err = readID(context.TargetingKey, exposure.MaxUnit, "context.targetingKey"); err != nil {
+		return in, err
+	}
+	if !absent(context.Customer) {
+		if in.customer, err = readID(context.Customer, exposure.MaxUnit, "context.customer"); err != nil {
+			return in, err
+		}
+	}
+	if absent(context.Cart) {
+		return in, nil
+	}
+	var cart []json.RawMessage
+	if json.Unmarshal(context.Cart, &cart) != nil || len(cart) > maxCart {
+		return in, bad("INVALID_CONTEXT", "context.cart: a list of at most 200 ids of products or prices is expected")
+	}
+	for _, one := range cart {
+		id, err := readID(one, maxID, "context.cart")
+		if err != nil {
+			return in, err
+		}
+		in.cart = append(in.cart, id)
+	}
+	return in, nil
+}
+
+func absent(text json.RawMessage) bool { return len(text) == 0 || string(text) == "null" }
+
+func readID(text json.RawMessage, most int, where string) (id string, err error) {
+	if json.Unmarshal(text, &id) != nil || len(id) > most || strings.ContainsRune(id, 0) {
+		return "", bad("INVALID_CONTEXT", where+": a text is expected, of bounded length and without NUL")
+	}
+	return id, nil
+}
