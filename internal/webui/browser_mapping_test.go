@@ -112,7 +112,7 @@ func TestBrowserMapping(t *testing.T) {
 	focused(p, "#rule-form .banner")
 	seenIn(t, p, "#panel", "mapping-calculated-wrong", screens[1])
 	mapped(p, 35)
-	p.Click("#rule-fault a")
+	p.Click("#rule-form .banner a")
 	var cursor int
 	p.Eval(`document.querySelector("#rule-source").selectionStart`, &cursor)
 	if cursor != 15 {
