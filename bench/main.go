@@ -9,6 +9,7 @@
 //	go run ./bench -only lists     what pages ask for, with 500 dataflows and 50,000 runs, over HTTP
 //	go run ./bench -only pages     the pages themselves, and what a first view transfers, with as many
 //	go run ./bench -only decisions  a shop's calls before checkout, 1,000 a second, with a million customers
+//	go run ./bench -only stats     experiments whose truth is known: false alarms, coverage, the promise of plans
 //	go run ./bench -only long      lives of accounts, copied through faults and kills, compared at the end
 //
 // The floor is what the limits allow: the larger of all requests over the global
@@ -38,16 +39,24 @@ import (
 )
 
 func main() {
-	only := flag.String("only", "", "backfill, cpu, webhook, api, lists, pages, decisions or long; empty for all but long")
+	only := flag.String("only", "", "backfill, cpu, webhook, api, lists, pages, decisions, stats or long; empty for all but stats and long")
 	latency := flag.Duration("latency", 150*time.Millisecond, "of the simulated Stripe, in the backfill")
 	sizes := flag.String("charges", "100000,1000000", "numbers of charges for cpu")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of the last cpu run to this file")
 	changes := flag.Int("changes", 100, "for webhook: how many objects are changed")
 	lives := flag.Int("lives", 10, "for long: how many accounts")
 	days := flag.Int("days", 180, "for long: virtual days of each")
+	experiments := flag.Int("experiments", 2000, "for stats: how many experiments of a kind")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	if *only == "stats" {
+		if err := statistics(ctx, *experiments); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if *only == "long" {
 		if err := long(ctx, *lives, *days); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)

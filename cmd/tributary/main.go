@@ -28,6 +28,8 @@ type cli struct {
 	Webhook     webhookCmd     `cmd:"" help:"Manage the endpoint in Stripe that sends changes to serve."`
 	Query       queryCmd       `cmd:"" help:"Run one SQL query over the copy."`
 	Report      reportCmd      `cmd:"" help:"Reports over the copy: buying now and paying later."`
+	Recommend   recommendCmd   `cmd:"" help:"Recommendations of what goes with a cart: how good they are."`
+	Experiment  experimentCmd  `cmd:"" help:"What experiments came to, and how large they have to be."`
 	Budget      budgetCmd      `cmd:"" help:"Show what of Stripe's read allocation is used, and foresee it for a schedule."`
 	Datasets    datasetsCmd    `cmd:"" help:"List the tables of the lake."`
 	Maintain    maintainCmd    `cmd:"" help:"Compact tables, apply deletes, expire snapshots, remove leftovers."`

@@ -14,6 +14,9 @@ type privacyCmd struct {
 	Set   privacySetCmd   `cmd:"" help:"Put rules in force, for what is stored already too."`
 	Show  privacyShowCmd  `cmd:"" help:"Print the rules in force, as set takes them."`
 	Clear privacyClearCmd `cmd:"" help:"Put no rules in force."`
+
+	Delete   privacyDeleteCmd   `cmd:"" help:"Remove all that the copy has of a customer, and keep nothing of it that comes later."`
+	Requests privacyRequestsCmd `cmd:"" help:"List the customers that were removed, without naming them."`
 }
 
 type privacySetCmd struct {

@@ -173,8 +173,9 @@ func printText(w io.Writer, r *app.Report) error {
 		fmt.Fprintf(w, " At this pace, a pass every %s: about %s.", every(r.Budget.Every), count(r.Budget.Forecast))
 	}
 	fmt.Fprintln(w)
-	var quarantined, warnings int64
+	var quarantined, warnings, suppressed int64
 	for _, s := range r.Resources {
+		suppressed += s.Suppressed
 		quarantined += s.Quarantined
 		warnings += s.Warnings
 	}
@@ -189,6 +190,9 @@ func printText(w io.Writer, r *app.Report) error {
 	}
 	if quarantined > 0 {
 		fmt.Fprintf(w, "In quarantine, not ingested: %s; see tributary query \"select resource, id, path, reason from quarantine\"\n", count(quarantined))
+	}
+	if suppressed > 0 {
+		fmt.Fprintf(w, "Read and not kept, of customers whose data was removed: %s\n", count(suppressed))
 	}
 	if r.Held > 0 {
 		fmt.Fprintf(w, "In quarantine since earlier passes: %s; tributary replay --quarantine tries them again\n", count(r.Held))

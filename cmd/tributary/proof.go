@@ -14,7 +14,7 @@ import (
 // sums of money on both sides.
 func printProofs(w io.Writer, r *app.Report) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	n := 0
+	n, suppressed := 0, int64(0)
 	for _, s := range r.Resources {
 		p := s.Proof
 		if p == nil {
@@ -24,6 +24,7 @@ func printProofs(w io.Writer, r *app.Report) error {
 			fmt.Fprintf(w, "\nReconciled with Stripe (%s), what was created before %s:\n", p.Reason, p.Before.Format(time.DateTime+" UTC"))
 			fmt.Fprintln(t, "resource\tin Stripe\tin the lake\tmissing\tstale\textra\trepaired\theld\tquarantined\tnow\t")
 		}
+		suppressed += p.Suppressed
 		now := "equal"
 		if !p.Equal {
 			now = "differs"
@@ -33,6 +34,9 @@ func printProofs(w io.Writer, r *app.Report) error {
 	}
 	if err := t.Flush(); err != nil || n == 0 {
 		return err
+	}
+	if suppressed > 0 {
+		fmt.Fprintf(w, "In Stripe beside these, of customers whose data was removed: %s\n", count(suppressed))
 	}
 	fmt.Fprintln(t, "sum of\tin Stripe\tin the lake\t\t")
 	for _, s := range r.Resources {

@@ -41,6 +41,7 @@ type life struct {
 	Nth           int    // time that the place is reached, from 1
 	Only          string // the resource whose commits count
 	Rules         string // privacy rules to set, instead of a pass
+	Forget        string // customer to forget, instead of a pass
 }
 
 type place string
@@ -71,6 +72,11 @@ func long(t *testing.T) {
 func (l life) live() {
 	if l.End == inReplay {
 		l.replay()
+		return
+	}
+	if l.Forget != "" {
+		_, err := app.ForgetCustomer(context.Background(), l.Dir, app.ForgetRequest{Customer: l.Forget})
+		fmt.Println(done, err)
 		return
 	}
 	if l.Rules != "" {

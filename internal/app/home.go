@@ -39,6 +39,8 @@ type home struct {
 	index  *idindex.Index
 	lake   *lake.Lake
 	rules  rules
+	// forgotten is of whom nothing may be kept; nil for nobody.
+	forgotten *forgotten
 	// rewrote is what went through the privacy rules when the directory was
 	// opened: they are newer than what was stored.
 	rewrote Rewrote
@@ -98,10 +100,19 @@ func (h *home) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if h.index, err = idindex.Open(index); err != nil || !behind {
+	if h.index, err = idindex.Open(index); err != nil {
 		return err
 	}
-	return h.rewrite(ctx)
+	if behind {
+		if err := h.rewrite(ctx); err != nil {
+			return err
+		}
+	}
+	if h.forgotten, err = loadForgotten(ctx, h.dir, h.store); err != nil {
+		return err
+	}
+	_, err = h.forgetMore(ctx)
+	return err
 }
 
 // whole refuses tables without the database that belongs to them: whose they are

@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strings"
 
 	"github.com/zeebo/xxh3"
@@ -27,6 +29,33 @@ type changes struct {
 // A filter applies the privacy rules to an object's JSON before anything of it
 // reaches the disk.
 type filter func(resource string, raw []byte) []byte
+
+// about takes from an event what is about those who are to be forgotten.
+func (j *judge) about(ctx context.Context, n *extract.Notice) error {
+	if j == nil {
+		return nil
+	}
+	gone := ""
+	if n.Object != nil {
+		v, err := j.Judge(ctx, n.Resource, []byte(n.ObjectID), n.Object)
+		if err != nil {
+			return err
+		}
+		if v.Gone {
+			gone, n.Object = n.ObjectID, nil
+		}
+	}
+	var failed error
+	n.Refs = slices.DeleteFunc(n.Refs, func(r extract.Ref) bool {
+		kind, err := j.known(ctx, []byte(r.ID))
+		failed = errors.Join(failed, err)
+		return kind&sqlstore.ForgetObject != 0 || gone != "" && r.Resource == n.Resource && r.ID == gone
+	})
+	if gone != "" {
+		n.Resource, n.ObjectID, n.Before, n.After = "", "", "", ""
+	}
+	return failed
+}
 
 // notice returns an event as the inbox keeps it: with what it says of the
 // resources that keep accepts, and, if told, with its snapshot.
@@ -135,9 +164,16 @@ func (p *pass) listEvents(ctx context.Context, lanes []*lane, now int64) (listed
 	// The list is read backwards: what comes first is the latest of its second,
 	// and what was listed before this pass is earlier than all of it.
 	place, private := p.began.UnixMicro(), p.home.rules.filter()
+	judge, err := p.home.forgotten.judge()
+	if err != nil {
+		return true, err
+	}
 	return true, extract.ReadEvents(ctx, p.client, from, func(page []extract.Notice) error {
 		rows := make([]sqlstore.Notice, 0, len(page))
 		for _, n := range page {
+			if err := judge.about(ctx, &n); err != nil {
+				return err
+			}
 			rows = append(rows, notice(n, place, history[n.Resource], keep, private))
 			place--
 		}

@@ -24,6 +24,7 @@ type Keeper struct {
 	atWork atomic.Pointer[pass] // counts the requests
 	woken  chan struct{}        // holds at most one
 
+	turns sync.Mutex // held by who changes the copy
 	mu    sync.Mutex
 	home  *home // nil until the directory exists
 	found stripe.Probe
@@ -106,6 +107,8 @@ func (k *Keeper) Pass(ctx context.Context) (*Report, error) { return k.turn(ctx,
 // turn does a pass: over the account, over what waits in the inbox, or one that
 // compares.
 func (k *Keeper) turn(ctx context.Context, kind string, s Sync) (*Report, error) {
+	k.turns.Lock()
+	defer k.turns.Unlock()
 	p, err := s.newPass()
 	if err != nil {
 		return nil, err

@@ -66,6 +66,9 @@ func (p *pass) openLane(ctx context.Context, r stripe.Resource) (*lane, error) {
 		},
 		Checkpoint: checkpoint, Seq: table.Seq(), BatchRows: p.BatchRows, BatchAge: p.BatchAge,
 	}
+	if l.lander.Forgotten, err = p.home.forgotten.forgetting(); err != nil {
+		return nil, err
+	}
 	opened.follow(r, l.lander, p.client.StripeNow())
 	held, err := p.home.store.Held(ctx, r.Name)
 	if err != nil {

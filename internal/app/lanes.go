@@ -51,6 +51,7 @@ func (p *pass) all(ctx context.Context) {
 		}
 		p.sayUnknown(l)
 	}
+	p.forgetMore(ctx)
 	err = p.prove(ctx)
 	if err == nil {
 		err = p.keepProofs(context.WithoutCancel(ctx))
@@ -58,6 +59,28 @@ func (p *pass) all(ctx context.Context) {
 	if err != nil {
 		p.report.unproved = err
 		p.note("%v", err)
+	}
+}
+
+// forgetMore removes what landed before it was known whose it is: of a customer
+// to be forgotten, as a refund that was read before its charge.
+func (p *pass) forgetMore(ctx context.Context) {
+	ctx = context.WithoutCancel(ctx)
+	more, err := p.home.forgetMore(ctx)
+	for _, l := range p.lanes {
+		if l == nil || !more || err != nil {
+			continue
+		}
+		var t *tables // the files and the index are others now
+		if t, err = p.home.openTables(ctx, l.resource, !p.NoHistory); err == nil {
+			l.table, l.index = t.table, t.index
+			err = t.recover(ctx)
+		}
+	}
+	if err != nil {
+		for i := range p.report.Resources {
+			p.report.Resources[i].err = errors.Join(p.report.Resources[i].err, err)
+		}
 	}
 }
 

@@ -422,8 +422,14 @@ func TestPrivacyKilled(t *testing.T) {
 // setFor sets the rules in a process of its own, which is killed after a while.
 func (h *household) setFor(t *testing.T, wait time.Duration) (out string, ended bool) {
 	t.Helper()
+	return aliveFor(t, life{Dir: h.dir, Rules: mailRules}, wait)
+}
+
+// aliveFor lives in a process of its own, which is killed after a while.
+func aliveFor(t *testing.T, l life, wait time.Duration) (out string, ended bool) {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), childVariable+"="+marshal(life{Dir: h.dir, Rules: mailRules}))
+	cmd.Env = append(os.Environ(), childVariable+"="+marshal(l))
 	var text bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &text, &text
 	if err := cmd.Start(); err != nil {

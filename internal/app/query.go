@@ -103,6 +103,11 @@ func (r *Reader) Keep(ctx context.Context, name, query string) (drop func() erro
 	return r.db.Keep(ctx, name, query)
 }
 
+// Load makes a table of rows that this reader's queries see, until drop is called.
+func (r *Reader) Load(ctx context.Context, name string, columns []duck.Loaded, rows iter.Seq2[[]any, error]) (drop func() error, err error) {
+	return r.db.Load(ctx, name, columns, rows)
+}
+
 // Close ends the reader.
 func (r *Reader) Close() error { return errors.Join(r.db.Close(), r.store.Close()) }
 

@@ -51,7 +51,7 @@ func (k *Keeper) put(ctx context.Context, n extract.Notice) (fresh bool, err err
 	if err != nil {
 		return false, err
 	}
-	return h.store.receive(ctx, n, !k.sync.NoHistory, func(r extract.Ref) bool { return k.reads(r.Resource) }, h.rules.filter())
+	return h.store.receive(ctx, n, !k.sync.NoHistory, h.forgotten, func(r extract.Ref) bool { return k.reads(r.Resource) }, h.rules.filter())
 }
 
 // owner implements hook.Handler's Owner.

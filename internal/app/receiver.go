@@ -71,12 +71,24 @@ func (r *Receiver) put(ctx context.Context, n extract.Notice) (fresh bool, err e
 		}
 		copied[ref.Resource] = at[0] > 0
 	}
-	return r.db.receive(ctx, n, true, func(ref extract.Ref) bool { return copied[ref.Resource] }, rules.filter())
+	list, err := openForgotten(ctx, r.dir, r.db)
+	if err != nil {
+		return false, err
+	}
+	return r.db.receive(ctx, n, true, list, func(ref extract.Ref) bool { return copied[ref.Resource] }, rules.filter())
 }
 
 // receive puts an event into the inbox.
-func (s *store) receive(ctx context.Context, n extract.Notice, told bool, keep func(extract.Ref) bool, private filter) (fresh bool, err error) {
+func (s *store) receive(ctx context.Context, n extract.Notice, told bool, list *forgotten, keep func(extract.Ref) bool, private filter) (fresh bool, err error) {
+	ctx = context.WithoutCancel(ctx)
+	judge, err := list.judge()
+	if err == nil {
+		err = judge.about(ctx, &n)
+	}
+	if err != nil {
+		return false, err
+	}
 	// Of one second, what comes later is taken for later. Stripe hanging up does
 	// not undo what is half written.
-	return s.PutNotice(context.WithoutCancel(ctx), notice(n, time.Now().UnixMicro(), told, keep, private))
+	return s.PutNotice(ctx, notice(n, time.Now().UnixMicro(), told, keep, private))
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -42,7 +43,10 @@ type Proof struct {
 	Held        int64     `json:"held"`        // extra ones that stay until their deletion is accepted
 	Unlisted    int64     `json:"unlisted"`    // in Stripe, found by id alone: no list shows them
 	Quarantined int64     `json:"quarantined"` // in Stripe, but no record can be made of them
-	Sums        []Sum     `json:"sums"`
+	// Suppressed are in Stripe and not in the lake, because their customer is to
+	// be forgotten; no other number counts them.
+	Suppressed int64 `json:"suppressed,omitempty"`
+	Sums       []Sum `json:"sums"`
 	// Equal means that the numbers of objects and all sums agree.
 	Equal bool `json:"equal"`
 
@@ -228,14 +232,19 @@ func (p *pass) confirm(ctx context.Context, l *lane, ids []string, limit int) (g
 		if len(gone) > limit && !p.AcceptDeletes {
 			return nil, &problem.Error{
 				Kind: problem.Conflict,
-				Detail: fmt.Sprintf("%d or more objects of the copy are not in Stripe any more, of %d that no list shows; nothing was marked deleted",
+				Detail: fmt.Sprintf("%d or more objects of the copy are not in Stripe any more, of %d that no list shows",
 					len(gone), len(ids)),
+				Err:    ErrGuarded,
 				Advice: "Check that the key is the right one and that test data was not wiped by mistake. If they are to be marked deleted, run sync --reconcile --accept-deletes",
 			}
 		}
 	}
 	return gone, l.lander.Commit(context.WithoutCancel(ctx))
 }
+
+// ErrGuarded is why a reconcile that found many objects gone failed: they stay until
+// their deletion is accepted.
+var ErrGuarded = errors.New("nothing was marked deleted")
 
 // confirmAtOnce objects are asked for before the guard looks.
 const confirmAtOnce = 200
@@ -274,6 +283,10 @@ func (p *pass) total(l *lane, proof *Proof) error {
 		}
 		for _, e := range listed {
 			if e.created >= proof.bound {
+				continue
+			}
+			if e.currency == passedMark {
+				proof.Suppressed++
 				continue
 			}
 			proof.Stripe++

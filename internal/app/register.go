@@ -55,6 +55,9 @@ const entryBytes = 3*8 + 3*8
 // land.
 var rejectedMark = [8]byte{'!'}
 
+// passedMark stands there for an object that is not kept on purpose.
+var passedMark = [8]byte{'-'}
+
 // openRegister opens the register of that name, and reports whether it was
 // there.
 func openRegister(dir, name, resource string, layout *dataset.Layout) (r *register, found bool, err error) {
@@ -96,6 +99,15 @@ func (r *register) Note(id []byte, created int64, rec *dataset.Record) error {
 			e.amounts[i] = intOf(rec, n)
 		}
 	}
+	return r.put(&e)
+}
+
+// Pass implements ingest.Register.
+func (r *register) Pass(name []byte, created int64) error {
+	return r.put(&entry{id: xxh3.Hash(name), created: created, currency: passedMark})
+}
+
+func (r *register) put(e *entry) error {
 	r.dirty = true
 	var b [entryBytes]byte
 	binary.LittleEndian.PutUint64(b[:], e.id)

@@ -191,6 +191,9 @@ func (r *replaying) retry(ctx context.Context, resource stripe.Resource, t *tabl
 			Checkpoint: checkpoint, Seq: t.table.Seq(),
 		},
 	}
+	if again.lander.Forgotten, err = r.home.forgotten.forgetting(); err != nil {
+		return err
+	}
 	t.follow(resource, again.lander, time.Now())
 	if err := again.nameless(ctx); err != nil {
 		return err

@@ -60,8 +60,9 @@ type ResourceReport struct {
 	Deleted     int64        `json:"deleted"`
 	Unchanged   int64        `json:"unchanged"`
 	Quarantined int64        `json:"quarantined"`
-	Warnings    int64        `json:"warnings"` // fields nulled because of their type
-	Seen        int64        `json:"seen"`     // rows of the history that only events told of
+	Warnings    int64        `json:"warnings"`             // fields nulled because of their type
+	Seen        int64        `json:"seen"`                 // rows of the history that only events told of
+	Suppressed  int64        `json:"suppressed,omitempty"` // of customers to be forgotten
 	Requests    int64        `json:"requests"`
 	Refused     int64        `json:"refused"` // answered 429
 	Duration    int64        `json:"duration_ms"`
@@ -93,6 +94,7 @@ func reportError(err error) *ErrorReport {
 func (r *ResourceReport) count(c ingest.Counts) {
 	r.Read, r.Inserted, r.Updated, r.Deleted = c.Read, c.Inserted, c.Updated, c.Deleted
 	r.Unchanged, r.Quarantined, r.Warnings, r.Seen = c.Unchanged, c.Quarantined, c.Warnings, c.Seen
+	r.Suppressed = c.Suppressed
 }
 
 // Troubles says why resources are not complete, a sentence for each reason.
@@ -129,7 +131,7 @@ func (r *Report) conclude() {
 		switch {
 		case errors.Is(s.err, errSpent):
 			s.Status = Partial
-		case s.err != nil && s.Inserted+s.Updated+s.Unchanged == 0 && !r.Stopped:
+		case s.err != nil && s.Inserted+s.Updated+s.Unchanged+s.Suppressed == 0 && !r.Stopped:
 			s.Status = Failed
 			failed++
 		case s.err != nil || s.Quarantined > 0:

@@ -24,6 +24,7 @@ func (p *pass) allWaiting(ctx context.Context) {
 			p.sayUnknown(l)
 		}
 	}
+	p.forgetMore(ctx)
 }
 
 func (p *pass) oneWaiting(ctx context.Context, l *lane, i int, ch *changes, referred <-chan struct{}) error {

@@ -57,6 +57,8 @@ var rules = rulebook{
 		"internal/chart": {},
 		// Who gets which variant, told to shops.
 		"internal/decision": {"internal/access", "internal/experiment", "internal/exposure", "internal/gateway", "internal/trial"},
+		// What goes with a cart, and what is offered with it.
+		"internal/recommend": {"internal/stats"},
 		// A Stripe that shares nothing with what reads it: else both could err alike.
 		"internal/stripesim": {"internal/money"},
 		// The edge to which Stripe sends.
@@ -78,8 +80,9 @@ var rules = rulebook{
 			"internal/access", "internal/catalog", "internal/dataprep", "internal/docstore", "internal/gateway", "internal/jsondoc", "internal/problem",
 			"internal/rawjson", "internal/secret", "internal/stripe", "internal/xdm",
 		},
-		"internal/copies": {"internal/access", "internal/docstore", "internal/flow", "internal/gateway", "internal/problem", "internal/stripe"},
-		"internal/source": {"internal/flow", "internal/problem", "internal/stripe"},
+		"internal/copies":  {"internal/access", "internal/docstore", "internal/flow", "internal/gateway", "internal/problem", "internal/stripe"},
+		"internal/erasure": {"internal/access", "internal/docstore", "internal/gateway", "internal/problem", "internal/secret"},
+		"internal/source":  {"internal/flow", "internal/problem", "internal/stripe"},
 		// Where dataflows and the data plane meet.
 		"internal/runner": {
 			"internal/access", "internal/alert", "internal/app", "internal/catalog", "internal/copies", "internal/dataprep", "internal/expr", "internal/flow", "internal/gateway", "internal/mapping",
@@ -93,7 +96,12 @@ var rules = rulebook{
 		"internal/audience": {
 			"internal/access", "internal/atomicfile", "internal/docstore", "internal/duck", "internal/gateway", "internal/lake", "internal/problem", "internal/report",
 		},
-		"internal/sqlworker": {"internal/duck", "internal/problem"},
+		"internal/offer": {
+			"internal/access", "internal/atomicfile", "internal/docstore", "internal/duck", "internal/gateway", "internal/problem", "internal/recommend",
+		},
+		"internal/sqlworker":       {"internal/duck", "internal/problem"},
+		"internal/analysis":        {"internal/access", "internal/chart", "internal/duck", "internal/experiment", "internal/exposure", "internal/gateway", "internal/money", "internal/problem", "internal/stats"},
+		"internal/analysis/trials": {"internal/analysis", "internal/experiment"},
 		"internal/sqlapi": {
 			"internal/access", "internal/app", "internal/catalog", "internal/duck", "internal/gateway", "internal/problem", "internal/sqlworker", "internal/xdm",
 		},
@@ -116,27 +124,28 @@ var rules = rulebook{
 		},
 
 		"internal/control": {
-			"internal/access", "internal/accessapi", "internal/alert", "internal/app", "internal/audience", "internal/audit", "internal/catalog", "internal/copies", "internal/dataaccess", "internal/dataprep", "internal/decision",
-			"internal/docstore", "internal/experiment", "internal/exposure", "internal/flow", "internal/gateway", "internal/guard", "internal/insights", "internal/intake", "internal/lake", "internal/monitor", "internal/problem", "internal/registry",
+			"internal/access", "internal/accessapi", "internal/alert", "internal/analysis", "internal/app", "internal/audience", "internal/audit", "internal/catalog", "internal/copies", "internal/dataaccess", "internal/dataprep", "internal/decision", "internal/docstore", "internal/erasure",
+			"internal/experiment", "internal/exposure", "internal/flow", "internal/gateway", "internal/guard", "internal/insights", "internal/intake", "internal/lake", "internal/monitor", "internal/offer", "internal/problem", "internal/registry",
 			"internal/queue", "internal/report", "internal/runner", "internal/secret", "internal/source", "internal/sqlapi", "internal/sqlworker", "internal/tables", "internal/telemetry", "internal/trial", "internal/webui", "internal/xdm",
 		},
 		"cmd/tributary": {
 			"internal/access", "internal/alert", "internal/guard", "internal/telemetry",
-			"internal/access", "internal/app", "internal/control", "internal/docstore", "internal/duck", "internal/money", "internal/problem", "internal/report", "internal/secret", "internal/server", "internal/sqlworker", "internal/stripe",
+			"internal/access", "internal/analysis", "internal/app", "internal/control", "internal/docstore", "internal/duck", "internal/money", "internal/offer", "internal/problem", "internal/recommend", "internal/report", "internal/secret", "internal/server", "internal/sqlworker",
+			"internal/stripe",
 			"internal/stripesim", "internal/webui",
 		},
 		"bench": {
-			"internal/access", "internal/app", "internal/docstore", "internal/duck", "internal/flow", "internal/money", "internal/problem", "internal/stripe", "internal/stripesim", "internal/webui",
-			"internal/experiment", "internal/exposure",
+			"internal/access", "internal/analysis", "internal/analysis/trials", "internal/app", "internal/docstore", "internal/duck", "internal/experiment", "internal/exposure", "internal/flow", "internal/money", "internal/problem", "internal/stripe", "internal/stripesim", "internal/webui",
 		},
 		"internal/arch": {},
 	},
 	tests: map[string][]string{
 		"internal/dataprep":  {"internal/gateway/gatewaytest", "internal/openapitest", "internal/stripesim"},
-		"internal/webui":     {"internal/access/oidctest", "internal/app", "internal/browsertest", "internal/control", "internal/stripe", "internal/stripesim"},
+		"internal/webui":     {"internal/access/oidctest", "internal/app", "internal/browsertest", "internal/control", "internal/runner", "internal/stripe", "internal/stripesim"},
 		"internal/monitor":   {"internal/docstore/docstoretest", "internal/gateway/gatewaytest"},
 		"internal/flow":      {"internal/docstore/docstoretest", "internal/gateway/gatewaytest", "internal/openapitest", "internal/source", "internal/stripesim"},
 		"internal/source":    {"internal/stripesim"},
+		"internal/recommend": {"internal/stripesim"},
 		"internal/control":   {"internal/extract", "internal/jsondoc", "internal/lake", "internal/stripe", "internal/stripesim"},
 		"internal/tables":    {"internal/chdbtest", "internal/duck", "internal/need", "internal/parquettest"},
 		"internal/intake":    {"internal/gateway/gatewaytest"},
@@ -148,6 +157,7 @@ var rules = rulebook{
 		"internal/extract":   {"internal/stripesim"},
 		"internal/report":    {"internal/app", "internal/gateway/gatewaytest", "internal/stripe", "internal/stripesim"},
 		"internal/audience":  {"internal/app", "internal/docstore/docstoretest", "internal/gateway/gatewaytest", "internal/stripe", "internal/stripesim"},
+		"internal/analysis":  {"internal/analysis/trials", "internal/app", "internal/gateway/gatewaytest", "internal/stripe", "internal/stripesim"},
 		"internal/ingest":    {"internal/duck", "internal/lake", "internal/sqlstore", "internal/stripesim"},
 		"internal/lake":      {"internal/duck", "internal/mapping"},
 		"internal/duck":      {"internal/dataset", "internal/lake", "internal/rawjson", "internal/xdm"},

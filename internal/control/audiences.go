@@ -30,6 +30,7 @@ func (p *Plane) audiences(rows *tables.Tables) *audience.Service {
 		}
 		return err == nil, err
 	}
+	p.Offers.HasAudience = p.Trials.HasAudience
 	p.Decisions.Audience = func(ctx context.Context, sandbox, id, customer string) (bool, error) {
 		return p.Audience.Has(ctx, sandbox, id, customer)
 	}

@@ -27,6 +27,7 @@ import (
 	"github.com/tributary-data/tributary/internal/dataprep"
 	"github.com/tributary-data/tributary/internal/decision"
 	"github.com/tributary-data/tributary/internal/docstore"
+	"github.com/tributary-data/tributary/internal/erasure"
 	"github.com/tributary-data/tributary/internal/exposure"
 	"github.com/tributary-data/tributary/internal/flow"
 	"github.com/tributary-data/tributary/internal/gateway"
@@ -35,6 +36,7 @@ import (
 	"github.com/tributary-data/tributary/internal/intake"
 	"github.com/tributary-data/tributary/internal/lake"
 	"github.com/tributary-data/tributary/internal/monitor"
+	"github.com/tributary-data/tributary/internal/offer"
 	"github.com/tributary-data/tributary/internal/queue"
 	"github.com/tributary-data/tributary/internal/registry"
 	"github.com/tributary-data/tributary/internal/report"
@@ -89,6 +91,9 @@ type Copies interface {
 	// Grow adds to the schema of a resource's copy what it lacks of the fields,
 	// which lie below its group.
 	Grow(ctx context.Context, resource, title string, fields []*xdm.Field) (app.Extended, error)
+	// Forget removes a customer from the copies, and keeps nothing of it that
+	// comes.
+	Forget(ctx context.Context, r app.ForgetRequest) (*app.Forgetting, error)
 }
 
 // A Plane is a control plane that is being served: the services, the lake that
@@ -107,6 +112,7 @@ type Plane struct {
 	Network  *guard.Service
 	Audit    *audit.Log
 	Alert    *alert.Service
+	Erasure  *erasure.Service // of privacy requests
 	Trials   *trial.Service
 	// Decisions are told to shops, by what Trials keeps.
 	Decisions *decision.Service
@@ -114,6 +120,7 @@ type Plane struct {
 	// name alone, and other organisations have the same names.
 	Exposures *exposure.Log
 	Audience  *audience.Service
+	Offers    *offer.Service
 
 	options   Options
 	services  []*gateway.Service
@@ -218,20 +225,24 @@ func (p *Plane) build(ctx context.Context) error {
 	p.Access.Hooks = append(p.Access.Hooks, access.SandboxHook{Delete: p.forget, After: p.readopt})
 	p.Network = &guard.Service{DB: p.DB, Proxies: p.options.Proxies, Now: p.now, Log: p.options.Log, Egress: p.options.Egress}
 	p.Audit = &audit.Log{DB: p.DB, File: p.file, Now: p.now, Log: p.options.Log, Address: p.address}
+	p.Offers = p.offers()
 	p.experiments()
 	p.Audience = p.audiences(rows)
+	p.Erasure = p.erasures()
 	p.services = []*gateway.Service{
 		accessapi.AccessControl(p.Access), accessapi.Sandboxes(p.Access), accessapi.Members(p.Access),
 		p.Registry.HTTP(), p.Registry.NamespacesHTTP(),
 		p.Catalog.HTTP(),
 		(&dataaccess.Service{Catalog: p.Catalog, Tables: rows, Diagnostics: p.Intake}).HTTP(),
 		(&insights.Service{Batches: p.Catalog, Now: p.now}).HTTP(),
-		p.Prep.HTTP(), p.Intake.HTTP(), p.Flow.HTTP(), p.Network.HTTP(), p.Audit.HTTP(), p.Alert.HTTP(), p.Copies.HTTP(),
+		p.Prep.HTTP(), p.Intake.HTTP(), p.Flow.HTTP(), p.Network.HTTP(), p.Audit.HTTP(), p.Alert.HTTP(), p.Copies.HTTP(), p.Erasure.HTTP(),
 		(&monitor.Service{Flows: p.Flow, Datasets: p.Catalog, Now: p.now}).HTTP(),
 		p.Trials.HTTP(),
 		report.NewService(p.openCopy, p.copiesFor).HTTP(),
+		p.Analysis().HTTP(),
 		p.sql().HTTP(),
 		p.Audience.HTTP(),
+		p.Offers.HTTP(),
 	}
 	return nil
 }
@@ -248,6 +259,12 @@ func (p *Plane) forget(ctx context.Context, s docstore.Scope) error {
 		return err
 	}
 	if err := p.Copies.Forget(ctx, s); err != nil {
+		return err
+	}
+	if err := p.Offers.ForgetSandbox(ctx, s); err != nil {
+		return err
+	}
+	if err := p.Erasure.Forget(ctx, s); err != nil {
 		return err
 	}
 	if err := p.Runner.Forget(ctx, s.Sandbox); err != nil {
@@ -344,13 +361,13 @@ func (p *Plane) near(next http.Handler) http.Handler {
 }
 
 // Run takes in the batches that clients push, does the runs of dataflows, delivers
-// alerts, works out the members of audiences, and follows what decisions go by, until
-// ctx ends or one of these does.
+// alerts, works out the members of audiences, makes models again, and follows what
+// decisions go by, until ctx ends or one of these does.
 func (p *Plane) Run(ctx context.Context) error {
 	defer p.end()
 	defer context.AfterFunc(ctx, p.end)()
 	g, ctx := errgroup.WithContext(ctx)
-	for _, part := range []func(context.Context) error{p.Intake.Run, p.Alert.Run, p.Audience.Run, p.Work, p.Decisions.Follow} {
+	for _, part := range []func(context.Context) error{p.Intake.Run, p.Alert.Run, p.Audience.Run, p.Offers.Run, p.Erasure.Run, p.Work, p.Decisions.Follow} {
 		g.Go(func() error { return part(ctx) })
 	}
 	return g.Wait()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/app"
+	"github.com/tributary-data/tributary/internal/lake"
 	"github.com/tributary-data/tributary/internal/problem"
 	"github.com/tributary-data/tributary/internal/report"
 	"github.com/tributary-data/tributary/internal/runner"
@@ -24,33 +25,28 @@ func (p *Plane) openCopy(ctx context.Context, c access.Caller, name string) (rep
 		return nil, err
 	}
 	of, err := app.OpenReader(ctx, dir)
-	if err != nil {
-		return nil, err
-	}
-	if name == "" {
-		return of, nil
+	if err != nil || name == "" {
+		return of, err
 	}
 	return spaced{of, sqlapi.SpaceOf(name)}, nil
 }
 
-// copyDir returns where such a copy is and its name, "" for the directory's own;
-// problem.NotFound says which there are.
-func (p *Plane) copyDir(ctx context.Context, c access.Caller, name string) (dir, found string, err error) {
-	names, err := p.copyNames(c)
+// copyDir returns the directory and the name of a copy that openCopy takes.
+func (c *Control) copyDir(ctx context.Context, by access.Caller, name string) (dir, called string, err error) {
+	names, err := c.copyNames(by)
 	if err != nil {
 		return "", "", err
 	}
 	if name == "" {
-		own, err := p.ownCopy(ctx, c)
-		if err != nil || own {
-			return p.dir, "", err
+		if own, err := c.ownCopy(ctx, by); own || err != nil {
+			return c.dir, "", err
 		}
 	}
 	if name == "" && len(names) == 1 {
 		name = names[0]
 	}
 	if slices.Contains(names, name) {
-		return filepath.Join(runner.SandboxDir(p.dir, c.Sandbox.ID), name), name, nil
+		return filepath.Join(runner.SandboxDir(c.dir, by.Sandbox.ID), name), name, nil
 	}
 	detail := "there is no copy of a Stripe account in this sandbox"
 	switch {
@@ -74,12 +70,20 @@ func (s spaced) Space() string { return s.space }
 
 // ownCopy says whether there is a copy of the directory's own account and it is
 // the caller's sandbox's.
-func (p *Plane) ownCopy(ctx context.Context, c access.Caller) (bool, error) {
-	operator, err := p.Access.Operator(ctx)
-	if err != nil || operator.Org != c.Org || operator.Sandbox.ID != c.Sandbox.ID {
+func (c *Control) ownCopy(ctx context.Context, by access.Caller) (bool, error) {
+	operator, err := c.Access.Operator(ctx)
+	if err != nil || operator.Org != by.Org || operator.Sandbox.ID != by.Sandbox.ID {
 		return false, err
 	}
-	tables, err := p.lake.Tables(ctx)
+	l, err := lake.OpenReadOnly(ctx, c.dir)
+	if problem.KindOf(err) == problem.NotFound {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer l.Close()
+	tables, err := l.Tables(ctx)
 	return slices.Contains(tables, "charges"), err
 }
 
@@ -97,8 +101,8 @@ func (p *Plane) copiesFor(ctx context.Context, c access.Caller) ([]string, error
 }
 
 // copyNames lists the copies that dataflows of the sandbox made.
-func (p *Plane) copyNames(c access.Caller) ([]string, error) {
-	entries, err := os.ReadDir(runner.SandboxDir(p.dir, c.Sandbox.ID))
+func (c *Control) copyNames(by access.Caller) ([]string, error) {
+	entries, err := os.ReadDir(runner.SandboxDir(c.dir, by.Sandbox.ID))
 	if err != nil && !os.IsNotExist(err) {
 		return nil, err
 	}

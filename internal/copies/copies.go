@@ -45,7 +45,8 @@ type Data interface {
 	Drift(ctx context.Context, r Ref) ([]Drift, error)
 	Proofs(ctx context.Context, r Ref) ([]Proof, error)
 	// Reconcile compares one resource of the copy with the account, and repairs
-	// it, when its turn has come. problem.Unavailable for what time heals, ErrBusy
+	// it, when its turn has come. Guarded where many objects are gone and their
+	// deletion was not accepted; problem.Unavailable for what time heals, ErrBusy
 	// for a copy that another process has. Called again, it goes on.
 	Reconcile(ctx context.Context, r Ref, with flow.Credentials, ask Ask) error
 }
@@ -63,6 +64,16 @@ type Step struct {
 	Requests  int64   // to Stripe
 	PagesLeft float64 // estimated
 }
+
+// Guarded says that objects which are gone from the account were left in the copy,
+// because they are many.
+type Guarded struct{ Err error }
+
+// Error says what was found.
+func (g *Guarded) Error() string { return g.Err.Error() }
+
+// Unwrap returns the cause.
+func (g *Guarded) Unwrap() error { return g.Err }
 
 // ErrBusy says that another process is at work on a copy.
 var ErrBusy = problem.Errorf(problem.Unavailable, "others are at work on the copy of the account")

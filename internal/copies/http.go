@@ -137,7 +137,8 @@ import (
 //
 // state, of all and of each resource: queued, running, complete, failed; none where
 // it was never asked for. "waits" says why it does not go on now, "error" of a
-// resource why that failed, "endedAt" when it was over. "proofs" are the newest of
+// resource why that failed ("guarded": because many objects are gone; acceptDeletes
+// marks them deleted), "endedAt" when it was over. "proofs" are the newest of
 // each resource, whatever brought them about (reason: asked for, due, events were
 // lost), and are kept.
 //

@@ -52,6 +52,9 @@ type Progress struct {
 	Requests  int64  `json:"requests"`
 	PagesLeft int64  `json:"pagesLeft,omitzero"` // estimated
 	Error     string `json:"error,omitempty"`
+	// Guarded says that it failed because many objects are gone: asked for again
+	// with AcceptDeletes, they are marked deleted.
+	Guarded bool `json:"guarded,omitzero"`
 }
 
 // A task is the right to work on a reconcile, and the list of those that are to be

@@ -287,9 +287,10 @@ func (j *job) ended(ctx context.Context, resource string, err error) error {
 		j.show(v)
 		k.Since = 0
 		v.set(resource, func(p *Progress) {
-			p.State, p.Error, p.PagesLeft = Done, "", 0
+			p.State, p.Error, p.Guarded, p.PagesLeft = Done, "", false, 0
 			if err != nil {
 				p.State, p.Error = Failed, stripe.Redact(err.Error())
+				_, p.Guarded = errors.AsType[*Guarded](err)
 			}
 		})
 		return false

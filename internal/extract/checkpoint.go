@@ -30,6 +30,14 @@ type Range struct {
 	AfterAt int64  `json:"afterAt,omitempty"` // its created
 }
 
+// Unmark makes the range begin again at the second of the last object read,
+// whose id is not kept. What is read twice is recognised by id.
+func (r *Range) Unmark() {
+	if r.After != "" {
+		r.To, r.After, r.AfterAt = r.AfterAt+1, "", 0
+	}
+}
+
 // A Checkpoint says what of one resource has been read. It is stored as JSON
 // in a table property, in the commit that makes the rows durable: a range's
 // After moves only together with its rows.

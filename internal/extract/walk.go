@@ -267,7 +267,7 @@ func (w *Walk) again(r *reading, err error) bool {
 	}
 	// The object that marked the place was deleted: begin again at its second.
 	// What is read twice is recognised by id.
-	r.To, r.After = r.AfterAt+1, ""
+	r.Unmark()
 	return true
 }
 

@@ -63,9 +63,27 @@ type Register interface {
 	// Note keeps an object that was created at that time, in unix seconds, -1 if
 	// unknown; r is nil for one that was rejected.
 	Note(id []byte, created int64, r *dataset.Record) error
+	// Pass notes an object of which nothing may be kept, under a name that tells
+	// nothing of it.
+	Pass(name []byte, created int64) error
 	// Sync makes what was noted durable. It is called before the commit that
 	// moves the checkpoint past it.
 	Sync() error
+}
+
+// A Forgetting knows of what nothing may be kept: customers who are to be
+// forgotten, and what is theirs.
+type Forgetting interface {
+	// Judge says what may be kept of an object's JSON. What it learned is durable
+	// when it returns. The answer is good until the next call.
+	Judge(ctx context.Context, resource string, id, raw []byte) (Verdict, error)
+}
+
+// A Verdict says what may be kept of an object.
+type Verdict struct {
+	Gone bool   // nothing
+	Raw  []byte // else this text
+	Name []byte // of what is gone, in words that tell nothing
 }
 
 // A Due is an object that will change without an event.
@@ -85,6 +103,7 @@ type Counts struct {
 	Quarantined int64
 	Warnings    int64 // fields nulled because of their type
 	Seen        int64 // rows of the history that only events told of
+	Suppressed  int64 // of a customer to be forgotten: nothing of them was kept
 }
 
 // Limits of a batch: it is committed at the first of them.
@@ -121,6 +140,8 @@ type Lander struct {
 	// at them: the record, its hash, the history and the quarantine have what it
 	// leaves.
 	Privacy *privacy.Filter
+	// Forgotten, if set, is asked of each object before anything else.
+	Forgotten Forgetting
 	// Inbox, if set, has what events told of the objects: the states between
 	// two reads go to the history. Told takes them apart; it is not Plan, which
 	// must see nothing of other versions of the API. Volatile names the fields at
@@ -210,8 +231,12 @@ func (l *Lander) Run(ctx context.Context, pages <-chan *extract.Page) error {
 func (l *Lander) page(ctx context.Context, p *extract.Page) error {
 	defer p.Release()
 	for i := range p.Items {
+		before := l.counts.Suppressed
 		if err := l.Object(ctx, p.Items[i], Read{Start: p.Start, Version: p.Version, Request: p.Request, Listed: true}); err != nil {
 			return err
+		}
+		if l.counts.Suppressed > before && string(p.Items[i].ID) == p.Range.After {
+			p.Range.Unmark() // the checkpoint is kept
 		}
 	}
 	// Invariant 1: the cursor moves in the commit that holds its rows.
@@ -249,6 +274,9 @@ func (l *Lander) Object(ctx context.Context, it rawjson.Item, read Read) error {
 	l.counts.Read++
 	if read.Start.After(l.lastRead) {
 		l.lastRead = read.Start
+	}
+	if gone, err := l.forget(ctx, &it, read.Listed); gone || err != nil {
+		return err
 	}
 	raw, bad := l.filter(it.Raw)
 	if bad == nil {
@@ -324,6 +352,24 @@ func (l *Lander) Object(ctx context.Context, it rawjson.Item, read Read) error {
 		}
 	}
 	return nil
+}
+
+// forget takes from an object what may not be kept. It reports whether that is
+// all of it.
+func (l *Lander) forget(ctx context.Context, it *rawjson.Item, listed bool) (bool, error) {
+	if l.Forgotten == nil {
+		return false, nil
+	}
+	v, err := l.Forgotten.Judge(ctx, l.Resource, it.ID, it.Raw)
+	if err != nil || !v.Gone {
+		it.Raw = v.Raw
+		return false, err
+	}
+	l.counts.Suppressed++
+	if listed && l.Register != nil {
+		return true, l.Register.Pass(v.Name, it.Created)
+	}
+	return true, nil
 }
 
 // count counts a version that was appended.

@@ -46,6 +46,7 @@ func (t *Table) preview(ctx context.Context, n int) ([]json.RawMessage, error) {
 	if err := m.mark(ctx); err != nil {
 		return nil, err
 	}
+	batched := t.batched() // which takes as long as a row of many columns
 	for _, f := range m.data {
 		at := int64(-1)
 		for row, err := range ReadParquet(ctx, localPath(f.FilePath())) {
@@ -55,7 +56,7 @@ func (t *Table) preview(ctx context.Context, n int) ([]json.RawMessage, error) {
 			if at++; f.dead.has(at) {
 				continue
 			}
-			record, err := t.record(row)
+			record, err := record(row, batched)
 			if err != nil {
 				return nil, err
 			}
@@ -72,13 +73,13 @@ func (t *Table) preview(ctx context.Context, n int) ([]json.RawMessage, error) {
 }
 
 // record returns a row of a file without our own columns, nil if its object is
-// gone.
-func (t *Table) record(row json.RawMessage) (json.RawMessage, error) {
+// gone. Tables of batches have other ones than those of Stripe's objects.
+func record(row json.RawMessage, batched bool) (json.RawMessage, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(row, &fields); err != nil {
 		return nil, err
 	}
-	if t.batched() {
+	if batched {
 		delete(fields, colBatch)
 		delete(fields, colObject)
 		return json.Marshal(fields)

@@ -117,26 +117,32 @@ func (t *Table) purge(ctx context.Context) error {
 	if err := t.refresh(ctx); err != nil {
 		return err
 	}
-	var old []int64
-	for _, s := range t.tbl.Metadata().Snapshots() {
-		if s.SnapshotID != t.SnapshotID() {
-			old = append(old, s.SnapshotID)
-		}
-	}
-	if len(old) > 0 {
-		// Not by age, as expire does: that spares what is as old as the newest.
-		reqs := []table.Requirement{table.AssertTableUUID(t.tbl.Metadata().TableUUID())}
-		_, _, err := t.cat.CommitTable(ctx, t.tbl.Identifier(), reqs, []table.Update{table.NewRemoveSnapshotsUpdate(old, false)})
-		if err != nil {
-			return err
-		}
-		if err := t.refresh(ctx); err != nil {
-			return err
-		}
+	if err := t.forgetSnapshots(ctx); err != nil {
+		return err
 	}
 	if _, err := t.sweep(ctx, "", anyAge); err != nil {
 		return err
 	}
 	root := localPath(t.Location())
 	return errors.Join(flush(filepath.Join(root, "data")), flush(filepath.Join(root, "metadata")))
+}
+
+// forgetSnapshots removes every snapshot but the newest from the metadata.
+func (t *Table) forgetSnapshots(ctx context.Context) error {
+	var old []int64
+	for _, s := range t.tbl.Metadata().Snapshots() {
+		if s.SnapshotID != t.SnapshotID() {
+			old = append(old, s.SnapshotID)
+		}
+	}
+	if len(old) == 0 {
+		return nil
+	}
+	// Not by age, as expire does: that spares what is as old as the newest.
+	reqs := []table.Requirement{table.AssertTableUUID(t.tbl.Metadata().TableUUID())}
+	_, _, err := t.cat.CommitTable(ctx, t.tbl.Identifier(), reqs, []table.Update{table.NewRemoveSnapshotsUpdate(old, false)})
+	if err != nil {
+		return err
+	}
+	return t.refresh(ctx)
 }

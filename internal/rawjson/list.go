@@ -232,3 +232,16 @@ func eachMember(b []byte, at int, fn func(key []byte, at int) (int, error)) (int
 		i = SkipSpace(b, i+1)
 	}
 }
+
+// Members calls fn for the members of the object obj: key without its quotes
+// (escapes left as they are), and the text of its value.
+func Members(obj []byte, fn func(key, value []byte)) error {
+	_, err := eachMember(obj, SkipSpace(obj, 0), func(key []byte, at int) (int, error) {
+		end, err := Skip(obj, at)
+		if err == nil {
+			fn(key, obj[at:end])
+		}
+		return end, err
+	})
+	return err
+}

@@ -298,6 +298,8 @@ func (d *data) Reconcile(ctx context.Context, r copies.Ref, with flow.Credential
 		return context.Cause(ctx)
 	case report.Budget.Halted:
 		return problem.Errorf(problem.Conflict, "the account's read budget is spent; reads are free again on %s", report.Budget.Resumes)
+	case errors.Is(one.Err(), app.ErrGuarded):
+		return &copies.Guarded{Err: one.Err()}
 	case one.Err() != nil:
 		return one.Err()
 	case one.Proof == nil:

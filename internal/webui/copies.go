@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/tributary-data/tributary/internal/access"
@@ -290,6 +289,7 @@ type reconcileView struct {
 		Requests  int64  `json:"requests"`
 		PagesLeft int64  `json:"pagesLeft"`
 		Error     string `json:"error"`
+		Guarded   bool   `json:"guarded"`
 	} `json:"resources"`
 	Proofs []proofItem `json:"proofs"`
 	Copy   string      `json:"-"`
@@ -333,7 +333,7 @@ func (v reconcileView) Tone() string { return stateWords[v.State].tone }
 // because they are many, or of a kind that does not vanish.
 func (v reconcileView) Guarded() bool {
 	for _, r := range v.Resources {
-		if strings.Contains(r.Error, "nothing was marked deleted") {
+		if r.Guarded {
 			return true
 		}
 	}
@@ -412,18 +412,13 @@ func (b budgetView) Share(reads int64) float64 {
 
 // showBudget asks what reading the account of a copy costs.
 func (r *request) showBudget() error {
-	var c copyItem
-	if err := r.get(r.copyPath(), nil, &c); err != nil {
-		return err
-	}
-	if len(c.Connections) == 0 {
-		return r.part("copy", "budget", budgetView{Failure: r.t("No connected account opens this copy. Connect the account again to read it.")})
-	}
 	var got struct {
 		Budget budgetView `json:"budget"`
 	}
-	err := r.get(copiesAPI+"/connections/"+escape(c.Connections[0].ID)+"/account", nil, &got)
-	if err != nil {
+	if err := r.get(r.copyPath()+"/budget", nil, &got); err != nil {
+		if missing(err, http.StatusNotFound) {
+			return err
+		}
 		got.Budget = budgetView{Failure: r.refusal(err).Text}
 	}
 	return r.part("copy", "budget", got.Budget)

@@ -25,6 +25,7 @@ var navigation = []navItem{
 	{Path: "/sql", Title: "SQL", Icon: "sql", need: []string{"view-datasets", "manage-datasets"}},
 	{Path: "/insights", Title: "Insights", Icon: "report", need: []string{"view-datasets", "manage-datasets"}},
 	{Path: "/experiments", Title: "Experiments", Icon: "experiment", need: []string{"view-datasets", "manage-datasets"}},
+	{Path: "/offers", Title: "Offers", Icon: "offer", need: []string{"view-datasets", "manage-datasets"}},
 	{Path: "/alerts", Title: "Alerts", Icon: "alert", need: []string{"view-alerts"}},
 	{Path: "/access", Title: "Access", Icon: "key", need: []string{"view-sources", "view-user-activity-log"}},
 }

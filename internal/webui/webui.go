@@ -79,6 +79,8 @@ func (u *UI) routes() *routes {
 	u.accessRoutes(m)
 	u.insightRoutes(m)
 	experimentRoutes(m)
+	offerRoutes(m)
+	resultRoutes(m)
 	copyRoutes(m)
 	sqlRoutes(m)
 	m.public("GET", "/assets/", u.assets)

@@ -1,0 +1,235 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/tributary-data/tributary/internal/analysis"
+	"github.com/tributary-data/tributary/internal/analysis/trials"
+	"github.com/tributary-data/tributary/internal/app"
+	"github.com/tributary-data/tributary/internal/experiment"
+	"github.com/tributary-data/tributary/internal/exposure"
+	"github.com/tributary-data/tributary/internal/stripe"
+	"github.com/tributary-data/tributary/internal/stripesim"
+)
+
+// statistics prints how well results of experiments keep their promises: in many
+// trials that are drawn, and in some over copies of the simulated shop.
+func statistics(ctx context.Context, n int) error {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	defer w.Flush()
+	row := func(what string, r trials.Rate, promised string) {
+		fmt.Fprintf(w, "%s\t%d of %d\t%.1f %%\t%s\n", what, r.K, r.N, 100*r.Share(), promised)
+	}
+	fmt.Fprintf(w, "A/A: %d experiments without an effect, 28 days of 200 units\t\t\tpromised\n", n)
+	o := trials.Shop{Days: 28, PerDay: 200}.Run(1, n)
+	for _, m := range experiment.Metrics {
+		row("  found at one look: "+m, *o.Plain[m], "5 %")
+		row("  … adjusted (CUPED)", *o.Adjusted[m], "5 %")
+	}
+	row("  order value, looked at daily, always valid", o.Daily, "at most 5 %")
+	row("  order value, looked at daily, p for one look (as one must not)", o.Naive, "none: it fails")
+	row("  sizes of groups called wrong", o.Mismatch, "0.1 %")
+	fmt.Fprintf(w, "\nOrder value lifted by 5 %%: %d experiments\t\t\tpromised\n", n)
+	o = trials.Shop{Lift: 0.05, Days: 28, PerDay: 200}.Run(1_000_000, n)
+	row("  interval holds 5 %, one look", o.Held, "95 %")
+	row("  … adjusted (CUPED)", o.HeldAdjusted, "95 %")
+	row("  always-valid interval holds 5 % at every daily look", o.HeldAlways, "at least 95 %")
+	fmt.Fprintf(w, "  CUPED leaves of the variance: order value\t\t%.1f %%\t\n", 100*o.Variance)
+	revenue := trials.Shop{Lift: 0.05, Days: 28, PerDay: 200, Metric: experiment.Revenue}.Run(2_000_000, max(n/10, 1))
+	fmt.Fprintf(w, "  … revenue per unit\t\t%.1f %%\t\n", 100*revenue.Variance)
+	if err := promises(w, row, n); err != nil {
+		return err
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return overCopies(ctx, w, row, n)
+}
+
+// promises plans experiments and runs them in the size that was planned.
+func promises(w io.Writer, row func(string, trials.Rate, string), n int) error {
+	fmt.Fprintf(w, "\nThe promise of plans\t\t\tpromised\n")
+	for i, c := range []struct {
+		metric string
+		lift   float64
+	}{{experiment.OrderValue, 0.1}, {experiment.Revenue, 0.15}} {
+		need, err := analysis.Plan(trials.Shop{}.Baseline(c.metric), analysis.Wish{Lift: c.lift})
+		if err != nil {
+			return err
+		}
+		const days = 4
+		first := uint64(3_000_000 + 1_000_000*i) //nolint:gosec // small
+		o := trials.Shop{Lift: c.lift, Days: days, PerDay: int(need.Once.Units) / days, Metric: c.metric}.Run(first, max(n/4, 1))
+		row(fmt.Sprintf("  %s + %.0f %% found by %d units, one look", c.metric, 100*c.lift, need.Once.Units), *o.Adjusted[c.metric], "80 %")
+		o = trials.Shop{Lift: c.lift, Days: days, PerDay: int(need.Always.Units) / days, Metric: c.metric}.Run(first+500_000, max(n/8, 1))
+		row(fmt.Sprintf("  … by %d units, always valid, at the end", need.Always.Units), o.End, "80 %")
+	}
+	return nil
+}
+
+// overCopies runs experiments in the simulated shop, copies its account, and reads
+// the outcomes out of the copy: with a lift of 5 %, and without, where units of one
+// copy are put into groups anew again and again.
+func overCopies(ctx context.Context, w *tabwriter.Writer, row func(string, trials.Rate, string), n int) error {
+	shops, again := max(n/100, 2), max(n/100, 2)
+	fmt.Fprintf(w, "\nOut of copies of the simulated shop\t\t\tpromised\n")
+	var held, always, none trials.Rate
+	for seed := range uint64(shops) { //nolint:gosec // small
+		s, err := newShop(ctx, seed+1)
+		if err != nil {
+			return err
+		}
+		r, err := s.result(ctx, s.shown)
+		if err != nil {
+			return err
+		}
+		l := r.Metrics[0].Comparisons[0].Effect.Lift
+		held = count(held, float64(l.Low) <= 0.05 && 0.05 <= float64(l.High))
+		always = count(always, float64(l.Always.Low) <= 0.05 && 0.05 <= float64(l.Always.High))
+		if seed > 0 {
+			s.close()
+			continue
+		}
+		for i := range uint64(again) { //nolint:gosec // small
+			r, err := s.result(ctx, s.mixed(i))
+			if err != nil {
+				return err
+			}
+			none = count(none, r.Metrics[0].Comparisons[0].Effect.P <= 0.05)
+		}
+		s.close()
+	}
+	row(fmt.Sprintf("  %d shops: interval holds 5 %%, one look, adjusted", shops), held, "95 %")
+	row("  … always valid", always, "at least 95 %")
+	row("  one shop, groups mixed anew: found at one look", none, "5 %")
+	return nil
+}
+
+func count(r trials.Rate, is bool) trials.Rate {
+	r.N++
+	if is {
+		r.K++
+	}
+	return r
+}
+
+// A shop is a copy of a simulated account whose customers were in an experiment.
+type shop struct {
+	experiment experiment.Experiment
+	shown      []exposure.Exposure
+	now, fresh time.Time
+	reader     *app.Reader
+	dir        string
+}
+
+func newShop(ctx context.Context, seed uint64) (_ *shop, err error) {
+	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	began, ended := now.AddDate(0, 0, -42), now.AddDate(0, 0, -14)
+	sim, err := stripesim.New(stripesim.Config{
+		Seed: seed, Now: now, End: now.AddDate(0, 0, -150), Start: now.AddDate(0, 0, -300), Frozen: true,
+		Counts: stripesim.Counts{Charges: 10, Customers: 4000, Subscriptions: 1, Prices: 2},
+	})
+	if err != nil {
+		return nil, err
+	}
+	m := experiment.Measure{Metric: experiment.OrderValue, Currency: "eur", Days: 14, Before: 90, Items: "items_count", Planned: 4000}
+	weights := []experiment.Weight{{Variant: "none", Weight: 5000}, {Variant: "offer", Weight: 5000}}
+	s := &shop{now: now, experiment: experiment.Experiment{
+		ID: uuid.UUID{15: 1}, Key: "offer", Name: "Offer", State: experiment.Running, Range: experiment.Whole, Measure: m,
+		Variants: []experiment.Variant{{Key: "none", Weight: 5000}, {Key: "offer", Weight: 5000, Value: []byte("{}")}},
+		Phases:   []experiment.Phase{{Number: 1, Salt: fmt.Sprint(seed), Began: began, Range: experiment.Whole, Weights: weights, Measure: m}},
+	}}
+	seen := map[string]bool{}
+	sh := stripesim.Shopping{
+		Seed: seed, From: now.AddDate(0, 0, -132), To: now, Rate: 0.05, Currency: "eur", Effects: map[string]stripesim.Effect{"offer": {Lift: 0.05}},
+		Offer: func(customer string, _ []string, at time.Time) (string, []string) {
+			if at.Before(began) || !seen[customer] && !at.Before(ended) {
+				return "", nil
+			}
+			v, _ := s.experiment.Assign(experiment.Holdout{}, customer, nil)
+			if !seen[customer] {
+				seen[customer] = true
+				s.shown = append(s.shown, exposure.Exposure{Experiment: s.experiment.ID, Phase: 1, Variant: v, Unit: customer, At: at})
+			}
+			return v, nil
+		},
+	}
+	if _, err := sim.Shop(ctx, sh); err != nil {
+		return nil, err
+	}
+	if s.dir, err = os.MkdirTemp("", "tributary-bench-"); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.RemoveAll(s.dir)
+		}
+	}()
+	return s, s.copy(ctx, sim)
+}
+
+// copy copies the account and opens the copy.
+func (s *shop) copy(ctx context.Context, sim *stripesim.Sim) error {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: sim, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
+	go func() { _ = server.Serve(listener) }() // ends with ErrServerClosed
+	defer server.Close()
+	key, err := stripe.ParseKey(sim.Key())
+	if err != nil {
+		return err
+	}
+	done, err := (&app.Sync{Dir: s.dir, Key: key, URL: "http://" + listener.Addr().String(), Share: 1, Limits: &stripe.Limits{}}).Run(ctx)
+	if err != nil {
+		return err
+	}
+	if done.Status != app.Complete {
+		return fmt.Errorf("the pass is %s", done.Status)
+	}
+	if s.fresh, err = app.FreshUntil(ctx, s.dir, "charges", "refunds"); err != nil {
+		return err
+	}
+	s.reader, err = app.OpenReader(ctx, s.dir)
+	return err
+}
+
+func (s *shop) close() {
+	_ = s.reader.Close() // of a copy that is thrown away
+	_ = os.RemoveAll(s.dir)
+}
+
+// mixed puts all units into groups anew.
+func (s *shop) mixed(seed uint64) []exposure.Exposure {
+	r := rand.New(rand.NewPCG(seed, 77)) //nolint:gosec // the same each time
+	out := make([]exposure.Exposure, len(s.shown))
+	for i, e := range s.shown {
+		out[i] = e
+		out[i].Variant = []string{"none", "offer"}[r.IntN(2)]
+	}
+	return out
+}
+
+func (s *shop) result(ctx context.Context, shown []exposure.Exposure) (*analysis.Result, error) {
+	var all iter.Seq2[exposure.Exposure, error] = func(yield func(exposure.Exposure, error) bool) {
+		for _, e := range shown {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+	return analysis.Run(ctx, s.reader, analysis.Question{Experiment: s.experiment, Now: s.now, Fresh: s.fresh, Shown: all})
+}

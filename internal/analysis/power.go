@@ -1,0 +1,216 @@
+package analysis
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/tributary-data/tributary/internal/experiment"
+	"github.com/tributary-data/tributary/internal/problem"
+	"github.com/tributary-data/tributary/internal/stats"
+)
+
+// A Wish is what an experiment of two variants is to be able to show.
+type Wish struct {
+	Lift   float64 // effect as a share of the baseline; or
+	Effect float64 // absolute, in the metric's unit
+	Alpha  float64 // two-sided; 0 for 0.05
+	Power  float64 // 0 for 0.8
+	Share  float64 // of the units that the variant gets; 0 for a half
+	// Days is the horizon, UnitsPerDay how many units come; 0 for those of the
+	// baseline, and where that does not know it either, no days are said.
+	Days        int
+	UnitsPerDay float64
+}
+
+// A Baseline is what units do without the experiment.
+type Baseline struct {
+	Metric   string    `json:"metric,omitempty"`
+	Kind     Kind      `json:"kind"`
+	Currency string    `json:"currency,omitempty"`
+	Value    Float     `json:"value"`
+	SD       Float     `json:"sd"` // of one unit's number; of a ratio, of its linear form
+	Units    int64     `json:"units,omitempty"`
+	PerDay   Float     `json:"unitsPerDay"`
+	From     time.Time `json:"from,omitzero"` // units that tried to pay from then on
+	To       time.Time `json:"to,omitzero"`   // and before then
+	// Explained is the share of the variance that what units did before explains.
+	Explained Float   `json:"explained"`
+	Queries   []Query `json:"queries,omitempty"`
+}
+
+// A Need is how large an experiment has to be.
+type Need struct {
+	Baseline Baseline `json:"baseline"`
+	Effect   Float    `json:"effect"`
+	Lift     Float    `json:"lift"`
+	Alpha    float64  `json:"alpha"`
+	Power    float64  `json:"power"`
+	Share    float64  `json:"share"`
+	Horizon  int      `json:"days"`
+	// Once is what it takes if one looks once, at its end. Always is what it takes to
+	// find the effect by the end while one looks as often as one likes; mostly it is
+	// found earlier. Plain is Once without what was known before.
+	Once   Size   `json:"once"`
+	Always Size   `json:"always"`
+	Plain  Size   `json:"plain"`
+	Reach  []Size `json:"reach,omitempty"` // what can be found after so many weeks, looking once
+}
+
+// A Size is one of an experiment.
+type Size struct {
+	Units   int64 `json:"units"`           // of both variants
+	Variant int64 `json:"variantUnits"`    // of the variant
+	Days    int   `json:"days,omitempty"`  // until all were watched; 0 where nobody knows
+	Weeks   int   `json:"weeks,omitempty"` // in which units come
+	Effect  Float `json:"effect"`          // that is found with the power
+	Lift    Float `json:"lift"`
+}
+
+// baselineDays is how many days a baseline is taken of if nobody says.
+const baselineDays = 90
+
+// BaselineOf measures a baseline in a copy: of the units that tried to pay in the
+// last days (0 for 90) whose horizon was over at a time.
+func BaselineOf(ctx context.Context, s Source, u experiment.Unit, m experiment.Measure, last int, at time.Time) (*Baseline, error) {
+	metric, known := metricOf(m.Metric)
+	if !known {
+		return nil, problem.Errorf(problem.Invalid, "metric: %q is none of %q", m.Metric, experiment.Metrics)
+	}
+	last = cmp.Or(last, baselineDays)
+	to := at.Truncate(time.Second).UTC().AddDate(0, 0, -m.Days)
+	from := to.AddDate(0, 0, -last)
+	v := unitValues(u, m, at)
+	v["from"], v["to"] = strconv.FormatInt(from.Unix(), 10), strconv.FormatInt(to.Unix(), 10)
+	query, err := outcomes("tried", v)
+	if err != nil {
+		return nil, err
+	}
+	cells, err := read(ctx, s, query)
+	if err != nil {
+		return nil, err
+	}
+	var all Sums
+	for i := range cells {
+		all.Merge(&cells[i].Sums)
+	}
+	e := metric.estimate(&all)
+	if !(e.SE > 0) {
+		return nil, &problem.Error{
+			Kind:   problem.Conflict,
+			Detail: fmt.Sprintf("there is no baseline: %s units tried to pay from %s to %s, and their %s does not vary", count(all.N), moment(from), moment(to), Titles[m.Metric]),
+			Advice: "Take more days, another currency, or give the mean and the standard deviation",
+		}
+	}
+	b := &Baseline{
+		Metric: m.Metric, Kind: metric.kind, Currency: m.Currency, Value: Float(e.Value), SD: Float(e.SE * math.Sqrt(float64(all.N))),
+		Units: all.N, PerDay: Float(float64(all.N) / float64(last)), From: from, To: to,
+		Queries: []Query{{Name: "baseline", Definition: definition("tried") + "\n\n" + definition("outcomes"), SQL: query}},
+	}
+	if m.Before > 0 {
+		if _, share, ok := metric.adjusted([]*Sums{&all}); ok {
+			b.Explained = Float(share)
+		}
+	}
+	return b, nil
+}
+
+// check refuses what no experiment can be planned for.
+func (w *Wish) check(b *Baseline) error {
+	bad := func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) }
+	proportion := b.Kind == Share
+	switch {
+	case bad(w.Lift) || bad(w.Effect) || (w.Lift == 0) == (w.Effect == 0):
+		return problem.Errorf(problem.Invalid, "one of lift and effect must be given, and not be 0")
+	case bad(w.Alpha) || w.Alpha < 0 || w.Alpha > 0.5:
+		return problem.Errorf(problem.Invalid, "alpha: %v is not between 0 and 0.5", w.Alpha)
+	case bad(w.Power) || w.Power < 0 || w.Power >= 1:
+		return problem.Errorf(problem.Invalid, "power: %v is not between 0 and 1", w.Power)
+	case bad(w.Share) || w.Share < 0 || w.Share >= 1:
+		return problem.Errorf(problem.Invalid, "share: %v is not between 0 and 1", w.Share)
+	case w.Days < 0 || w.Days > experiment.MaxDays:
+		return problem.Errorf(problem.Invalid, "days: %d is not 0 to %d", w.Days, experiment.MaxDays)
+	case bad(w.UnitsPerDay) || w.UnitsPerDay < 0:
+		return problem.Errorf(problem.Invalid, "unitsPerDay: %v is less than 0", w.UnitsPerDay)
+	case bad(float64(b.Value)) || bad(float64(b.SD)) || !proportion && b.SD <= 0:
+		return problem.Errorf(problem.Invalid, "the standard deviation must be above 0")
+	case proportion && (b.Value <= 0 || b.Value >= 1):
+		return problem.Errorf(problem.Invalid, "proportion: %v is not between 0 and 1", float64(b.Value))
+	case w.Lift != 0 && b.Value == 0:
+		return problem.Errorf(problem.Invalid, "a lift of 0 is 0: give the effect")
+	case bad(float64(b.Explained)) || b.Explained < 0 || b.Explained >= 1:
+		return problem.Errorf(problem.Invalid, "explained: %v is not between 0 and 1", float64(b.Explained))
+	}
+	return nil
+}
+
+// Plan says how large an experiment has to be.
+func Plan(b *Baseline, w Wish) (*Need, error) {
+	if err := w.check(b); err != nil {
+		return nil, err
+	}
+	plan := stats.Plan{Effect: cmp.Or(w.Effect, w.Lift*float64(b.Value)), Alpha: cmp.Or(w.Alpha, DefaultAlpha), Power: cmp.Or(w.Power, 0.8), Share: cmp.Or(w.Share, 0.5)}
+	with := float64(b.Value) + plan.Effect
+	if b.Kind == Share && (with <= 0 || with >= 1) {
+		return nil, problem.Errorf(problem.Invalid, "the effect makes a share of %v, which is not between 0 and 1", with)
+	}
+	perDay := cmp.Or(w.UnitsPerDay, float64(b.PerDay))
+	size := func(units int64) Size {
+		s := Size{Units: units, Variant: int64(math.Round(float64(units) * plan.Share)), Effect: Float(plan.Effect), Lift: Float(plan.Effect / float64(b.Value))}
+		if perDay > 0 {
+			s.Days = stats.Days(units, perDay, w.Days)
+		}
+		return s
+	}
+	sd := float64(b.SD) * spread(b, plan)
+	units := func(p stats.Plan) int64 {
+		if b.Kind == Share {
+			return p.UnitsForProportion(float64(b.Value))
+		}
+		return p.UnitsForMean(sd)
+	}
+	n := &Need{Baseline: *b, Effect: Float(plan.Effect), Lift: Float(plan.Effect / float64(b.Value)), Alpha: plan.Alpha, Power: plan.Power, Share: plan.Share, Horizon: w.Days}
+	n.Plain = size(units(plan))
+	plan.Explained = float64(b.Explained)
+	n.Once = size(units(plan))
+	n.Always = size(int64(math.Ceil(float64(n.Once.Units) * inflation(plan))))
+	if perDay > 0 {
+		for _, weeks := range []int{1, 2, 4, 8, 12} {
+			s := size(int64(perDay * 7 * float64(weeks)))
+			if s.Units < 2 {
+				continue
+			}
+			least := plan.Detectable(s.Units, sd)
+			s.Weeks, s.Effect, s.Lift = weeks, Float(least), Float(least/float64(b.Value))
+			n.Reach = append(n.Reach, s)
+		}
+	}
+	return n, nil
+}
+
+// spread is by how much the deviation of both groups together is larger than the
+// baseline's: who buys for 10 % more differs by 10 % more, too. A proportion's
+// deviation follows from itself.
+func spread(b *Baseline, p stats.Plan) float64 {
+	if b.Kind == Share || b.Value <= 0 {
+		return 1
+	}
+	with := max(1, 1+p.Effect/float64(b.Value))
+	return math.Sqrt((1/(1-p.Share) + with*with/p.Share) / (1/(1-p.Share) + 1/p.Share))
+}
+
+// inflation is how many times as many units an always-valid interval needs that is
+// made narrowest for their number, at its end: where it has the plan's power by
+// then, of those who look at its end alone.
+func inflation(p stats.Plan) float64 {
+	const many = 1 << 40 // the width in standard errors does not depend on it
+	wide := stats.Always(stats.Estimate{SE: 1, DF: math.Inf(1)}, many, many, 1-p.Alpha).Interval.High
+	z := stats.NormalQuantile(p.Power)
+	return math.Pow((wide+z)/(stats.NormalQuantile(1-p.Alpha/2)+z), 2)
+}
+
+// deviation is that of a proportion's zeros and ones.
+func deviation(share float64) Float { return Float(math.Sqrt(max(0, share*(1-share)))) }

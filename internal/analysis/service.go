@@ -1,0 +1,145 @@
+package analysis
+
+import (
+	"context"
+	"io"
+	"iter"
+	"time"
+
+	"github.com/tributary-data/tributary/internal/access"
+	"github.com/tributary-data/tributary/internal/experiment"
+	"github.com/tributary-data/tributary/internal/exposure"
+	"github.com/tributary-data/tributary/internal/problem"
+)
+
+// A Copy is a copy of a Stripe account that was opened for an analysis.
+type Copy interface {
+	Source
+	io.Closer
+}
+
+// Experiments are those of a sandbox.
+type Experiments interface {
+	// Experiment returns one by its id; problem.NotFound for none.
+	Experiment(ctx context.Context, c access.Caller, id string) (experiment.Experiment, error)
+}
+
+// A Service analyses for those who call the API.
+type Service struct {
+	Experiments Experiments
+	// Open opens a copy that the caller may read in its sandbox by its name, "" for
+	// the only one, and says up to when it has all charges and refunds.
+	Open func(ctx context.Context, c access.Caller, name string) (of Copy, fresh time.Time, err error)
+	// Shown yields the exposures of the caller's sandbox.
+	Shown func(ctx context.Context, c access.Caller) iter.Seq2[exposure.Exposure, error]
+	Now   func() time.Time
+
+	slot chan struct{} // an analysis uses all of the machine that queries may have
+}
+
+// New returns a service of these parts.
+func New(s Service) *Service {
+	s.slot = make(chan struct{}, 1)
+	return &s
+}
+
+// turn waits until no other analysis is made; call the result when it is done.
+func (s *Service) turn(ctx context.Context) (done func(), err error) {
+	select {
+	case s.slot <- struct{}{}:
+		return func() { <-s.slot }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// An Ask is what of an experiment is wanted.
+type Ask struct {
+	ID    string
+	Phase uint32    // 0 for the newest
+	AsOf  time.Time // zero for as late as may be
+	Copy  string    // name of the copy; "" for the only one
+}
+
+// Result analyses an experiment. One is made at a time; others wait.
+func (s *Service) Result(ctx context.Context, c access.Caller, a Ask) (_ *Result, err error) {
+	e, err := s.Experiments.Experiment(ctx, c, a.ID)
+	if err != nil {
+		return nil, err
+	}
+	q := Question{Experiment: e, Phase: a.Phase, AsOf: a.AsOf, Now: s.Now(), Shown: s.Shown(ctx, c)}
+	if _, err := q.phase(); err != nil { // before anything is opened
+		return nil, err
+	}
+	done, err := s.turn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	of, fresh, err := s.Open(ctx, c, a.Copy)
+	if err != nil {
+		return nil, err
+	}
+	defer of.Close()
+	q.Fresh = fresh
+	return Run(ctx, of, q)
+}
+
+// A Forecast asks how large an experiment has to be.
+type Forecast struct {
+	Wish     Wish
+	Baseline *Baseline // nil for one that is measured in a copy:
+	Copy     string
+	Unit     experiment.Unit
+	Measure  experiment.Measure
+	Last     int // days; 0 for 90
+}
+
+// Power answers it.
+func (s *Service) Power(ctx context.Context, c access.Caller, f Forecast) (*Need, error) {
+	if f.Baseline == nil {
+		done, err := s.turn(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer done()
+		of, fresh, err := s.Open(ctx, c, f.Copy)
+		if err != nil {
+			return nil, err
+		}
+		defer of.Close()
+		if f.Baseline, err = f.measure(ctx, of, s.Now(), fresh); err != nil {
+			return nil, err
+		}
+	}
+	return Plan(f.Baseline, f.Wish)
+}
+
+// Measured answers a forecast over a copy that is open.
+func (f Forecast) Measured(ctx context.Context, s Source, now, fresh time.Time) (_ *Need, err error) {
+	if f.Baseline == nil {
+		if f.Baseline, err = f.measure(ctx, s, now, fresh); err != nil {
+			return nil, err
+		}
+	}
+	return Plan(f.Baseline, f.Wish)
+}
+
+func (f Forecast) measure(ctx context.Context, s Source, now, fresh time.Time) (*Baseline, error) {
+	if fresh.IsZero() {
+		return nil, errUnread()
+	}
+	if f.Measure.Days == 0 {
+		return nil, problem.Errorf(problem.Invalid, "days: a baseline of a copy needs the horizon")
+	}
+	if fresh.Before(now) {
+		now = fresh
+	}
+	return BaselineOf(ctx, s, f.Unit, f.Measure, f.Last, now)
+}
+
+func errUnread() error {
+	return &problem.Error{
+		Kind: problem.Conflict, Detail: "the copy has not yet read all charges and refunds once: what units bought is not known", Advice: "Wait for the first pass over the account to end",
+	}
+}

@@ -1,0 +1,87 @@
+-- What the units of an experiment did, as sums from which all numbers of its analysis are made.
+--
+-- unit       who or what a variant was assigned to: a charge's customer, or the value of the charge's metadata under the experiment's key.
+--            Each unit counts in the variant that it was first shown, whatever it was shown later and whether it took notice (intent to
+--            treat). Who bought nothing counts with zeros.
+-- since      the second of the unit's first exposure in the phase.
+-- until      since and the horizon of so many days of 24 hours. Only units whose horizon was over by the time of the analysis are here.
+-- order      a charge that succeeded and was captured, with the amount that was captured: failed, pending and merely authorised charges
+--            are none, and neither are charges without the unit. Renewals of subscriptions are orders like others. It is the copy's state
+--            of the charge that counts, whenever it was captured.
+-- during     orders created at since or later and before until, in the experiment's currency: these are the outcome. Amounts of other
+--            currencies are not added; other_orders says how many such orders there were.
+-- revenue    of the orders, captured less refunded, in minor units. A refund counts if it is succeeded or pending and was created before
+--            until: so every unit is watched for equally long. refunded_later is what was refunded afterwards, up to the analysis.
+-- converted  1 if the unit placed an order, else 0.
+-- items      what the orders say by the experiment's key of metadata, a whole number; unread are orders that don't say one: they count as 0.
+-- refunded   orders with such a refund. disputed: orders that were ever disputed, by the charge's own flag, as of the copy.
+-- before     the same of orders created in so many days before since; of refunds, those created before since count. Nothing that the
+--            experiment could have changed is in it.
+-- last, first  the class of the unit's last and first order before since, in any currency and however long ago: bnpl, card, other, or none
+--            where there is none. Klarna's payments at once, and those of a category that is not known, are other. Of orders of the same
+--            second the one with the lesser id is the earlier.
+--
+-- A row has the units of one variant, one class of each kind, and one UTC day (since 1970) in which their horizon ended. Columns that end in a
+-- product, such as revenue_orders, are sums over units of the product of both. All are integers without rounding.
+with
+stored as (
+	select _tributary.charges_data as c from xdm.charges where not _deleted
+), $units, placed as (
+	select units.unit, units.variant, units.since, units.until, c.id, c.created, c.created >= units.since as during,
+		c.currency = $currency as counts, coalesce(c.amount_captured, c.amount) as paid, coalesce(c.disputed, false) as disputed, $items as items,
+		case
+			when c.payment_method_details.type = 'klarna' and c.payment_method_details.klarna.payment_method_category in ('pay_later', 'pay_in_installments', 'pay_with_financing') then 'bnpl'
+			when c.payment_method_details.type in ('affirm', 'afterpay_clearpay', 'alma', 'billie', 'capchase_pay', 'kriya', 'mondu', 'scalapay', 'sequra', 'sunbit', 'zip') then 'bnpl'
+			when c.payment_method_details.type = 'card' then 'card'
+			else 'other'
+		end as class
+	from units join stored on $unit = units.unit
+	where c.status = 'succeeded' and c.captured and coalesce(c.amount_captured, c.amount) > 0 and c.created < units.until
+), back as (
+	select placed.id, coalesce(sum(refunds.amount) filter (refunds.created < case when during then until else since end), 0)::bigint as back,
+		coalesce(sum(refunds.amount) filter (during and refunds.created >= until), 0)::bigint as later
+	from placed join refunds on refunds.charge = placed.id
+	where counts and refunds.status in ('succeeded', 'pending') and refunds.created < $as_of
+	group by placed.id
+), made as (
+	select unit,
+		coalesce(sum(paid - coalesce(back, 0)) filter (during and counts), 0)::bigint as revenue,
+		count(*) filter (during and counts) as orders,
+		coalesce(sum(items) filter (during and counts), 0)::bigint as items,
+		count(*) filter (during and counts and back > 0) as refunded,
+		count(*) filter (during and counts and disputed) as disputed,
+		coalesce(sum(paid - coalesce(back, 0)) filter (recent and counts), 0)::bigint as before_revenue,
+		count(*) filter (recent and counts) as before_orders,
+		coalesce(sum(items) filter (recent and counts), 0)::bigint as before_items,
+		count(*) filter (during and counts and items is null) as unread,
+		count(*) filter (during and not counts) as other_orders,
+		coalesce(sum(later) filter (during and counts), 0)::bigint as refunded_later,
+		arg_max(class, (created, id)) filter (not during) as last,
+		arg_min(class, (created, id)) filter (not during) as first
+	from (select *, not during and created >= since - $before as recent from placed left join back using (id))
+	group by unit
+), outcomes as (
+	select variant, until // 86400 as day, coalesce(last, 'none') as last, coalesce(first, 'none') as first,
+		coalesce(revenue, 0)::hugeint as revenue, (coalesce(orders, 0) > 0)::hugeint as converted, coalesce(orders, 0)::hugeint as orders,
+		coalesce(items, 0)::hugeint as items, coalesce(refunded, 0)::hugeint as refunded, coalesce(disputed, 0)::hugeint as disputed,
+		coalesce(before_revenue, 0)::hugeint as before_revenue, (coalesce(before_orders, 0) > 0)::hugeint as before_converted,
+		coalesce(before_orders, 0)::hugeint as before_orders, coalesce(before_items, 0)::hugeint as before_items,
+		coalesce(unread, 0)::hugeint as unread, coalesce(other_orders, 0)::hugeint as other_orders, coalesce(refunded_later, 0)::hugeint as refunded_later
+	from units left join made using (unit)
+)
+select variant, day, last, first, count(*) as units,
+	sum(revenue) as revenue, sum(converted) as converted, sum(orders) as orders, sum(items) as items, sum(refunded) as refunded, sum(disputed) as disputed,
+	sum(before_revenue) as before_revenue, sum(before_converted) as before_converted, sum(before_orders) as before_orders, sum(before_items) as before_items,
+	sum(unread) as unread, sum(other_orders) as other_orders, sum(refunded_later) as refunded_later,
+	sum(revenue * revenue) as revenue_revenue, sum(revenue * orders) as revenue_orders, sum(orders * orders) as orders_orders,
+	sum(items * items) as items_items, sum(refunded * refunded) as refunded_refunded, sum(refunded * orders) as refunded_orders,
+	sum(disputed * disputed) as disputed_disputed, sum(disputed * orders) as disputed_orders,
+	sum(revenue * before_revenue) as revenue_before_revenue, sum(revenue * before_orders) as revenue_before_orders,
+	sum(orders * before_revenue) as orders_before_revenue, sum(orders * before_orders) as orders_before_orders,
+	sum(before_revenue * before_revenue) as before_revenue_before_revenue, sum(before_revenue * before_orders) as before_revenue_before_orders,
+	sum(before_orders * before_orders) as before_orders_before_orders,
+	sum(converted * before_converted) as converted_before_converted,
+	sum(items * before_items) as items_before_items, sum(before_items * before_items) as before_items_before_items
+from outcomes
+group by variant, day, last, first
+order by variant, day, last, first

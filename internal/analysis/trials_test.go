@@ -1,0 +1,83 @@
+package analysis_test
+
+import (
+	"math"
+	"testing"
+
+	"github.com/tributary-data/tributary/internal/analysis"
+	"github.com/tributary-data/tributary/internal/analysis/trials"
+)
+
+// tail is the probability of k or more of n at a rate.
+func tail(k, n int, p float64) float64 {
+	sum := 0.0
+	for i := k; i <= n; i++ {
+		a, _ := math.Lgamma(float64(n + 1))
+		b, _ := math.Lgamma(float64(i + 1))
+		c, _ := math.Lgamma(float64(n - i + 1))
+		sum += math.Exp(a - b - c + float64(i)*math.Log(p) + float64(n-i)*math.Log1p(-p))
+	}
+	return sum
+}
+
+// unlikely is the chance with which a method that keeps its promise fails here.
+const unlikely = 1e-6
+
+func atMost(t *testing.T, what string, r trials.Rate, p float64) {
+	t.Helper()
+	t.Logf("%s: %d of %d (%.1f %%)", what, r.K, r.N, 100*r.Share())
+	if tail(r.K, r.N, p) < unlikely {
+		t.Errorf("%s: %d of %d, more than a rate of %v", what, r.K, r.N, p)
+	}
+}
+
+func about(t *testing.T, what string, r trials.Rate, p float64) {
+	t.Helper()
+	atMost(t, what, r, p)
+	if tail(r.N-r.K, r.N, 1-p) < unlikely {
+		t.Errorf("%s: %d of %d, less than a rate of %v", what, r.K, r.N, p)
+	}
+}
+
+// Where there is no effect, one is found at the nominal rate, in all metrics; and
+// at most so often by who looks daily, while the p-values for one look fail him.
+func TestNoEffect(t *testing.T) {
+	t.Parallel()
+	o := trials.Shop{Days: 28, PerDay: 80}.Run(1, 400)
+	for name, r := range o.Plain {
+		about(t, name, *r, 0.05)
+		about(t, name+", adjusted", *o.Adjusted[name], 0.05)
+	}
+	atMost(t, "always valid, daily", o.Daily, 0.05)
+	atMost(t, "mismatches", o.Mismatch, 0.001)
+	if o.Naive.Share() < 0.15 {
+		t.Errorf("looking daily at what is for one look errs in %v only: the test sees nothing", o.Naive)
+	}
+}
+
+// Where the order value is lifted by 5 %, intervals hold that at their level, and
+// are narrower with what was known before.
+func TestCoverage(t *testing.T) {
+	t.Parallel()
+	o := trials.Shop{Lift: 0.05, Days: 14, PerDay: 150}.Run(10_000, 400)
+	about(t, "held", o.Held, 0.95)
+	about(t, "held, adjusted", o.HeldAdjusted, 0.95)
+	atMost(t, "not held always", trials.Rate{K: o.HeldAlways.N - o.HeldAlways.K, N: o.HeldAlways.N}, 0.05)
+	if o.Variance > 0.97 {
+		t.Errorf("what was known before leaves %v of the variance", o.Variance)
+	}
+}
+
+// As many units as are planned find the effect as often as was promised.
+func TestPromise(t *testing.T) {
+	t.Parallel()
+	n, err := analysis.Plan(trials.Shop{}.Baseline("orderValue"), analysis.Wish{Lift: 0.1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	days := 4
+	o := trials.Shop{Lift: 0.1, Days: days, PerDay: int(n.Once.Units) / days}.Run(20_000, 300)
+	about(t, "found once", *o.Adjusted["orderValue"], 0.8)
+	o = trials.Shop{Lift: 0.1, Days: days, PerDay: int(n.Always.Units) / days}.Run(30_000, 200)
+	about(t, "found always, at the end", o.End, 0.8)
+}

@@ -1,0 +1,409 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tributary-data/tributary/internal/ingest"
+	"github.com/tributary-data/tributary/internal/privacy"
+	"github.com/tributary-data/tributary/internal/problem"
+	"github.com/tributary-data/tributary/internal/rawjson"
+	"github.com/tributary-data/tributary/internal/sqlstore"
+)
+
+// forgotten is the list of what is to be forgotten in a directory, by keyed
+// hashes of ids. It may be used by many goroutines; a nil list is empty.
+type forgotten struct {
+	store *store
+	key   []byte
+
+	mu   sync.RWMutex
+	kind map[privacy.Digest]int // nil: the database is asked each time
+	news []sqlstore.Forgotten   // not in the database yet
+	dry  bool                   // nothing is written
+}
+
+// loadForgotten reads the list of a directory; nil where nobody ever asked to
+// be forgotten.
+func loadForgotten(ctx context.Context, dir string, store *store) (*forgotten, error) {
+	f, err := openForgotten(ctx, dir, store)
+	if f == nil || err != nil {
+		return nil, err
+	}
+	list, err := store.Forgotten(ctx)
+	f.kind = make(map[privacy.Digest]int, len(list))
+	for _, o := range list {
+		f.kind[o.Digest] = o.Kind
+	}
+	return f, err
+}
+
+// openForgotten is loadForgotten for who looks up little.
+func openForgotten(ctx context.Context, dir string, store *store) (*forgotten, error) {
+	requests, err := store.ForgetRequests(ctx)
+	if err != nil || len(requests) == 0 {
+		return nil, err
+	}
+	f := &forgotten{store: store}
+	f.key, err = readKey(dir, requests[0].KeyID)
+	return f, err
+}
+
+// of returns what is to be done about an object.
+func (f *forgotten) of(ctx context.Context, d privacy.Digest) (int, error) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if f.kind == nil {
+		return f.store.ForgottenKind(ctx, d)
+	}
+	return f.kind[d], nil
+}
+
+// note adds an object to the list, until flush in memory alone.
+func (f *forgotten) note(ctx context.Context, d privacy.Digest, kind int) error {
+	known, err := f.of(ctx, d)
+	if err != nil || known|kind == known {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.kind != nil {
+		f.kind[d] |= kind
+	}
+	f.news = append(f.news, sqlstore.Forgotten{Digest: d, Kind: kind, Fresh: kind&sqlstore.ForgetStored == 0})
+	return nil
+}
+
+// flush makes durable what was noted.
+func (f *forgotten) flush(ctx context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.news) == 0 || f.dry {
+		return nil
+	}
+	if err := f.store.Forget(ctx, f.news); err != nil {
+		return err
+	}
+	f.news = nil
+	return nil
+}
+
+// trial returns a copy whose changes nobody else sees.
+func (f *forgotten) trial() *forgotten {
+	return &forgotten{store: f.store, key: f.key, kind: maps.Clone(f.kind), dry: true}
+}
+
+// A judge holds objects against the list. It belongs to one goroutine.
+type judge struct {
+	list   *forgotten
+	digest *privacy.Digester
+	blank  *privacy.Filter
+	text   []byte
+	name   privacy.Digest
+}
+
+// blankRules take from a balance transaction what points to a person. Amounts,
+// times and kinds stay, for the books.
+var blankRules = []privacy.Rule{
+	{Resource: "balance_transactions", Path: "source", Do: "drop"},
+	{Resource: "balance_transactions", Path: "description", Do: "drop"},
+	{Resource: "balance_transactions", Path: "metadata", Do: "drop"},
+}
+
+// judge returns a judge; nil for an empty list.
+func (f *forgotten) judge() (*judge, error) {
+	if f == nil {
+		return nil, nil //nolint:nilnil // nothing is to be forgotten
+	}
+	policy, err := privacy.Compile(blankRules, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &judge{list: f, digest: privacy.NewDigester(f.key), blank: policy.For("balance_transactions")}, nil
+}
+
+// forgetting returns what a lander asks; nil for an empty list.
+func (f *forgotten) forgetting() (ingest.Forgetting, error) {
+	j, err := f.judge()
+	if j == nil || err != nil {
+		return nil, err
+	}
+	return j, nil
+}
+
+// known returns what is to be done about the object with that id.
+func (j *judge) known(ctx context.Context, id []byte) (int, error) {
+	if len(id) == 0 {
+		return 0, nil
+	}
+	return j.list.of(ctx, j.digest.Of(id))
+}
+
+// is reports whether a text is the id of an object of which nothing may be
+// stored. The list must be in memory.
+func (j *judge) is(id string) bool {
+	kind, err := j.known(context.Background(), []byte(id))
+	return err == nil && kind&(sqlstore.ForgetObject|sqlstore.ForgetStored) != 0
+}
+
+// Judge implements ingest.Forgetting.
+func (j *judge) Judge(ctx context.Context, resource string, id, raw []byte) (ingest.Verdict, error) {
+	l, err := linksOf(resource, raw)
+	if err != nil { // no text that can be walked: whatever it names counts
+		gone, err := j.mentions(ctx, string(raw))
+		return ingest.Verdict{Gone: gone, Raw: raw, Name: raw}, err
+	}
+	kind, err := j.decide(ctx, resource, id, l)
+	if err == nil {
+		err = j.list.flush(ctx)
+	}
+	switch {
+	case err != nil:
+		return ingest.Verdict{}, err
+	case kind&sqlstore.ForgetObject != 0:
+		j.name = j.digest.Of(id)
+		return ingest.Verdict{Gone: true, Name: j.name[:]}, nil
+	case kind&sqlstore.ForgetBlank == 0:
+		return ingest.Verdict{Raw: raw}, nil
+	}
+	j.text, err = j.blank.Apply(j.text[:0], raw)
+	return ingest.Verdict{Raw: j.text}, err
+}
+
+// decide says what is to be done about an object: nothing of it may be kept
+// (ForgetObject), or not all. It notes what it learns of this one and others.
+func (j *judge) decide(ctx context.Context, resource string, id []byte, l links) (kind int, err error) {
+	if kind, err = j.known(ctx, id); err != nil {
+		return 0, err
+	}
+	of := 0 // what is to be done about what it belongs to
+	for _, to := range l.to {
+		k, err := j.known(ctx, to)
+		if err != nil {
+			return 0, err
+		}
+		of |= k
+	}
+	switch {
+	case resource != "balance_transactions":
+		kind |= of & (sqlstore.ForgetObject | sqlstore.ForgetBooks)
+	case of&sqlstore.ForgetBooks != 0:
+		kind |= sqlstore.ForgetObject
+	case of&sqlstore.ForgetObject != 0:
+		kind |= sqlstore.ForgetBlank
+	}
+	if kind&sqlstore.ForgetObject == 0 {
+		return kind, nil
+	}
+	if err := j.list.note(ctx, j.digest.Of(id), kind); err != nil {
+		return 0, err
+	}
+	for _, refund := range l.refunds {
+		if err := j.list.note(ctx, j.digest.Of(refund), kind&(sqlstore.ForgetObject|sqlstore.ForgetBooks)); err != nil {
+			return 0, err
+		}
+	}
+	books := sqlstore.ForgetBlank
+	if kind&sqlstore.ForgetBooks != 0 {
+		books = sqlstore.ForgetObject
+	}
+	for _, row := range l.balance {
+		if err := j.list.note(ctx, j.digest.Of(row), books); err != nil {
+			return 0, err
+		}
+	}
+	return kind, nil
+}
+
+// mentions reports whether a text has the id of an object of which nothing may
+// be kept.
+func (j *judge) mentions(ctx context.Context, text string) (bool, error) {
+	for _, word := range words(text) {
+		if kind, err := j.known(ctx, []byte(word)); err != nil || kind&(sqlstore.ForgetObject|sqlstore.ForgetStored) != 0 {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
+// removed takes the place of ids in words that stay.
+const removed = "(removed)"
+
+// scrub removes the ids of what is forgotten from a text of ours.
+func (j *judge) scrub(text string) string {
+	for _, word := range words(text) {
+		if j.is(word) {
+			text = strings.ReplaceAll(text, word, removed)
+		}
+	}
+	return text
+}
+
+// A Forgotten tells what was to be forgotten in a copy. It belongs to one
+// goroutine.
+type Forgotten struct {
+	db    *store
+	judge *judge
+}
+
+// OpenForgotten opens the list of the copy in dir, beside whoever writes the
+// copy; Close it.
+func OpenForgotten(ctx context.Context, dir string) (*Forgotten, error) {
+	if err := mustExist(dir); err != nil {
+		return nil, err
+	}
+	db, err := sqlstore.Open(ctx, databasePath(dir))
+	if err != nil {
+		return nil, err
+	}
+	f := &Forgotten{db: &store{db}}
+	list, err := loadForgotten(ctx, dir, f.db)
+	if err == nil {
+		f.judge, err = list.judge()
+	}
+	if err != nil {
+		_ = db.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// Close closes the list.
+func (f *Forgotten) Close() error { return f.db.Close() }
+
+// Is reports whether a text is the id of an object that is to be forgotten, or
+// JSON that has one.
+func (f *Forgotten) Is(text string) bool {
+	if f.judge == nil || len(text) == 0 {
+		return false
+	}
+	if text[0] != '{' && text[0] != '[' {
+		return f.judge.made(text)
+	}
+	return f.Mentions(text)
+}
+
+// Mentions reports whether a text has the id of such an object.
+func (f *Forgotten) Mentions(text string) bool {
+	return f.judge != nil && slices.ContainsFunc(words(text), f.judge.made)
+}
+
+// Scrub removes the ids of such objects from a text.
+func (f *Forgotten) Scrub(text string) string {
+	if f.judge == nil {
+		return text
+	}
+	return f.judge.scrub(text)
+}
+
+// Done says that what was made of a copy elsewhere is gone, for a request.
+func (f *Forgotten) Done(ctx context.Context, request string) error {
+	return f.db.DerivedDone(ctx, request, time.Now())
+}
+
+// made reports whether a text is the id of an object of which nothing may be kept
+// where something was made of it.
+func (j *judge) made(id string) bool {
+	kind, err := j.known(context.Background(), []byte(id))
+	return err == nil && kind&(sqlstore.ForgetObject|sqlstore.ForgetStored|sqlstore.ForgetMade) != 0
+}
+
+// words returns what may be ids in a text.
+func words(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r <= ' ' || strings.ContainsRune("\"'`,;:()[]{}<>=\\/&?", r) })
+}
+
+// links are the ids that an object names.
+type links struct {
+	to      [][]byte // what it belongs to
+	refunds [][]byte // what belongs to it
+	balance [][]byte // its balance transactions
+}
+
+// owner names the field of a resource that says what an object belongs to.
+var owner = map[string]string{"charges": "customer", "subscriptions": "customer", "refunds": "charge", "balance_transactions": "source"}
+
+// linksOf returns the links of an object. They share the memory of raw.
+func linksOf(resource string, raw []byte) (l links, err error) {
+	field := owner[resource]
+	if field == "" {
+		return l, nil
+	}
+	err = rawjson.Members(raw, func(key, value []byte) {
+		switch {
+		case string(key) == field:
+			if id := idIn(value); id != nil {
+				l.to = append(l.to, id)
+			}
+		case refersToBalance(resource) && (string(key) == "balance_transaction" || string(key) == "failure_balance_transaction"):
+			if id := idIn(value); id != nil {
+				l.balance = append(l.balance, id)
+			}
+		case resource == "balance_transactions" && string(key) == "description" && value[0] == '"':
+			for _, word := range words(string(value)) {
+				l.to = append(l.to, []byte(word))
+			}
+		case resource == "charges" && string(key) == "refunds" && value[0] == '{':
+			_ = rawjson.Members(value, func(key, value []byte) { // it was walked
+				if string(key) == "data" {
+					l.refunds = append(l.refunds, idsIn(value)...)
+				}
+			})
+		}
+	})
+	return l, err
+}
+
+// idIn returns the id that a value is, or that the object has which it is; nil
+// for none.
+func idIn(value []byte) []byte {
+	switch value[0] {
+	case '"':
+		id := value[1 : len(value)-1]
+		if bytes.IndexByte(id, '\\') >= 0 {
+			id = rawjson.Unquote(nil, id)
+		}
+		return id
+	case '{':
+		if item, _, err := rawjson.One(value, 0); err == nil && len(item.ID) > 0 {
+			return item.ID
+		}
+	}
+	return nil
+}
+
+// idsIn returns the ids of the objects in an array.
+func idsIn(array []byte) (ids [][]byte) {
+	if array[0] != '[' {
+		return nil
+	}
+	for i := rawjson.SkipSpace(array, 1); i < len(array) && array[i] != ']'; i = rawjson.SkipSpace(array, i) {
+		if array[i] == ',' {
+			i++
+			continue
+		}
+		item, end, err := rawjson.One(array, i)
+		if err != nil {
+			return ids
+		}
+		if len(item.ID) > 0 {
+			ids = append(ids, item.ID)
+		}
+		i = end
+	}
+	return ids
+}
+
+// customerID checks what a user named as a customer.
+func customerID(id string) error {
+	if strings.TrimSpace(id) != id || id == "" || len(id) > 255 || strings.ContainsAny(id, "\x00\n") {
+		return &problem.Error{Kind: problem.Invalid, Detail: fmt.Sprintf("%d letters are no id of a customer", len(id)), Advice: "Name one as Stripe does: cus_…"}
+	}
+	return nil
+}

@@ -1,0 +1,196 @@
+package control_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/tributary-data/tributary/internal/access"
+	"github.com/tributary-data/tributary/internal/exposure"
+	"github.com/tributary-data/tributary/internal/leaktest"
+	"github.com/tributary-data/tributary/internal/stripesim"
+)
+
+const erasureBase = "/data/tributary/privacy/requests"
+
+type erasureView struct {
+	ID, Customer, Mode, State, Waits, Error, Copy string
+	AskedAt, StartedAt, EndedAt                   int64
+	Steps                                         []struct {
+		Store   string
+		Removed []struct {
+			From  string
+			Count int64
+		}
+	}
+}
+
+// buyer makes a customer with a charge and a refund, and values planted in all.
+func (s *shop) buyer(t *testing.T, word string) (needles []string) {
+	t.Helper()
+	create := func(r stripesim.Resource, d stripesim.Draft, change func(o map[string]any)) string {
+		id, err := s.sim.Create(r, d)
+		if err == nil {
+			err = s.sim.Mutate(r, id, change)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		needles = append(needles, id)
+		return id
+	}
+	plant := func(o map[string]any) { o["description"], o["metadata"] = "of "+word, map[string]any{"note": word} }
+	customer := create(stripesim.Customers, stripesim.Draft{}, func(o map[string]any) {
+		plant(o)
+		o["name"], o["email"] = word, word+"@example.com"
+	})
+	charge := create(stripesim.Charges, stripesim.Draft{Customer: customer, Method: "card", Status: "succeeded", Amount: 900}, plant)
+	create(stripesim.Refunds, stripesim.Draft{Charge: charge, Amount: 300}, func(o map[string]any) { o["metadata"] = map[string]any{"note": word} })
+	bad := fmt.Sprintf(`{"id":"ch_bad%s","object":"charge","created":%d,"amount":"lots","currency":"eur","customer":%q,"description":%q}`, word, s.sim.Now().Unix()-600, customer, word)
+	if err := s.sim.Put(stripesim.Charges, []byte(bad)); err != nil {
+		t.Fatal(err)
+	}
+	// What others keep of a customer: an exposure, and a name in a document.
+	sandbox := s.sandboxID(t)
+	if err := s.plane.Exposures.Put(t.Context(), sandbox, exposure.Exposure{Experiment: uuid.New(), Phase: 1, Variant: "a", Unit: customer}); err != nil {
+		t.Fatal(err)
+	}
+	s.dataset("orders of "+customer, s.schema(resources["prices"]))
+	return append(needles, word)
+}
+
+// places are the kinds of places that tell of one of the needles.
+func (s *shop) places(t *testing.T, needles []string) map[string]string {
+	t.Helper()
+	kinds := map[string]string{}
+	for _, f := range leaktest.Scan(t, leaktest.Places{Dir: s.plane.dir, Postgres: s.database, Texts: map[string]string{"log": string(s.plane.log.Bytes())}}, needles...) {
+		kind, _, _ := strings.Cut(f.Place, ": ")
+		switch {
+		case strings.HasPrefix(kind, "lake/") && strings.Contains(kind, "/data/"):
+			kind = "datasets of dataflows"
+		case strings.HasPrefix(kind, "copies/") && strings.Contains(kind, "_history/data/"):
+			kind = "histories"
+		case strings.HasPrefix(kind, "copies/") && strings.Contains(kind, "/data/"):
+			kind = "datasets"
+		case strings.HasPrefix(kind, "copies/") && strings.HasSuffix(kind, "tributary.db"):
+			kind = "database of a copy"
+		case strings.HasPrefix(kind, exposure.Folder):
+			kind = "exposures"
+		}
+		kinds[kind] = f.Place + " " + f.Needle
+	}
+	return kinds
+}
+
+// erased waits for a privacy request.
+func (s *shop) erased(t *testing.T, id string) (v erasureView) {
+	t.Helper()
+	for range 1500 {
+		v = into[erasureView](t, s.must(200, "GET", erasureBase+"/"+id, nil))
+		if v.State == "complete" || v.State == "failed" {
+			return v
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Fatalf("the request does not end: %+v\n%s", v, s.said())
+	return v
+}
+
+// A privacy request removes a customer from the copies, the datasets that
+// dataflows made of them, exposures and documents; later runs do not bring it
+// back, and all else stays.
+func TestErasure(t *testing.T) {
+	t.Parallel()
+	s := openShop(t, "")
+	gone, control := s.buyer(t, "Aldegundis4711"), s.buyer(t, "Balthasar4711")
+	followed := []string{"charges", "customers", "refunds", "balance_transactions"}
+	for _, resource := range followed {
+		if run := s.ended(t, s.flow(t, resource, daily()), 1); status(run) == "failed" {
+			t.Fatalf("%v", run)
+		}
+	}
+	kinds := []string{"datasets of dataflows", "histories", "datasets", "database of a copy", "exposures", "control.db"}
+	before := s.places(t, gone)
+	for _, kind := range kinds {
+		if before[kind] == "" {
+			t.Errorf("nothing in %s tells of the customer before: %v", kind, before)
+		}
+	}
+
+	operator, err := s.plane.Access.Operator(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := map[string]any{"customer": gone[0]}
+	if r := s.plane.integration(t, operator, access.ViewDatasets).do("POST", erasureBase, body); r.status != 403 {
+		t.Errorf("%d %s", r.status, r.body)
+	}
+	for _, bad := range []map[string]any{{}, {"customer": "a b"}, {"customer": gone[0], "mode": "x"}} {
+		s.must(400, "POST", erasureBase, bad)
+	}
+	s.must(404, "POST", erasureBase, map[string]any{"customer": gone[0], "copy": "acct_9-test"})
+	s.must(404, "GET", erasureBase+"/x", nil)
+	asked := into[erasureView](t, s.must(202, "POST", erasureBase, body))
+	done := s.erased(t, asked.ID)
+	if done.State != "complete" || strings.Contains(done.Customer, gone[0]) || done.EndedAt == 0 {
+		t.Fatalf("%+v\n%s", done, s.said())
+	}
+	check := func(when string) {
+		t.Helper()
+		for kind, place := range s.places(t, gone) {
+			t.Errorf("%s, %s tells of the customer: %s", when, kind, place)
+		}
+		stays := s.places(t, control)
+		for _, kind := range kinds {
+			if stays[kind] == "" {
+				t.Errorf("%s, nothing in %s tells of the other customer: the search is blind there", when, kind)
+			}
+		}
+	}
+	check("after the request")
+	removed := map[string]int64{}
+	for _, step := range done.Steps {
+		for _, r := range step.Removed {
+			removed[step.Store] += r.Count
+		}
+	}
+	if removed["exposures"] != 1 || removed["documents"] == 0 || removed["copies"] == 0 {
+		t.Errorf("%+v", done)
+	}
+
+	s.sim.Advance(time.Hour)
+	for _, resource := range followed {
+		if run := s.ask(t, s.flows[resource]); status(run) == "failed" {
+			t.Fatalf("%v", run)
+		}
+	}
+	check("after later runs")
+	for _, resource := range []string{"charges", "customers", "refunds"} {
+		truth := s.truth(t, resource)
+		for _, id := range gone {
+			delete(truth, id)
+		}
+		for id := range truth {
+			if strings.HasPrefix(id, "ch_bad") {
+				delete(truth, id)
+			}
+		}
+		if diff := cmp.Diff(truth, s.rows(t, resource)); diff != "" {
+			t.Errorf("%s: %s", resource, diff)
+		}
+	}
+	if want, got := len(s.truth(t, "balance_transactions")), s.rows(t, "balance_transactions"); len(got) != want {
+		t.Errorf("%d balance transactions are left of %d", len(got), want)
+	}
+	list := into[struct {
+		Items []erasureView
+		Next  string
+	}](t, s.must(200, "GET", erasureBase+"?limit=1", nil))
+	if len(list.Items) != 1 || list.Items[0].ID != asked.ID || list.Next != "" {
+		t.Errorf("%+v", list)
+	}
+}

@@ -1,0 +1,278 @@
+package offer
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/tributary-data/tributary/internal/docstore"
+	"github.com/tributary-data/tributary/internal/problem"
+	"github.com/tributary-data/tributary/internal/recommend"
+)
+
+// A memory is what decisions need of a sandbox.
+type memory struct {
+	turn   int64 // of the documents that it was made of
+	offers map[string]remembered
+	file   string
+	model  *recommend.Model // nil: none was made
+	stale  bool             // something changed since
+}
+
+type remembered struct {
+	Kept
+	text json.RawMessage
+}
+
+// A place is a sandbox.
+type place struct {
+	Org     string `json:"org"`
+	Sandbox string `json:"sandbox"` // id
+}
+
+// turn notes that something changed in a sandbox that decisions go by.
+func turn(t *docstore.Tx, org, sandbox string) error {
+	d, err := t.Get(docstore.Scope{}, kindTurn, sandbox)
+	if errors.Is(err, docstore.ErrNotFound) {
+		d = docstore.Doc{Kind: kindTurn, ID: sandbox}
+		d.Body, err = json.Marshal(place{org, sandbox})
+	}
+	if err != nil {
+		return err
+	}
+	_, err = t.Put(docstore.Scope{}, d)
+	return err
+}
+
+// turned makes this process look at a sandbox again.
+func (s *Service) turned(sandbox string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.changes++
+	if m := s.memories[sandbox]; m != nil {
+		m.stale = true
+	}
+}
+
+// remember returns what there is in a sandbox, by its id: of this process's own
+// changes the newest, of those of others what Run saw. It reads nothing where
+// nothing changed.
+func (s *Service) remember(ctx context.Context, sandbox string) (*memory, error) {
+	s.mu.Lock()
+	old := s.memories[sandbox]
+	fresh, changes := old != nil && !old.stale, s.changes
+	s.mu.Unlock()
+	if fresh {
+		return old, nil
+	}
+	m := &memory{offers: map[string]remembered{}}
+	var file string
+	err := s.DB.View(ctx, func(t *docstore.Tx) error {
+		clear(m.offers)
+		file = ""
+		d, err := t.Get(docstore.Scope{}, kindTurn, sandbox)
+		if errors.Is(err, docstore.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		m.turn = d.Revision
+		var at place
+		if err := decode(d, &at); err != nil {
+			return err
+		}
+		scope := docstore.Scope(at)
+		all, err := list(t, scope)
+		if err != nil {
+			return err
+		}
+		for _, k := range all {
+			text, err := json.Marshal(k.Offer)
+			if err != nil {
+				return err
+			}
+			m.offers[k.ID.String()] = remembered{k, text}
+		}
+		d, err = t.Get(scope, kindModel, modelID)
+		if errors.Is(err, docstore.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		var made Made
+		err = decode(d, &made)
+		file = made.File
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if m.file = file; file != "" {
+		if old != nil && old.file == file {
+			m.model = old.model
+		} else if m.model, err = s.load(sandbox, file); err != nil {
+			return nil, err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.memories == nil {
+		s.memories = map[string]*memory{}
+	}
+	m.stale = s.changes != changes // meanwhile: what was read may be of before
+	if now := s.memories[sandbox]; now == nil || now.stale || now.turn <= m.turn {
+		s.memories[sandbox] = m
+	}
+	return m, nil
+}
+
+func (s *Service) load(sandbox, file string) (*recommend.Model, error) {
+	text, err := os.ReadFile(s.path(sandbox, file))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, &problem.Error{Kind: problem.NotFound, Detail: "the file of the sandbox's model is gone", Advice: "Make the model again: POST " + base + "/model"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	m, err := recommend.Decode(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return m, nil
+}
+
+// Offer returns an offer of a sandbox (both by id) as JSON text, from memory:
+//
+//	{"id": "…", "key": "gift-wrap", "name": "…", "active": true, "items": […], "conditions": {…}}
+//
+// It is nil where the offer is not active, or its time has not come or is over.
+// Its other conditions are for who knows the cart. problem.NotFound.
+func (s *Service) Offer(ctx context.Context, sandbox, id string) (json.RawMessage, error) {
+	m, err := s.remember(ctx, sandbox)
+	if err != nil {
+		return nil, err
+	}
+	k, ok := m.offers[id]
+	if !ok {
+		return nil, missing(docstore.ErrNotFound, id)
+	}
+	if !k.In(s.Now()) {
+		return nil, nil
+	}
+	return k.text, nil
+}
+
+// Recommend returns n items at most that go with a cart, likeliest first, from
+// memory: none where no model was made. The customer makes no difference today; a
+// model knows of none.
+func (s *Service) Recommend(ctx context.Context, sandbox, _ string, cart []string, n int) ([]recommend.Recommendation, error) {
+	m, err := s.remember(ctx, sandbox)
+	if err != nil || m.model == nil {
+		return nil, err
+	}
+	return m.model.Recommend(cart, n), nil
+}
+
+// Recommendations is Recommend as JSON text: [] where there are none.
+func (s *Service) Recommendations(ctx context.Context, sandbox, customer string, cart []string, n int) (json.RawMessage, error) {
+	all, err := s.Recommend(ctx, sandbox, customer, cart, n)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(append([]recommend.Recommendation{}, all...))
+}
+
+// Run looks every second for what other processes changed, and now and then
+// for copies that have changed, whose models it makes again; until ctx ends.
+func (s *Service) Run(ctx context.Context) error {
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	again := time.NewTicker(cmp.Or(s.Every, 5*time.Minute))
+	defer again.Stop()
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-look.C:
+			_, err = s.look(ctx)
+		case <-again.C:
+			err = s.Refresh(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.Log.WarnContext(ctx, "offers and models stay as they were", "error", err)
+		}
+	}
+}
+
+// look marks what is not as it is remembered, and returns all sandboxes that have
+// offers or a model.
+func (s *Service) look(ctx context.Context) ([]place, error) {
+	var docs []docstore.Doc
+	err := s.DB.View(ctx, func(t *docstore.Tx) (err error) {
+		docs, err = t.List(docstore.Scope{}, kindTurn, docstore.Page{})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var all []place
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range docs {
+		var at place
+		if err := decode(d, &at); err != nil {
+			return nil, err
+		}
+		all = append(all, at)
+		if m := s.memories[d.ID]; m != nil && m.turn != d.Revision {
+			m.stale = true
+		}
+	}
+	return all, nil
+}
+
+// Refresh makes those models again whose copy has changed since.
+func (s *Service) Refresh(ctx context.Context) error {
+	all, err := s.look(ctx)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, at := range all {
+		if err := s.refresh(ctx, docstore.Scope(at)); err != nil {
+			errs = append(errs, fmt.Errorf("sandbox %s: %w", at.Sandbox, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Service) refresh(ctx context.Context, scope docstore.Scope) error {
+	made, err := s.made(ctx, scope)
+	if errors.Is(err, docstore.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	c, err := s.Operator(ctx, scope.Org, scope.Sandbox)
+	if err != nil {
+		return err
+	}
+	of, err := s.Open(ctx, c, made.Copy)
+	if err != nil {
+		return err
+	}
+	now, err := mark(ctx, of, made.Reading)
+	if err := errors.Join(err, of.Close()); err != nil || now == made.Mark {
+		return err
+	}
+	_, err = s.Build(ctx, c, made.Settings)
+	return err
+}
