@@ -112,7 +112,7 @@ func TestBrowserMapping(t *testing.T) {
 	focused(p, "#rule-form .banner")
 	seenIn(t, p, "#panel", "mapping-calculated-wrong", screens[1])
 	mapped(p, 35)
-	p.Click("#rule-fault a")
+	p.Click("#rule-form .banner a")
 	var cursor int
 	p.Eval(`document.querySelector("#rule-source").selectionStart`, &cursor)
 	if cursor != 15 {
@@ -188,6 +188,8 @@ func TestBrowserMapping(t *testing.T) {
 	tab.Click("#map-finish button.accent")
 	tab.WaitURL("/schedule")
 	tab.Select("#frequency", "day")
+	tab.WaitFor("#interval")
+	tab.WaitGone("#forecast-title + div .spinner")
 	tab.Click(".schedule-form .form-actions button")
 	tab.WaitURL("/review")
 	tab.Click("form[action$=finish] button")

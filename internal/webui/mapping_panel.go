@@ -201,7 +201,7 @@ func (r *request) tryRule() error {
 	if e.Panel.Tried, err = r.try(e, one); err != nil {
 		return err
 	}
-	return r.part("mapping", "tried-anew", e)
+	return r.part("mapping", "tried", e)
 }
 
 // try maps some objects by one rule.
