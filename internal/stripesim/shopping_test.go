@@ -35,7 +35,7 @@ func TestEffects(t *testing.T) {
 	s := newSim(t, shop(1))
 	type sums struct{ visits, paid, value, amount, items, refunded float64 }
 	world := func(o Offer) (out sums) {
-		for seed := range uint64(5) {
+		for seed := range uint64(2) {
 			sh := month(seed)
 			sh.Offer = o
 			for _, v := range must[[]Visit](t)(s.Visits(sh)) {
@@ -66,12 +66,12 @@ func TestEffects(t *testing.T) {
 		t.Errorf("an offer without effect has one: %s", diff)
 	}
 	lift := world(everybody("lift"))
-	near("lift", lift.amount/none.amount-1, 0.05, 0.002)
+	near("lift", lift.amount/none.amount-1, 0.05, 0.004)
 	near("conversion of lift", lift.paid, none.paid, 0)
 	take := world(everybody("take", "yoga-bag", "care-kit"))
-	near("items taken", take.items/take.paid, 0.6, 0.01)
-	near("conversion", (world(everybody("convert")).paid-none.paid)/none.visits, 0.1*(1-0.08), 0.01)
-	near("refunds", (world(everybody("refund")).refunded-none.refunded)/none.paid, 0.1, 0.01)
+	near("items taken", take.items/take.paid, 0.6, 0.02)
+	near("conversion", (world(everybody("convert")).paid-none.paid)/none.visits, 0.1*(1-0.08), 0.015)
+	near("refunds", (world(everybody("refund")).refunded-none.refunded)/none.paid, 0.1, 0.015)
 }
 
 // A customer buys like he bought before, whatever the seed: that's what CUPED
@@ -177,7 +177,7 @@ func TestBestAddOns(t *testing.T) {
 	customer := string(s.world.appendCustomerID(nil, 5))
 	a, b := s.world.likes(5)
 	r := rng{1}
-	const n = 200_000
+	const n = 50_000
 	pairs, first := map[[2]int]float64{}, map[int]float64{}
 	for range n {
 		basket := s.world.basket(5, &r)
@@ -190,7 +190,7 @@ func TestBestAddOns(t *testing.T) {
 	seen := 0
 	for pair, times := range pairs {
 		p := tastes.probability(pair[:], a, b)
-		if sd := math.Sqrt(n * p * (1 - p)); times > 100 {
+		if sd := math.Sqrt(n * p * (1 - p)); times > 30 {
 			seen++
 			if math.Abs(times-n*p) > 5*sd {
 				t.Errorf("%v: %v times, want %.0f ± %.0f", pair, times, n*p, sd)
@@ -204,7 +204,7 @@ func TestBestAddOns(t *testing.T) {
 			t.Errorf("anchor %d: %v times, want %.0f", i, first[i], want)
 		}
 	}
-	if seen < 20 || math.Abs(sum-1) > 1e-9 {
+	if seen < 12 || math.Abs(sum-1) > 1e-9 {
 		t.Errorf("%d pairs, anchors sum up to %v", seen, sum)
 	}
 	best := s.BestAddOns(customer, []string{"yoga-bag", "no such thing"}, 3)

@@ -39,6 +39,7 @@ type tasteModel struct {
 	family  [families]float64  // the same of each family
 	chance  []float64          // probability to be in a basket by chance
 	fits    [][]float64        // [anchor][item]: probability to be added
+	alone   []float64          // probability that nothing is added to an anchor
 	index   map[string]int     // by sku
 	cheap   map[string]float64 // dollars of what is no item but may be offered
 }
@@ -75,7 +76,14 @@ func newTastes() *tasteModel {
 		m.chance = append(m.chance, byChance*m.popular[i])
 	}
 	for i := range catalogue {
-		m.fits = append(m.fits, m.complements(i, &r))
+		q := m.complements(i, &r)
+		alone := 1.0
+		for j := range q {
+			if j != i {
+				alone *= 1 - q[j]
+			}
+		}
+		m.fits, m.alone = append(m.fits, q), append(m.alone, alone)
 	}
 	return m
 }
@@ -149,14 +157,10 @@ func (w *world) basket(customer int, r *rng) []int {
 func (m *tasteModel) probability(basket []int, a, b int) float64 {
 	var sum float64
 	for _, anchor := range basket {
-		p := m.anchor(anchor, a, b)
-		for j, q := range m.fits[anchor] {
-			switch {
-			case j == anchor:
-			case slices.Contains(basket, j):
-				p *= q
-			default:
-				p *= 1 - q
+		p := m.anchor(anchor, a, b) * m.alone[anchor]
+		for _, j := range basket {
+			if q := m.fits[anchor][j]; j != anchor {
+				p *= q / (1 - q)
 			}
 		}
 		sum += p
