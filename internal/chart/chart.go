@@ -119,7 +119,7 @@ func (c *Chart) SVG(title string, say Say) template.HTML {
 func percent(say Say, v float64) string { return say("%.1f", v*100) + " %" }
 
 func (c *Chart) stacked(say Say) *drawing {
-	d := newDrawing(228)
+	d := newDrawing(236)
 	d.percents()
 	step := d.width() / float64(max(len(c.Labels), 1))
 	for i, label := range c.Labels {
@@ -139,7 +139,7 @@ func (c *Chart) stacked(say Say) *drawing {
 }
 
 func (c *Chart) lines(say Say) *drawing {
-	d := newDrawing(228)
+	d := newDrawing(236)
 	d.percents()
 	step := d.width() / float64(max(len(c.Labels), 1))
 	for _, s := range c.Series {
@@ -182,8 +182,8 @@ func (c *Chart) intervals(say Say) *drawing {
 		}
 	}
 	top *= 1.1
-	d := newDrawing(float64(len(c.Values))*line + 46)
-	d.margin = 160
+	d := newDrawing(float64(len(c.Values))*line + 50)
+	d.margin = 180
 	d.across(top, c.Currency, say)
 	at := func(v float64) float64 { return d.left() + min(max(v/top, 0), 1)*d.width() }
 	amount := func(v float64) string { return say("%.[2]*[1]f", v, c.Decimals) }
@@ -223,12 +223,12 @@ func (c *Chart) flow(say Say) *drawing {
 		})
 	}
 	froms, tos := most(left), most(right)
-	const gap = 12
+	const gap = 16
 	rows := max(len(froms), len(tos))
-	d := newDrawing(max(300, float64(rows)*30))
-	d.margin = 170
+	d := newDrawing(max(320, float64(rows)*36))
+	d.margin = 190
 	unit := (d.height() - gap*float64(rows-1)) / max(total, 1)
-	x0, x1 := d.left(), d.left()+d.width()-d.margin+20
+	x0, x1 := d.left(), d.left()+d.width()-d.margin+10
 	place := func(names []Place, sums map[Place]float64, x, label float64, anchor string) map[Place]float64 {
 		at, y := map[Place]float64{}, d.top()
 		for _, n := range names {

@@ -23,7 +23,7 @@ func newDrawing(high float64) *drawing { return &drawing{high: high, margin: 48}
 
 func (d *drawing) left() float64   { return d.margin }
 func (d *drawing) top() float64    { return 12 }
-func (d *drawing) bottom() float64 { return d.high - 22 }
+func (d *drawing) bottom() float64 { return d.high - 26 }
 func (d *drawing) width() float64  { return wide - d.margin - 12 }
 func (d *drawing) height() float64 { return d.bottom() - d.top() }
 
@@ -109,7 +109,7 @@ func (d *drawing) across(top float64, currency string, say Say) {
 		if v == 0 {
 			label = strings.ToUpper(currency)
 		}
-		d.text(x, d.bottom()+16, "middle", label)
+		d.text(x, d.bottom()+20, "middle", label)
 	}
 }
 
@@ -132,6 +132,6 @@ func (d *drawing) labels(names []string) {
 		if months {
 			name = strings.TrimSuffix(name, "-01")
 		}
-		d.text(d.left()+(float64(i)+0.5)*d.width()/float64(len(names)), d.bottom()+14, "middle", name)
+		d.text(d.left()+(float64(i)+0.5)*d.width()/float64(len(names)), d.bottom()+20, "middle", name)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"math"
 	"net/url"
+	"slices"
 	"strings"
 
 	"golang.org/x/text/number"
@@ -57,9 +58,9 @@ type bnplTile struct{ Label, Value, Note, Path string }
 
 // A bnplChart is a picture, and where its numbers and their query are.
 type bnplChart struct {
-	Title, Section, Path string
-	SVG                  template.HTML
-	Legend               []chart.Entry
+	Title, Section, Currency, Path string
+	SVG                            template.HTML
+	Legend                         []chart.Entry
 }
 
 // A bnplSection is a table.
@@ -77,8 +78,8 @@ type bnplHead struct {
 	Number bool
 }
 
-// bnplRows is how many rows of a section the page shows.
-const bnplRows = 100
+// bnplRows is how many rows of a section the page shows; the file has all.
+const bnplRows = 25
 
 func (r *request) bnplReport(a *bnplAnswer, of string) (*bnplReport, error) {
 	p := a.Parameters
@@ -101,10 +102,11 @@ func (r *request) bnplReport(a *bnplAnswer, of string) (*bnplReport, error) {
 		if c.Section == "cohorts" || c.Section == "migration" {
 			title = r.t(chartTitles[c.Section])
 		}
-		v.Charts = append(v.Charts, bnplChart{title, c.Section, queryPath(shown, c.Section), c.SVG(title, r.t), c.Legend(r.t)})
+		v.Charts = append(v.Charts, bnplChart{title, c.Section, c.Currency, queryPath(shown, c.Section), c.SVG(title, r.t), c.Legend(r.t)})
 	}
 	for i := range a.Sections {
 		s := &a.Sections[i]
+		s.sort(v.Charts)
 		one, err := r.bnplSection(s)
 		if err != nil {
 			return nil, err
@@ -119,6 +121,21 @@ func (r *request) bnplReport(a *bnplAnswer, of string) (*bnplReport, error) {
 		}
 	}
 	return v, nil
+}
+
+// sort puts the currencies that have charts before the others.
+func (s *bnplNumbers) sort(charts []bnplChart) {
+	rank := func(row map[string]any) int {
+		currency, ok := row["currency"].(string)
+		if !ok {
+			currency, _ = row[s.Currency].(string)
+		}
+		if i := slices.IndexFunc(charts, func(c bnplChart) bool { return c.Currency == currency }); i >= 0 {
+			return i
+		}
+		return len(charts)
+	}
+	slices.SortStableFunc(s.Rows, func(a, b map[string]any) int { return rank(a) - rank(b) })
 }
 
 // queryPath opens the query that made a section, for what the report is about.

@@ -50,6 +50,20 @@ type sqlCell struct {
 	Null bool
 }
 
+// Long says that it takes more than a line.
+func (c sqlCell) Long() bool { return len(c.Text) > 80 }
+
+// Class is that of its place in the table.
+func (c sqlCell) Class(of sqlColumn) string {
+	switch {
+	case c.Long():
+		return "long"
+	case of.Number:
+		return "num"
+	}
+	return ""
+}
+
 var numeric = regexp.MustCompile(`^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL)`)
 
 func (r *request) sqlResult(a *sqlAnswer) (*sqlResult, error) {

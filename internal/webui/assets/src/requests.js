@@ -28,6 +28,11 @@ document.addEventListener("htmx:beforeSwap", (event) => {
     toast(text("failed"), "negative");
   }
 });
+// A request that is taken back, by a later one or by a button, is no error: htmx ends it
+// like one without an answer, and writes nothing on the console.
+document.addEventListener("htmx:beforeSend", ({ detail }) => {
+  detail.xhr.onabort = detail.xhr.onload;
+});
 document.addEventListener("htmx:sendError", () => toast(text("offline"), "negative"));
 document.addEventListener("htmx:timeout", () => toast(text("offline"), "negative"));
 
