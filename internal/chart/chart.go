@@ -181,7 +181,9 @@ func (c *Chart) intervals(say Say) *drawing {
 			top = max(top, v.MedianInterval[1])
 		}
 	}
-	top *= 1.1
+	if top *= 1.1; top <= 0 {
+		top = 1
+	}
 	d := newDrawing(float64(len(c.Values))*line + 50)
 	d.margin = 180
 	d.across(top, c.Currency, say)

@@ -3,6 +3,7 @@ package webui
 import (
 	"encoding/json"
 	"html/template"
+	"maps"
 	"math"
 	"net/url"
 	"slices"
@@ -142,9 +143,7 @@ func (s *bnplNumbers) sort(charts []bnplChart) {
 // The query itself would make an address longer than proxies take.
 func queryPath(shown url.Values, section string) string {
 	q := url.Values{"report": {"bnpl"}, "section": {section}}
-	for name, values := range shown {
-		q[name] = values
-	}
+	maps.Copy(q, shown)
 	return Base + "/sql?" + q.Encode()
 }
 
