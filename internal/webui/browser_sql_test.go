@@ -55,7 +55,6 @@ func TestBrowserQueries(t *testing.T) {
 
 	p.Open(w.url + "/ui/datasets/" + id)
 	p.WaitText("#engines table", "pyiceberg")
-	seen(t, p, "dataset-engines")
 
 	p.Open(w.url + "/ui/insights/bnpl?copy=acct_shop-test")
 	p.WaitText("#bnpl", "Reconciled to the cent")
