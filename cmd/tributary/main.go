@@ -27,6 +27,7 @@ type cli struct {
 	Worker      workerCmd      `cmd:"" help:"Do the runs of dataflows beside serve, on this machine or another one."`
 	Webhook     webhookCmd     `cmd:"" help:"Manage the endpoint in Stripe that sends changes to serve."`
 	Query       queryCmd       `cmd:"" help:"Run one SQL query over the copy."`
+	Audience    audienceCmd    `cmd:"" help:"Audiences: customers of whom something holds."`
 	Report      reportCmd      `cmd:"" help:"Reports over the copy: buying now and paying later."`
 	Recommend   recommendCmd   `cmd:"" help:"Recommendations of what goes with a cart: how good they are."`
 	Budget      budgetCmd      `cmd:"" help:"Show what of Stripe's read allocation is used, and foresee it for a schedule."`

@@ -126,7 +126,7 @@ var rules = rulebook{
 			"internal/queue", "internal/report", "internal/runner", "internal/secret", "internal/source", "internal/sqlapi", "internal/sqlworker", "internal/tables", "internal/telemetry", "internal/trial", "internal/webui", "internal/xdm",
 		},
 		"cmd/tributary": {
-			"internal/access", "internal/alert", "internal/guard", "internal/telemetry",
+			"internal/access", "internal/alert", "internal/audience", "internal/guard", "internal/telemetry",
 			"internal/access", "internal/app", "internal/control", "internal/docstore", "internal/duck", "internal/money", "internal/offer", "internal/problem", "internal/recommend", "internal/report", "internal/secret", "internal/server", "internal/sqlworker", "internal/stripe",
 			"internal/stripesim", "internal/webui",
 		},

@@ -267,6 +267,25 @@ func (s *Service) Audience(ctx context.Context, c access.Caller, id string) (a A
 	return a, err
 }
 
+// Named returns the one of that id, or else of that name; problem.NotFound.
+func (s *Service) Named(ctx context.Context, c access.Caller, name string) (a Audience, err error) {
+	err = s.DB.View(ctx, func(t *docstore.Tx) error {
+		if a, err = read(t, c.Scope(), name); problem.KindOf(err) != problem.NotFound {
+			return err
+		}
+		d, other := t.Find(c.Scope(), kindAudience, strings.ToLower(name))
+		if errors.Is(other, docstore.ErrNotFound) {
+			return err
+		}
+		if other != nil {
+			return other
+		}
+		a, err = read(t, c.Scope(), d.ID)
+		return err
+	})
+	return a, err
+}
+
 // Audiences returns all of the caller's sandbox, oldest first.
 func (s *Service) Audiences(ctx context.Context, c access.Caller) ([]Audience, error) {
 	return s.audiences(ctx, c.Scope())

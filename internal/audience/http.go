@@ -84,13 +84,14 @@ func shape(f *gateway.Failure, _ string) any {
 	}
 }
 
-// shown is an audience as the API shows it: what Run knows of itself is left out.
-type shown struct {
+// A Shown is an audience as the API shows it: what Run knows of itself is left out.
+type Shown struct {
 	Audience
 	State map[string]any `json:"state"`
 }
 
-func show(a Audience) shown {
+// Show returns an audience as the API shows it.
+func Show(a Audience) Shown {
 	st := map[string]any{}
 	if m := a.State.Made; m != nil {
 		st = of(*m)
@@ -110,7 +111,7 @@ func show(a Audience) shown {
 		history = append(history, of(m))
 	}
 	st["history"] = history
-	return shown{a, st}
+	return Shown{a, st}
 }
 
 func of(m Made) map[string]any {
@@ -118,7 +119,7 @@ func of(m Made) map[string]any {
 }
 
 func answer(a Audience) *gateway.Answer {
-	return &gateway.Answer{Header: etag(a), Body: show(a)}
+	return &gateway.Answer{Header: etag(a), Body: Show(a)}
 }
 
 func etag(a Audience) http.Header {
@@ -158,9 +159,9 @@ func (s *Service) list(ctx context.Context, call *gateway.Call) (*gateway.Answer
 	if err != nil {
 		return nil, err
 	}
-	items := []shown{}
+	items := []Shown{}
 	for _, a := range all {
-		one := show(a)
+		one := Show(a)
 		delete(one.State, "history")
 		items = append(items, one)
 	}
@@ -176,7 +177,7 @@ func (s *Service) create(ctx context.Context, call *gateway.Call) (*gateway.Answ
 	if err != nil {
 		return nil, err
 	}
-	made := gateway.Created(base+"/"+a.ID, show(a))
+	made := gateway.Created(base+"/"+a.ID, Show(a))
 	made.Header["Etag"] = etag(a)["Etag"]
 	return made, nil
 }

@@ -63,6 +63,12 @@ func (p *Plane) audiences(rows *tables.Tables) *audience.Service {
 	})
 }
 
+// Audiences returns what reads the audiences of an installation, beside the process
+// that keeps them.
+func (c *Control) Audiences() *audience.Service {
+	return audience.New(&audience.Service{DB: c.DB, Dir: filepath.Join(c.dir, audience.Folder), Now: c.now})
+}
+
 // audienceTables are datasets with the members of audiences, each on the same
 // schema of its sandbox.
 type audienceTables struct {
