@@ -24,6 +24,7 @@ var navigation = []navItem{
 	{Path: "/schemas", Title: "Schemas", Icon: "schema", need: []string{"view-schemas"}},
 	{Path: "/sql", Title: "SQL", Icon: "sql", need: []string{"view-datasets", "manage-datasets"}},
 	{Path: "/insights", Title: "Insights", Icon: "report", need: []string{"view-datasets", "manage-datasets"}},
+	{Path: "/audiences", Title: "Audiences", Icon: "audience", need: []string{"view-datasets", "manage-datasets"}},
 	{Path: "/experiments", Title: "Experiments", Icon: "experiment", need: []string{"view-datasets", "manage-datasets"}},
 	{Path: "/offers", Title: "Offers", Icon: "offer", need: []string{"view-datasets", "manage-datasets"}},
 	{Path: "/audiences", Title: "Audiences", Icon: "audience", need: []string{"view-datasets", "manage-datasets"}},
