@@ -28,7 +28,6 @@ import (
 // trials that are drawn, and in some over copies of the simulated shop.
 func statistics(ctx context.Context, n int) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	defer w.Flush()
 	row := func(what string, r trials.Rate, promised string) {
 		fmt.Fprintf(w, "%s\t%d of %d\t%.1f %%\t%s\n", what, r.K, r.N, 100*r.Share(), promised)
 	}
@@ -55,7 +54,10 @@ func statistics(ctx context.Context, n int) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	return overCopies(ctx, w, row, n)
+	if err := overCopies(ctx, w, row, n); err != nil {
+		return err
+	}
+	return w.Flush()
 }
 
 // promises plans experiments and runs them in the size that was planned.

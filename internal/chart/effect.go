@@ -186,7 +186,7 @@ func Rows(points []Point, label string, show func(float64) string) template.HTML
 	}
 	const line = 30
 	height := float64(len(points))*line + 44
-	d := &plane{left: 190, top: 8, right: wide - 20, bottom: height - 30}
+	d := &plane{left: 250, top: 8, right: wide - 20, bottom: height - 30}
 	d.scale(points)
 	for _, v := range d.steps(7) {
 		class := "grid"
@@ -213,8 +213,8 @@ func Rows(points []Point, label string, show func(float64) string) template.HTML
 // short cuts a name to what has room.
 func short(name string) string {
 	r := []rune(name)
-	if len(r) <= 27 {
+	if len(r) <= 40 {
 		return name
 	}
-	return string(r[:26]) + "…"
+	return string(r[:39]) + "…"
 }
