@@ -162,15 +162,12 @@ func (s *sender) send(name, text string) error {
 
 // write sends at once. That the browser is gone is no fault.
 func (s *sender) write(text string) error {
-	if _, err := s.r.w.Write([]byte(text)); err != nil {
-		return s.gone(err)
+	_, err := s.r.w.Write([]byte(text))
+	if err == nil {
+		err = s.out.Flush()
 	}
-	return s.gone(s.out.Flush())
-}
-
-func (s *sender) gone(err error) error {
 	if s.r.Context().Err() != nil {
-		return nil
+		return nil //nolint:nilerr // see above
 	}
 	return err
 }
