@@ -84,12 +84,16 @@ func (v *visitor) addresses(ctx context.Context, s *stock) (found map[string]add
 // linked follows links from page to page.
 func (v *visitor) linked(ctx context.Context) (map[string]address, error) {
 	mux := http.NewServeMux()
+	var queue []string
 	for _, p := range webui.Pages() {
 		mux.Handle("GET "+p, http.NotFoundHandler())
+		if !strings.Contains(p, "{") && !others.MatchString(p) {
+			queue = append(queue, p)
+		}
 	}
 	found := map[string]address{}
 	links := regexp.MustCompile(`href="(/ui/[^"#]*)`)
-	for queue := []string{webui.Base + "/sources"}; len(queue) > 0; queue = queue[1:] {
+	for ; len(queue) > 0; queue = queue[1:] {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, v.at+queue[0], nil)
 		if err != nil {
 			return nil, err
