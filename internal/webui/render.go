@@ -2,6 +2,7 @@ package webui
 
 import (
 	"bytes"
+	"compress/gzip"
 	"embed"
 	"encoding/json"
 	"fmt"
@@ -10,12 +11,15 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 	"unicode/utf16"
 
 	"github.com/google/uuid"
 	"golang.org/x/text/message/catalog"
 
 	"github.com/tributary-data/tributary/internal/access"
+
+	"github.com/tributary-data/tributary/internal/webui/assets"
 )
 
 //go:embed templates
@@ -89,11 +93,27 @@ func (u *UI) write(w http.ResponseWriter, status int, lang, name, of string, v v
 	}
 	*began = true
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Vary", "HX-Request, Accept-Language, Cookie")
+	w.Header().Set("Vary", "HX-Request, Accept-Language, Accept-Encoding, Cookie")
+	if b.Len() < leastZipped || v.h == nil || v.h.Method != http.MethodGet || !assets.AcceptsGzip(v.h.Header.Get("Accept-Encoding")) {
+		w.WriteHeader(status)
+		_, _ = w.Write(b.Bytes()) // the browser is gone
+		return nil
+	}
+	w.Header().Set("Content-Encoding", "gzip")
 	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes()) // the browser is gone
+	z := zippers.Get().(*gzip.Writer)
+	defer zippers.Put(z)
+	z.Reset(w)
+	_, _ = z.Write(b.Bytes()) // the browser is gone
+	_ = z.Close()
 	return nil
 }
+
+// leastZipped is how many bytes a page has that is worth compressing. Answers to
+// what is posted never are: they alone show secrets, beside what was typed.
+const leastZipped = 2 << 10
+
+var zippers = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
 
 // toast has the page say something short, beside what is answered. Tone is
 // positive, negative or info.

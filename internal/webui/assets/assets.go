@@ -137,7 +137,7 @@ func (s *set) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	content, etag := f.plain, `"`+f.etag+`"`
 	if f.zipped != nil {
 		h.Set("Vary", "Accept-Encoding")
-		if acceptsGzip(r.Header.Get("Accept-Encoding")) {
+		if AcceptsGzip(r.Header.Get("Accept-Encoding")) {
 			content, etag = f.zipped, `"`+f.etag+`-gzip"`
 			h.Set("Content-Encoding", "gzip")
 		}
@@ -156,8 +156,8 @@ func (s *set) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// acceptsGzip reads the header Accept-Encoding (RFC 9110 §12.5.3).
-func acceptsGzip(header string) bool {
+// AcceptsGzip reads the header Accept-Encoding (RFC 9110 §12.5.3).
+func AcceptsGzip(header string) bool {
 	for coding := range strings.SplitSeq(header, ",") {
 		name, parameters, _ := strings.Cut(coding, ";")
 		if !strings.EqualFold(strings.TrimSpace(name), "gzip") {
