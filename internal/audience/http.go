@@ -54,7 +54,7 @@ func (s *Service) HTTP() *gateway.Service {
 	view, manage := access.AnyOf(access.ViewDatasets, access.ManageDatasets), access.AnyOf(access.ManageDatasets)
 	const most = 2 * maxPredicate
 	return &gateway.Service{
-		Name: "audiences", Base: base, Shape: shape,
+		Name: "audiences", Base: base, Shape: gateway.Observability("AUDIENCE-1000"),
 		Routes: []gateway.Route{
 			{Method: "GET", Path: "", Need: view, Handle: s.list},
 			{Method: "POST", Path: "", Need: manage, MaxBody: most, Handle: s.create},
@@ -67,20 +67,6 @@ func (s *Service) HTTP() *gateway.Service {
 			{Method: "GET", Path: "/{id}/members", Need: view, Handle: s.members},
 			{Method: "GET", Path: "/{id}/export", Need: view, Handle: s.export},
 		},
-	}
-}
-
-// shape is Observability's, as of the other services of our own.
-func shape(f *gateway.Failure, _ string) any {
-	code, title := f.Code, f.Title
-	if code == "" {
-		code = "AUDIENCE-1000-" + strconv.Itoa(f.Status)
-	}
-	if title == "" {
-		title = http.StatusText(f.Status)
-	}
-	return map[string]any{
-		"errorCode": code, "httpStatus": strings.ToUpper(strings.ReplaceAll(http.StatusText(f.Status), " ", "_")), "title": title, "details": []string{f.Detail},
 	}
 }
 

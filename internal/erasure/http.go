@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/docstore"
@@ -56,26 +55,12 @@ const (
 func (s *Service) HTTP() *gateway.Service {
 	need := access.AnyOf(access.ManageDatasets)
 	return &gateway.Service{
-		Name: "privacy", Base: base, Shape: shape,
+		Name: "privacy", Base: base, Shape: gateway.Observability("PRIVACY-1000"),
 		Routes: []gateway.Route{
 			{Method: "POST", Path: "/requests", Need: need, MaxBody: maxBody, Handle: s.ask},
 			{Method: "GET", Path: "/requests", Need: need, Handle: s.list},
 			{Method: "GET", Path: "/requests/{id}", Need: need, Handle: s.one},
 		},
-	}
-}
-
-// shape is that of the other services of ours.
-func shape(f *gateway.Failure, _ string) any {
-	code, title := f.Code, f.Title
-	if code == "" {
-		code = "PRIVACY-1000-" + strconv.Itoa(f.Status)
-	}
-	if title == "" {
-		title = http.StatusText(f.Status)
-	}
-	return map[string]any{
-		"errorCode": code, "httpStatus": strings.ToUpper(strings.ReplaceAll(http.StatusText(f.Status), " ", "_")), "title": title, "details": []string{f.Detail},
 	}
 }
 

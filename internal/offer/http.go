@@ -74,7 +74,7 @@ const maxBody = 1 << 20
 func (s *Service) HTTP() *gateway.Service {
 	view, manage := access.AnyOf(access.ViewDatasets, access.ManageDatasets), access.AnyOf(access.ManageDatasets)
 	return &gateway.Service{
-		Name: "offers", Base: base, Shape: shape,
+		Name: "offers", Base: base, Shape: gateway.Observability("OFFER-1000"),
 		Routes: []gateway.Route{
 			{Method: "GET", Path: "", Need: view, Handle: s.list},
 			{Method: "POST", Path: "", Need: manage, MaxBody: maxBody, Handle: s.create},
@@ -88,20 +88,6 @@ func (s *Service) HTTP() *gateway.Service {
 			{Method: "DELETE", Path: "/{id}", Need: manage, Handle: s.remove},
 			{Method: "GET", Path: "/{id}/versions", Need: view, Handle: s.versions},
 		},
-	}
-}
-
-// shape is that of the other services of ours.
-func shape(f *gateway.Failure, _ string) any {
-	code, title := f.Code, f.Title
-	if code == "" {
-		code = "OFFER-1000-" + strconv.Itoa(f.Status)
-	}
-	if title == "" {
-		title = http.StatusText(f.Status)
-	}
-	return map[string]any{
-		"errorCode": code, "httpStatus": strings.ToUpper(strings.ReplaceAll(http.StatusText(f.Status), " ", "_")), "title": title, "details": []string{f.Detail},
 	}
 }
 

@@ -94,7 +94,7 @@ const maxBody = 2 << 20
 func (s *Service) HTTP() *gateway.Service {
 	view, manage := access.AnyOf(access.ViewDatasets, access.ManageDatasets), access.AnyOf(access.ManageDatasets)
 	return &gateway.Service{
-		Name: "experiments", Base: base, Shape: shape,
+		Name: "experiments", Base: base, Shape: gateway.Observability("EXPERIMENT-1000"),
 		Routes: []gateway.Route{
 			{Method: "GET", Path: "", Need: view, Handle: s.list},
 			{Method: "POST", Path: "", Need: manage, MaxBody: maxBody, Handle: s.create},
@@ -114,20 +114,6 @@ func (s *Service) HTTP() *gateway.Service {
 			{Method: "POST", Path: "/{id}/phases", Need: manage, MaxBody: maxBody, Handle: s.newPhase},
 			{Method: "GET", Path: "/{id}/versions", Need: view, Handle: s.versions},
 		},
-	}
-}
-
-// shape is that of the other services of ours.
-func shape(f *gateway.Failure, _ string) any {
-	code, title := f.Code, f.Title
-	if code == "" {
-		code = "EXPERIMENT-1000-" + strconv.Itoa(f.Status)
-	}
-	if title == "" {
-		title = http.StatusText(f.Status)
-	}
-	return map[string]any{
-		"errorCode": code, "httpStatus": strings.ToUpper(strings.ReplaceAll(http.StatusText(f.Status), " ", "_")), "title": title, "details": []string{f.Detail},
 	}
 }
 
