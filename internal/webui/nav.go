@@ -27,7 +27,6 @@ var navigation = []navItem{
 	{Path: "/audiences", Title: "Audiences", Icon: "audience", need: []string{"view-datasets", "manage-datasets"}},
 	{Path: "/experiments", Title: "Experiments", Icon: "experiment", need: []string{"view-datasets", "manage-datasets"}},
 	{Path: "/offers", Title: "Offers", Icon: "offer", need: []string{"view-datasets", "manage-datasets"}},
-	{Path: "/audiences", Title: "Audiences", Icon: "audience", need: []string{"view-datasets", "manage-datasets"}},
 	{Path: "/alerts", Title: "Alerts", Icon: "alert", need: []string{"view-alerts"}},
 	{Path: "/access", Title: "Access", Icon: "key", need: []string{"view-sources", "view-user-activity-log"}},
 }
