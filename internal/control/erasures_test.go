@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tributary-data/tributary/internal/access"
+	"github.com/tributary-data/tributary/internal/audience"
 	"github.com/tributary-data/tributary/internal/exposure"
 	"github.com/tributary-data/tributary/internal/leaktest"
 	"github.com/tributary-data/tributary/internal/stripesim"
@@ -80,6 +81,8 @@ func (s *shop) places(t *testing.T, needles []string) map[string]string {
 			kind = "database of a copy"
 		case strings.HasPrefix(kind, exposure.Folder):
 			kind = "exposures"
+		case strings.HasPrefix(kind, audience.Folder):
+			kind = "audiences"
 		}
 		kinds[kind] = f.Place + " " + f.Needle
 	}
@@ -101,7 +104,7 @@ func (s *shop) erased(t *testing.T, id string) (v erasureView) {
 }
 
 // A privacy request removes a customer from the copies, the datasets that
-// dataflows made of them, exposures and documents; later runs do not bring it
+// dataflows made of them, exposures, audiences and documents; later runs do not bring it
 // back, and all else stays.
 func TestErasure(t *testing.T) {
 	t.Parallel()
@@ -113,7 +116,10 @@ func TestErasure(t *testing.T) {
 			t.Fatalf("%v", run)
 		}
 	}
-	kinds := []string{"datasets of dataflows", "histories", "datasets", "database of a copy", "exposures", "control.db"}
+	predicate := map[string]any{"charges": map[string]any{"state": "paid", "count": map[string]any{"atLeast": 1}}}
+	audienceID := into[struct{ ID string }](t, s.must(201, "POST", "/data/tributary/audiences", map[string]any{"name": "Payers", "predicate": predicate})).ID
+	s.must(200, "POST", "/data/tributary/audiences/"+audienceID+"/materialise", nil)
+	kinds := []string{"datasets of dataflows", "histories", "datasets", "database of a copy", "exposures", "audiences", "control.db"}
 	before := s.places(t, gone)
 	for _, kind := range kinds {
 		if before[kind] == "" {
@@ -158,7 +164,7 @@ func TestErasure(t *testing.T) {
 			removed[step.Store] += r.Count
 		}
 	}
-	if removed["exposures"] != 1 || removed["documents"] == 0 || removed["copies"] == 0 {
+	if removed["exposures"] != 1 || removed["audiences"] == 0 || removed["documents"] == 0 || removed["copies"] == 0 {
 		t.Errorf("%+v", done)
 	}
 
