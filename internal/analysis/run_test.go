@@ -78,6 +78,9 @@ func (b *bent) Query(ctx context.Context, sql string) (*duck.Rows, error) {
 // An analysis that counts something else is found out.
 func TestWrong(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	sim := lived(t, 4)
 	source, fresh := copyOf(t, sim)
 	all := charges(t, sim)

@@ -43,6 +43,9 @@ func about(t *testing.T, what string, r trials.Rate, p float64) {
 // at most so often by who looks daily, while the p-values for one look fail him.
 func TestNoEffect(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	o := trials.Shop{Days: 28, PerDay: 80}.Run(1, 400)
 	for name, r := range o.Plain {
 		about(t, name, *r, 0.05)
@@ -59,6 +62,9 @@ func TestNoEffect(t *testing.T) {
 // are narrower with what was known before.
 func TestCoverage(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	o := trials.Shop{Lift: 0.05, Days: 14, PerDay: 150}.Run(10_000, 400)
 	about(t, "held", o.Held, 0.95)
 	about(t, "held, adjusted", o.HeldAdjusted, 0.95)
@@ -71,6 +77,9 @@ func TestCoverage(t *testing.T) {
 // As many units as are planned find the effect as often as was promised.
 func TestPromise(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	n, err := analysis.Plan(trials.Shop{}.Baseline("orderValue"), analysis.Wish{Lift: 0.1})
 	if err != nil {
 		t.Fatal(err)

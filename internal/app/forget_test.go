@@ -251,6 +251,7 @@ func (s *shop) kept(r stripesim.Resource, id, text string) string {
 // Amounts of balance transactions stay, without what points to the customer.
 func TestForgetCustomer(t *testing.T) {
 	t.Parallel()
+	long(t)
 	s := openShop(t)
 	s.lives(t)
 	before := s.kinds(t, s.a)
@@ -315,6 +316,7 @@ func TestForgetCustomer(t *testing.T) {
 // learns it: a refund that was read before its charge.
 func TestForgetLearnsLate(t *testing.T) {
 	t.Parallel()
+	long(t)
 	s := openShop(t)
 	s.run(t)
 	key, err := stripe.ParseKey(s.sim.Key())
@@ -385,6 +387,7 @@ func TestForgetLearnsLate(t *testing.T) {
 // a request that spares no balance transaction.
 func TestForgetVariants(t *testing.T) {
 	t.Parallel()
+	long(t)
 	for name, tt := range map[string]struct {
 		rules string
 		books bool

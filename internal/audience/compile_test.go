@@ -388,6 +388,9 @@ func drawn(w *truth) *rapid.Generator[Predicate] {
 // account's objects finds; and a preview's facts are what it counts.
 func TestMembersAreThoseOfTheObjects(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	sim, dir := account(t, 600)
 	w, source := truthOf(t, sim), reader(t, dir)
 	if w.strangers == 0 {

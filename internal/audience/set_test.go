@@ -133,6 +133,9 @@ func FuzzDecodeSet(f *testing.F) {
 // A million members take less than 40 MB, and many may ask at once while they are
 // made anew.
 func TestMillion(t *testing.T) { // alone: it measures memory
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	now := time.Unix(1_790_000_000, 0)
 	var mu sync.Mutex
 	clock := func() time.Time {

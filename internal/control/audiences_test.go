@@ -34,6 +34,9 @@ func waitFor(t *testing.T, what string, ok func() bool) {
 // its own versions, and forgets a customer everywhere.
 func TestAudience(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	dir := t.TempDir()
 	copied(t, dir, 60)
 	p := start(t, dir, "")

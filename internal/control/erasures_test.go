@@ -108,6 +108,9 @@ func (s *shop) erased(t *testing.T, id string) (v erasureView) {
 // back, and all else stays.
 func TestErasure(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	s := openShop(t, "")
 	gone, control := s.buyer(t, "Aldegundis4711"), s.buyer(t, "Balthasar4711")
 	followed := []string{"charges", "customers", "refunds", "balance_transactions"}

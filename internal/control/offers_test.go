@@ -47,6 +47,9 @@ func pass(t *testing.T, s app.Sync) {
 // forgotten.
 func TestOffers(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	dir := t.TempDir()
 	sim, copying := basketShop(t, dir)
 	pass(t, copying)

@@ -166,6 +166,9 @@ func (ch *checker) gate(stranger client) {
 // that are listed, which are there.
 func TestOpenAPI(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	p := start(t, t.TempDir(), "")
 	operator, err := p.Access.Operator(t.Context())
 	if err != nil {

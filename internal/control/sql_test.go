@@ -35,6 +35,9 @@ func (c client) sql(query string) string {
 // of another sandbox.
 func TestSQL(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	s := openShop(t, "")
 	flow := s.flow(t, "charges", tomorrow())
 	if r := s.ask(t, flow); status(r) != "success" {
@@ -259,6 +262,9 @@ func (s *shop) engined(t *testing.T, operator access.Caller, space string) {
 // names that `tributary query` has.
 func TestSQLOverOwnCopy(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	dir := t.TempDir()
 	s := ownCopy(t, dir)
 	p := startWith(t, dir, "", app.Sync{URL: s.URL, Share: 1})

@@ -11,7 +11,6 @@ import (
 
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/app"
-	"github.com/tributary-data/tributary/internal/browsertest"
 	"github.com/tributary-data/tributary/internal/stripe"
 )
 
@@ -109,7 +108,7 @@ func TestAudiences(t *testing.T) {
 // The pages of audiences, as a browser has them.
 func TestBrowserAudiences(t *testing.T) {
 	t.Parallel()
-	b := browsertest.New(t)
+	b := browser(t)
 	w := open(t)
 	w.copied()
 	p := b.Page(t)

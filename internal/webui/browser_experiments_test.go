@@ -2,14 +2,12 @@ package webui_test
 
 import (
 	"testing"
-
-	"github.com/tributary-data/tributary/internal/browsertest"
 )
 
 // The pages of experiments, as a browser has them.
 func TestBrowserExperiments(t *testing.T) {
 	t.Parallel()
-	b := browsertest.New(t)
+	b := browser(t)
 	w := open(t)
 	p := b.Page(t)
 	p.Allow("422") // forms that are shown again

@@ -42,7 +42,7 @@ func (w *world) newest(name string) string {
 // opened again and changed, by the pages alone; the API shows the same one.
 func TestBrowserMapping(t *testing.T) {
 	t.Parallel()
-	b := browsertest.New(t)
+	b := browser(t)
 	w := open(t)
 	v := w.signedIn(w.id, w.secret)
 	draft := v.upTo("mapping")

@@ -5,14 +5,12 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-
-	"github.com/tributary-data/tributary/internal/browsertest"
 )
 
 // Who looks at a run sees it go on and end without touching anything.
 func TestBrowserMonitoring(t *testing.T) {
 	t.Parallel()
-	b := browsertest.New(t)
+	b := browser(t)
 	w := open(t)
 	v := w.signedIn(w.id, w.secret)
 	release := w.shut()

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tributary-data/tributary/internal/browsertest"
 	"github.com/tributary-data/tributary/internal/webui"
 )
 
@@ -65,7 +64,7 @@ func (v *visitor) pagesOf(patterns []string) map[string]string {
 // another server with client id and secret in it, the pages are that one's.
 func TestBrowserPages(t *testing.T) {
 	t.Parallel()
-	b := browsertest.New(t)
+	b := browser(t)
 	w := &world{t: t}
 	if of := os.Getenv("TRIBUTARY_PICTURES_OF"); of != "" {
 		at, err := url.Parse(of)

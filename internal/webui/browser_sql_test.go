@@ -4,14 +4,13 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/tributary-data/tributary/internal/browsertest"
 	"github.com/tributary-data/tributary/internal/runner"
 )
 
 // Queries, the engines of a dataset, and the report, as a browser has them.
 func TestBrowserQueries(t *testing.T) {
 	t.Parallel()
-	b := browsertest.New(t)
+	b := browser(t)
 	w, _, id := filled(t)
 	operator, err := w.Access.Operator(t.Context())
 	if err != nil {

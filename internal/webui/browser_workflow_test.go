@@ -11,6 +11,16 @@ import (
 	"github.com/tributary-data/tributary/internal/browsertest"
 )
 
+// browser returns the browser of the tests. The race detector looks at the pages'
+// other tests: what scripts see of pages takes long.
+func browser(t *testing.T) *browsertest.Browser {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes long")
+	}
+	return browsertest.New(t)
+}
+
 type screen struct {
 	width  int
 	scheme string
@@ -75,7 +85,7 @@ func openMenu(p *browsertest.Page) {
 // A new user's way from signing in to a dataflow whose first run went well.
 func TestBrowserWorkflow(t *testing.T) {
 	t.Parallel()
-	b := browsertest.New(t)
+	b := browser(t)
 	w := open(t)
 	p := b.Page(t)
 	p.Allow("422") // a form that is shown again
@@ -206,7 +216,7 @@ func TestBrowserWorkflow(t *testing.T) {
 // With View Sources alone nothing of managing is on the pages.
 func TestBrowserViewSources(t *testing.T) {
 	t.Parallel()
-	b := browsertest.New(t)
+	b := browser(t)
 	w := open(t)
 	admin := w.signedIn(w.id, w.secret)
 	w.ended(admin.scheduled(map[string][]string{"frequency": {"once"}}))

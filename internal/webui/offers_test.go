@@ -10,7 +10,6 @@ import (
 
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/app"
-	"github.com/tributary-data/tributary/internal/browsertest"
 	"github.com/tributary-data/tributary/internal/stripe"
 )
 
@@ -97,7 +96,7 @@ func TestOfferPages(t *testing.T) {
 // The way from an offer to what goes with a cart, as a browser goes it.
 func TestBrowserOffers(t *testing.T) {
 	t.Parallel()
-	b := browsertest.New(t)
+	b := browser(t)
 	w := open(t)
 	w.sold(t)
 	p := b.Page(t)
