@@ -28,7 +28,7 @@ func (w *world) flow(id string) map[string]any {
 // What one may do to a dataflow from the list.
 func TestDataflowActions(t *testing.T) {
 	t.Parallel()
-	w := open(t)
+	w := raced(t)
 	v := w.signedIn(w.id, w.secret)
 	id := v.scheduled(url.Values{"frequency": {"once"}})
 	w.ended(id)

@@ -11,7 +11,7 @@ import (
 
 func TestSignIn(t *testing.T) {
 	t.Parallel()
-	w := open(t)
+	w := raced(t)
 	v := w.visitor()
 	if status, h, _ := v.get("/"); status != http.StatusSeeOther || h.Get("Location") != "/ui/" {
 		t.Errorf("the root answers %d %v", status, h)
@@ -59,7 +59,7 @@ func TestSignIn(t *testing.T) {
 // A session ends with the right of who has it.
 func TestSignedInNoMore(t *testing.T) {
 	t.Parallel()
-	w := open(t)
+	w := raced(t)
 	id, secret := w.integration(access.ViewSources)
 	v := w.signedIn(id, secret)
 	if status, _, _ := v.get("/ui/nowhere"); status != http.StatusNotFound {

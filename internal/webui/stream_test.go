@@ -78,7 +78,7 @@ func until(t *testing.T, events <-chan event, name, text string) (heard []event)
 // longer, and only those who are signed in.
 func TestLive(t *testing.T) {
 	t.Parallel()
-	w := open(t)
+	w := raced(t)
 	v := w.signedIn(w.id, w.secret)
 	release := w.shut()
 	id := v.scheduled(url.Values{"frequency": {"hour"}, "interval": {"3"}, "backfill": {"on"}})
