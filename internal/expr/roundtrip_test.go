@@ -22,13 +22,22 @@ func sameNode(a, b node) string {
 		cmpopts.EquateEmpty())
 }
 
-var (
-	anyName   = rapid.StringMatching(`[a-z_$][a-z0-9_$]{0,6}|[ -~ł\n]{1,6}|new|null|_errors`)
-	plainWord = rapid.StringMatching(`[a-zA-Z_$][a-z0-9_$]{0,6}`).Filter(plainName)
-	anyText   = rapid.OneOf(rapid.String(), rapid.StringMatching(`[ -~\n\t]{0,8}`)).Filter(func(s string) bool {
+// Generators are made anew for each draw: rapid writes into a generator when it
+// tells its name, which tests in parallel must not share.
+
+func anyName() *rapid.Generator[string] {
+	return rapid.StringMatching(`[a-z_$][a-z0-9_$]{0,6}|[ -~ł\n]{1,6}|new|null|_errors`)
+}
+
+func plainWord() *rapid.Generator[string] {
+	return rapid.StringMatching(`[a-zA-Z_$][a-z0-9_$]{0,6}`).Filter(plainName)
+}
+
+func anyText() *rapid.Generator[string] {
+	return rapid.OneOf(rapid.String(), rapid.StringMatching(`[ -~\n\t]{0,8}`)).Filter(func(s string) bool {
 		return strings.ToValidUTF8(s, "") == s
 	})
-)
+}
 
 func anyNumber(t *rapid.T) Value {
 	n := big.NewInt(rapid.Int64Min(0).Draw(t, "n"))
@@ -61,23 +70,23 @@ func anyNode(t *rapid.T, depth int) node {
 	case 0:
 		return &literal{v: BoolOf(rapid.Bool().Draw(t, "bool"))}
 	case 1:
-		return &literal{v: TextOf(anyText.Draw(t, "text"))}
+		return &literal{v: TextOf(anyText().Draw(t, "text"))}
 	case 2:
 		return &literal{v: anyNumber(t)}
 	case 3:
-		return &nameNode{name: anyName.Draw(t, "name")}
+		return &nameNode{name: anyName().Draw(t, "name")}
 	case 4:
 		return &literal{}
 	case 5:
 		return &arrayNode{items: subs(0)}
 	case 6:
-		m := &mapNode{keys: rapid.SliceOfNDistinct(anyText, 0, 3, rapid.ID).Draw(t, "keys")}
+		m := &mapNode{keys: rapid.SliceOfNDistinct(anyText(), 0, 3, rapid.ID).Draw(t, "keys")}
 		for range m.keys {
 			m.vals = append(m.vals, sub())
 		}
 		return m
 	case 7:
-		return &memberNode{x: sub(), name: anyName.Draw(t, "name")}
+		return &memberNode{x: sub(), name: anyName().Draw(t, "name")}
 	case 8:
 		if rapid.Bool().Draw(t, "all") {
 			return &allNode{x: sub()}
@@ -86,11 +95,11 @@ func anyNode(t *rapid.T, depth int) node {
 	case 9:
 		args := subs(0)
 		if rapid.Bool().Draw(t, "lambda") {
-			args = append(args, &lambdaNode{param: plainWord.Draw(t, "param"), body: sub()})
+			args = append(args, &lambdaNode{param: plainWord().Draw(t, "param"), body: sub()})
 		}
-		return &callNode{name: plainWord.Draw(t, "function"), args: args}
+		return &callNode{name: plainWord().Draw(t, "function"), args: args}
 	case 10:
-		return &methodNode{x: sub(), name: plainWord.Draw(t, "method"), args: subs(0)}
+		return &methodNode{x: sub(), name: plainWord().Draw(t, "method"), args: subs(0)}
 	case 11:
 		return &unaryNode{op: rapid.SampledFrom([]string{"-", "!", "~"}).Draw(t, "op"), x: sub()}
 	case 12:
@@ -125,11 +134,11 @@ func TestRoundTripProperty(t *testing.T) {
 func TestPathRoundTripProperty(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		p := Path{{Name: anyName.Draw(t, "root")}}
+		p := Path{{Name: anyName().Draw(t, "root")}}
 		for range rapid.IntRange(0, 5).Draw(t, "steps") {
 			switch rapid.IntRange(0, 2).Draw(t, "step") {
 			case 0:
-				p = append(p, Step{Name: anyName.Draw(t, "name")})
+				p = append(p, Step{Name: anyName().Draw(t, "name")})
 			case 1:
 				p = append(p, Step{Index: rapid.IntRange(0, 1000).Draw(t, "index")})
 			default:
@@ -157,7 +166,7 @@ func TestJSONRoundTripProperty(t *testing.T) {
 		case 1:
 			return BoolOf(rapid.Bool().Draw(t, "bool"))
 		case 2:
-			return TextOf(anyText.Draw(t, "text"))
+			return TextOf(anyText().Draw(t, "text"))
 		case 3:
 			return anyNumber(t)
 		case 4:
@@ -167,7 +176,7 @@ func TestJSONRoundTripProperty(t *testing.T) {
 			}
 			return ArrayOf(items)
 		default:
-			keys := rapid.SliceOfNDistinct(anyText, 0, 12, rapid.ID).Draw(t, "keys")
+			keys := rapid.SliceOfNDistinct(anyText(), 0, 12, rapid.ID).Draw(t, "keys")
 			vals := make([]Value, len(keys))
 			for i := range vals {
 				vals[i] = draw(t, depth-1)

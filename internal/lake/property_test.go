@@ -54,12 +54,12 @@ type machine struct {
 	seq  int64
 }
 
-var ids = rapid.StringMatching(`[a-h][0-9]`)
+func anyID() *rapid.Generator[string] { return rapid.StringMatching(`[a-h][0-9]`) }
 
 // rows draws rows for distinct ids, which must be in the table or not.
 func (m *machine) rows(rt *rapid.T, present func(bool) bool) []row {
 	var rows []row
-	for _, id := range rapid.SliceOfNDistinct(ids, 1, 30, rapid.ID[string]).Draw(rt, "ids") {
+	for _, id := range rapid.SliceOfNDistinct(anyID(), 1, 30, rapid.ID[string]).Draw(rt, "ids") {
 		if !present(m.want[id] != nil) {
 			continue
 		}
@@ -112,7 +112,7 @@ func (m *machine) upsert(rt *rapid.T) {
 
 func (m *machine) remove(rt *rapid.T) {
 	// Ids that are not there do no harm.
-	m.commit(Commit{DeleteIDs: rapid.SliceOfN(ids, 1, 10).Draw(rt, "ids")})
+	m.commit(Commit{DeleteIDs: rapid.SliceOfN(anyID(), 1, 10).Draw(rt, "ids")})
 }
 
 func (m *machine) maintain(rt *rapid.T) {

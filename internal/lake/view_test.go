@@ -152,11 +152,11 @@ func (s *shipping) newest() map[string]version {
 	return m
 }
 
-var places = rapid.StringMatching(`[a-d][0-3]`)
+func anyPlace() *rapid.Generator[string] { return rapid.StringMatching(`[a-d][0-3]`) }
 
 // put appends new states of some objects, known or not, deleted or not.
 func (s *shipping) put() {
-	for _, id := range rapid.SliceOfNDistinct(places, 1, 8, rapid.ID[string]).Draw(s.T, "put") {
+	for _, id := range rapid.SliceOfNDistinct(anyPlace(), 1, 8, rapid.ID[string]).Draw(s.T, "put") {
 		// In several months, some at the turn of one.
 		p := parcel{ID: id, Object: "parcel", Created: 1577836799 + (int64(id[0]-'a')*10+int64(id[1]-'0'))*3*86400}
 		n := rapid.Int64Range(-2, 40).Draw(s.T, "n")
