@@ -112,7 +112,7 @@ func (s *Service) putBootstrap(t *docstore.Tx, b Bootstrap) error {
 	if err != nil {
 		return err
 	}
-	i, d, err := get[storedIntegration](t, installation, integrationKind, b.ClientID)
+	i, d, err := docstore.Body[storedIntegration](t, installation, integrationKind, b.ClientID)
 	if errors.Is(err, docstore.ErrNotFound) {
 		i = storedIntegration{Name: "bootstrap", Account: strings.ToUpper(random(12)) + technical, Bootstrap: true}
 		d, err = docstore.Doc{Kind: integrationKind, ID: b.ClientID, Parent: b.Org, Keys: []string{i.Account}}, nil
@@ -121,8 +121,7 @@ func (s *Service) putBootstrap(t *docstore.Tx, b Bootstrap) error {
 		return err
 	}
 	i.Roles, i.Secrets = []string{admins.ID}, []storedSecret{s.stored(b.ClientSecret)}
-	_, err = put(t, installation, d, i)
-	return err
+	return t.Store(installation, d, i)
 }
 
 // RestoreBootstrap writes bootstrap.json anew where it was lost, with a new
@@ -148,7 +147,7 @@ func (s *Service) RestoreBootstrap(ctx context.Context, dir string) (Bootstrap, 
 				return err
 			}
 			for _, d := range docs {
-				i, d, err := decode[storedIntegration](d, nil)
+				i, err := docstore.Decode[storedIntegration](d)
 				if err != nil {
 					return err
 				}

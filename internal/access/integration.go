@@ -114,7 +114,7 @@ func (s *Service) CreateIntegration(ctx context.Context, c Caller, name string, 
 			return err
 		}
 		b.Roles = []string{role.ID}
-		d, err := put(t, installation, docstore.Doc{Kind: integrationKind, ID: id, Parent: c.Org, Keys: []string{b.Account}}, b)
+		d, err := t.Write(installation, docstore.Doc{Kind: integrationKind, ID: id, Parent: c.Org, Keys: []string{b.Account}}, b)
 		if err != nil {
 			return err
 		}
@@ -131,7 +131,7 @@ func (b storedIntegration) integration(t *docstore.Tx, d docstore.Doc) (Integrat
 		i.Secrets = append(i.Secrets, Secret{s.ID, time.UnixMilli(s.Created).UTC()})
 	}
 	for _, id := range b.Roles {
-		role, r, err := get[storedRole](t, docstore.Scope{Org: d.Parent}, roleKind, id)
+		role, r, err := docstore.Body[storedRole](t, docstore.Scope{Org: d.Parent}, roleKind, id)
 		if errors.Is(err, docstore.ErrNotFound) {
 			continue
 		}
@@ -157,7 +157,7 @@ func (s *Service) Integrations(ctx context.Context, c Caller) ([]Integration, er
 			return err
 		}
 		for _, d := range docs {
-			b, d, err := decode[storedIntegration](d, nil)
+			b, err := docstore.Decode[storedIntegration](d)
 			if err != nil {
 				return err
 			}
@@ -174,7 +174,7 @@ func (s *Service) Integrations(ctx context.Context, c Caller) ([]Integration, er
 
 // ownIntegration returns one of the caller's organisation; problem.NotFound.
 func ownIntegration(t *docstore.Tx, c Caller, id string) (storedIntegration, docstore.Doc, error) {
-	b, d, err := get[storedIntegration](t, installation, integrationKind, id)
+	b, d, err := docstore.Body[storedIntegration](t, installation, integrationKind, id)
 	if err == nil && d.Parent != c.Org {
 		err = docstore.ErrNotFound
 	}
@@ -227,8 +227,7 @@ func (s *Service) AddSecret(ctx context.Context, c Caller, id string) (Secret, s
 			return problem.Errorf(problem.Conflict, "the integration has %d secrets: remove one first", len(b.Secrets))
 		}
 		b.Secrets = append(b.Secrets, stored)
-		_, err = put(t, installation, d, b)
-		return err
+		return t.Store(installation, d, b)
 	})
 	return Secret{stored.ID, time.UnixMilli(stored.Created).UTC()}, secret, err
 }
@@ -246,7 +245,6 @@ func (s *Service) RemoveSecret(ctx context.Context, c Caller, id, secret string)
 		if len(b.Secrets) == n {
 			return problem.Errorf(problem.NotFound, "the integration has no secret %s", quote(secret))
 		}
-		_, err = put(t, installation, d, b)
-		return err
+		return t.Store(installation, d, b)
 	})
 }

@@ -102,7 +102,7 @@ func (s *Service) user(ctx context.Context, token string) (*Principal, error) {
 			}
 		}
 		scope := docstore.Scope{Org: p.Org}
-		b, _, err := get[storedUser](t, scope, userKind, p.User)
+		b, _, err := docstore.Body[storedUser](t, scope, userKind, p.User)
 		if err != nil && !errors.Is(err, docstore.ErrNotFound) {
 			return err
 		}

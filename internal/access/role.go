@@ -82,7 +82,7 @@ func (s *Service) Roles(ctx context.Context, c Caller) ([]Role, error) {
 			return err
 		}
 		for _, d := range docs {
-			b, d, err := decode[storedRole](d, nil)
+			b, err := docstore.Decode[storedRole](d)
 			if err != nil {
 				return err
 			}
@@ -97,7 +97,7 @@ func (s *Service) Roles(ctx context.Context, c Caller) ([]Role, error) {
 func (s *Service) Role(ctx context.Context, c Caller, id string) (Role, error) {
 	var r Role
 	err := s.DB.Do(ctx, func(t *docstore.Tx) error {
-		b, d, err := get[storedRole](t, docstore.Scope{Org: c.Org}, roleKind, id)
+		b, d, err := docstore.Body[storedRole](t, docstore.Scope{Org: c.Org}, roleKind, id)
 		r = b.role(d)
 		return found(err, "role", id)
 	})
@@ -120,7 +120,7 @@ func (s *Service) CreateRole(ctx context.Context, c Caller, r Role) (Role, error
 func (s *Service) ChangeRole(ctx context.Context, c Caller, id string, change func(*Role) error) (Role, error) {
 	var changed Role
 	err := s.DB.Do(ctx, func(t *docstore.Tx) error {
-		b, d, err := get[storedRole](t, docstore.Scope{Org: c.Org}, roleKind, id)
+		b, d, err := docstore.Body[storedRole](t, docstore.Scope{Org: c.Org}, roleKind, id)
 		if err != nil {
 			return found(err, "role", id)
 		}
@@ -161,7 +161,7 @@ func putRole(t *docstore.Tx, c Caller, d docstore.Doc, b storedRole, r Role) (Ro
 	}
 	b.Name, b.Description, b.Permissions, b.Sandboxes, b.UpdatedBy = name, r.Description, permissions, rooms, c.User
 	d.Keys = []string{nameKey(name)}
-	d, err = put(t, docstore.Scope{Org: c.Org}, d, b)
+	d, err = t.Write(docstore.Scope{Org: c.Org}, d, b)
 	if errors.Is(err, docstore.ErrTaken) {
 		return Role{}, problem.Errorf(problem.Conflict, "there is a role with the name %q already", name)
 	}
@@ -194,7 +194,7 @@ func checkSandboxes(t *docstore.Tx, org string, names []string) ([]string, error
 // DeleteRole removes a role; its subjects lose what it gave.
 func (s *Service) DeleteRole(ctx context.Context, c Caller, id string) error {
 	return s.DB.Do(ctx, func(t *docstore.Tx) error {
-		b, _, err := get[storedRole](t, docstore.Scope{Org: c.Org}, roleKind, id)
+		b, _, err := docstore.Body[storedRole](t, docstore.Scope{Org: c.Org}, roleKind, id)
 		if err != nil {
 			return found(err, "role", id)
 		}
@@ -213,7 +213,7 @@ func leaveRoles(t *docstore.Tx, org, sandbox string) error {
 		return err
 	}
 	for _, d := range docs {
-		b, _, err := decode[storedRole](d, nil)
+		b, err := docstore.Decode[storedRole](d)
 		if err != nil {
 			return err
 		}
@@ -222,7 +222,7 @@ func leaveRoles(t *docstore.Tx, org, sandbox string) error {
 		}
 		b.Sandboxes = slices.DeleteFunc(b.Sandboxes, func(name string) bool { return name == sandbox })
 		d.Keys = []string{nameKey(b.Name)}
-		if _, err := put(t, docstore.Scope{Org: org}, d, b); err != nil {
+		if err := t.Store(docstore.Scope{Org: org}, d, b); err != nil {
 			return err
 		}
 	}
@@ -233,7 +233,7 @@ func leaveRoles(t *docstore.Tx, org, sandbox string) error {
 func (p *Principal) grant(t *docstore.Tx, roles []string) error {
 	held := map[string][]Permission{}
 	for _, id := range roles {
-		b, d, err := get[storedRole](t, docstore.Scope{Org: p.Org}, roleKind, id)
+		b, d, err := docstore.Body[storedRole](t, docstore.Scope{Org: p.Org}, roleKind, id)
 		if errors.Is(err, docstore.ErrNotFound) {
 			continue
 		}

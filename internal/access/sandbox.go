@@ -65,11 +65,11 @@ func findSandbox(t *docstore.Tx, org, name, id string) (b storedSandbox, d docst
 	case name == defaultKey:
 		err = docstore.ErrNotFound
 	case name != "":
-		b, d, err = find[storedSandbox](t, scope, sandboxKind, name)
+		b, d, err = docstore.BodyByKey[storedSandbox](t, scope, sandboxKind, name)
 	case id != "":
-		b, d, err = get[storedSandbox](t, scope, sandboxKind, id)
+		b, d, err = docstore.Body[storedSandbox](t, scope, sandboxKind, id)
 	default:
-		b, d, err = find[storedSandbox](t, scope, sandboxKind, defaultKey)
+		b, d, err = docstore.BodyByKey[storedSandbox](t, scope, sandboxKind, defaultKey)
 	}
 	return b, d, found(err, "sandbox", name+id)
 }
@@ -91,7 +91,7 @@ func sandboxes(t *docstore.Tx, org string) ([]Sandbox, error) {
 	}
 	all := make([]Sandbox, 0, len(docs))
 	for _, d := range docs {
-		b, d, err := decode[storedSandbox](d, nil)
+		b, err := docstore.Decode[storedSandbox](d)
 		if err != nil {
 			return nil, err
 		}
@@ -136,7 +136,7 @@ func (s *Service) putSandbox(t *docstore.Tx, org, tenant string, b storedSandbox
 	if b.Default {
 		keys = append(keys, defaultKey)
 	}
-	d, err := put(t, docstore.Scope{Org: org}, docstore.Doc{Kind: sandboxKind, ID: newUUID(), Keys: keys, Created: created}, b)
+	d, err := t.Write(docstore.Scope{Org: org}, docstore.Doc{Kind: sandboxKind, ID: newUUID(), Keys: keys, Created: created}, b)
 	if errors.Is(err, docstore.ErrTaken) {
 		return Sandbox{}, problem.Errorf(problem.Conflict, "there is a sandbox with the name %q already", b.Name)
 	}
@@ -180,7 +180,7 @@ func (s *Service) changeSandbox(ctx context.Context, c Caller, name string, chan
 			return err
 		}
 		b.UpdatedBy = c.User
-		d, err = put(t, docstore.Scope{Org: c.Org}, d, b)
+		d, err = t.Write(docstore.Scope{Org: c.Org}, d, b)
 		changed = b.sandbox(d)
 		return err
 	})
@@ -308,7 +308,7 @@ func (s *Service) finish(ctx context.Context, org string, sb Sandbox) (Sandbox, 
 	var now Sandbox
 	err = s.DB.Do(ctx, func(t *docstore.Tx) error {
 		now = sb
-		b, d, err := get[storedSandbox](t, docstore.Scope{Org: org}, sandboxKind, sb.ID)
+		b, d, err := docstore.Body[storedSandbox](t, docstore.Scope{Org: org}, sandboxKind, sb.ID)
 		if errors.Is(err, docstore.ErrNotFound) {
 			return nil // another call that did the same was faster
 		}

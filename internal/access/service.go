@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -85,7 +83,7 @@ func (s *Service) createOrganisation(t *docstore.Tx, org, tenant string) error {
 	if !tenantForm.MatchString(tenant) {
 		return problem.Errorf(problem.Invalid, "the tenant id %q is not made of lower-case letters and digits, beginning with a letter", tenant)
 	}
-	_, err := put(t, installation, docstore.Doc{Kind: organisationKind, ID: org, Keys: []string{tenant}}, organisation{tenant})
+	_, err := t.Write(installation, docstore.Doc{Kind: organisationKind, ID: org, Keys: []string{tenant}}, organisation{tenant})
 	if errors.Is(err, docstore.ErrTaken) {
 		return problem.Errorf(problem.Conflict, "there is an organisation with the tenant id %q already", tenant)
 	}
@@ -97,7 +95,7 @@ func (s *Service) createOrganisation(t *docstore.Tx, org, tenant string) error {
 		return err
 	}
 	for _, r := range firstRoles() {
-		if _, err := put(t, docstore.Scope{Org: org}, docstore.Doc{Kind: roleKind, ID: newUUID(), Keys: []string{nameKey(r.Name)}}, r); err != nil {
+		if err := t.Store(docstore.Scope{Org: org}, docstore.Doc{Kind: roleKind, ID: newUUID(), Keys: []string{nameKey(r.Name)}}, r); err != nil {
 			return err
 		}
 	}
@@ -111,7 +109,7 @@ func (s *Service) Tenant(ctx context.Context, org string) (string, error) {
 	}
 	var o organisation
 	err := s.DB.Do(ctx, func(t *docstore.Tx) (err error) {
-		o, _, err = get[organisation](t, installation, organisationKind, org)
+		o, _, err = docstore.Body[organisation](t, installation, organisationKind, org)
 		return err
 	})
 	if err != nil {
@@ -170,7 +168,7 @@ func (s *Service) Operators(ctx context.Context) ([]Caller, error) {
 			return err
 		}
 		for _, d := range docs {
-			o, d, err := decode[organisation](d, nil)
+			o, err := docstore.Decode[organisation](d)
 			if err != nil {
 				return err
 			}
@@ -208,40 +206,6 @@ func firstOrganisation(t *docstore.Tx) (string, error) {
 		return "", problem.Errorf(problem.NotFound, "there is no organisation yet")
 	}
 	return docs[0].ID, nil
-}
-
-// get reads a document and its body; docstore.ErrNotFound.
-func get[T any](t *docstore.Tx, s docstore.Scope, kind, id string) (T, docstore.Doc, error) {
-	d, err := t.Get(s, kind, id)
-	return decode[T](d, err)
-}
-
-// find is get by a key.
-func find[T any](t *docstore.Tx, s docstore.Scope, kind, key string) (T, docstore.Doc, error) {
-	d, err := t.Find(s, kind, key)
-	return decode[T](d, err)
-}
-
-// decode reads the body of a document, if there was no error in getting it.
-func decode[T any](d docstore.Doc, err error) (T, docstore.Doc, error) {
-	var body T
-	if err != nil {
-		return body, d, err
-	}
-	if err := json.Unmarshal(d.Body, &body); err != nil {
-		return body, d, fmt.Errorf("the stored %s %s: %w", d.Kind, d.ID, err)
-	}
-	return body, d, nil
-}
-
-// put writes a document with a body.
-func put(t *docstore.Tx, s docstore.Scope, d docstore.Doc, body any) (docstore.Doc, error) {
-	text, err := json.Marshal(body)
-	if err != nil {
-		return docstore.Doc{}, err
-	}
-	d.Body = text
-	return t.Put(s, d)
 }
 
 // found turns a missing document into words.

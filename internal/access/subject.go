@@ -48,7 +48,7 @@ func subjects(t *docstore.Tx, org, role string) ([]Subject, error) {
 		return nil, err
 	}
 	for _, d := range docs {
-		b, _, err := decode[storedIntegration](d, nil)
+		b, err := docstore.Decode[storedIntegration](d)
 		if err != nil {
 			return nil, err
 		}
@@ -60,7 +60,7 @@ func subjects(t *docstore.Tx, org, role string) ([]Subject, error) {
 		return nil, err
 	}
 	for _, d := range docs {
-		b, _, err := decode[storedUser](d, nil)
+		b, err := docstore.Decode[storedUser](d)
 		if err != nil {
 			return nil, err
 		}
@@ -77,7 +77,7 @@ func subjects(t *docstore.Tx, org, role string) ([]Subject, error) {
 func (s *Service) ChangeSubjects(ctx context.Context, c Caller, role string, add, remove []Subject) ([]Subject, error) {
 	var all []Subject
 	err := s.DB.Do(ctx, func(t *docstore.Tx) error {
-		b, _, err := get[storedRole](t, docstore.Scope{Org: c.Org}, roleKind, role)
+		b, _, err := docstore.Body[storedRole](t, docstore.Scope{Org: c.Org}, roleKind, role)
 		if err != nil {
 			return found(err, "role", role)
 		}
@@ -124,9 +124,9 @@ func changeRoles(t *docstore.Tx, org string, sub Subject, change func([]string) 
 	case sub.Type != UserSubject && sub.Type != IntegrationSubject:
 		return problem.Errorf(problem.Invalid, "there is no type of subjects %s: it is %s or %s", quote(sub.Type), UserSubject, IntegrationSubject)
 	}
-	b, d, err := get[storedIntegration](t, installation, integrationKind, sub.ID)
+	b, d, err := docstore.Body[storedIntegration](t, installation, integrationKind, sub.ID)
 	if errors.Is(err, docstore.ErrNotFound) {
-		b, d, err = find[storedIntegration](t, installation, integrationKind, sub.ID)
+		b, d, err = docstore.BodyByKey[storedIntegration](t, installation, integrationKind, sub.ID)
 	}
 	if err == nil && d.Parent != org {
 		err = docstore.ErrNotFound
@@ -136,12 +136,11 @@ func changeRoles(t *docstore.Tx, org string, sub Subject, change func([]string) 
 	}
 	b.Roles = change(b.Roles)
 	d.Keys = []string{b.Account}
-	_, err = put(t, installation, d, b)
-	return err
+	return t.Store(installation, d, b)
 }
 
 func changeUser(t *docstore.Tx, org, id string, change func([]string) []string) error {
-	b, d, err := get[storedUser](t, docstore.Scope{Org: org}, userKind, id)
+	b, d, err := docstore.Body[storedUser](t, docstore.Scope{Org: org}, userKind, id)
 	if errors.Is(err, docstore.ErrNotFound) {
 		d, err = docstore.Doc{Kind: userKind, ID: id}, nil
 	}
@@ -149,6 +148,5 @@ func changeUser(t *docstore.Tx, org, id string, change func([]string) []string) 
 		return err
 	}
 	b.Roles = change(b.Roles)
-	_, err = put(t, docstore.Scope{Org: org}, d, b)
-	return err
+	return t.Store(docstore.Scope{Org: org}, d, b)
 }

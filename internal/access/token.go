@@ -48,7 +48,7 @@ func (s *Service) Token(ctx context.Context, clientID, secret string) (Token, er
 	var i Integration
 	var with storedSecret
 	err := s.DB.Do(ctx, func(t *docstore.Tx) error {
-		b, d, err := get[storedIntegration](t, installation, integrationKind, clientID)
+		b, d, err := docstore.Body[storedIntegration](t, installation, integrationKind, clientID)
 		if errors.Is(err, docstore.ErrNotFound) {
 			return ErrClient
 		}
@@ -126,7 +126,7 @@ func (s *Service) integration(ctx context.Context, token *jwt.JSONWebToken) (*Pr
 	}
 	var p *Principal
 	err := s.DB.Do(ctx, func(t *docstore.Tx) error {
-		key, _, err := get[storedTokenKey](t, installation, tokenKeyKind, token.Headers[0].KeyID)
+		key, _, err := docstore.Body[storedTokenKey](t, installation, tokenKeyKind, token.Headers[0].KeyID)
 		if err != nil {
 			return orToken(err)
 		}
@@ -134,7 +134,7 @@ func (s *Service) integration(ctx context.Context, token *jwt.JSONWebToken) (*Pr
 		if len(key.Public) != ed25519.PublicKeySize || token.Claims(ed25519.PublicKey(key.Public), &c) != nil || !s.inForce(c) {
 			return errToken
 		}
-		b, d, err := get[storedIntegration](t, installation, integrationKind, c.ClientID)
+		b, d, err := docstore.Body[storedIntegration](t, installation, integrationKind, c.ClientID)
 		if err != nil {
 			return orToken(err)
 		}

@@ -62,7 +62,8 @@ func newestKey(t *docstore.Tx) (storedTokenKey, docstore.Doc, error) {
 	if err != nil || len(docs) == 0 {
 		return storedTokenKey{}, docstore.Doc{}, err
 	}
-	return decode[storedTokenKey](docs[0], nil)
+	b, err := docstore.Decode[storedTokenKey](docs[0])
+	return b, docs[0], err
 }
 
 // Seals says whether anything is stored that the Sealer sealed.
@@ -104,7 +105,8 @@ func (s *Service) rotate(ctx context.Context, after string, revoke bool) (stored
 			return err
 		}
 		if len(docs) > 0 && after != "" && docs[0].ID != after {
-			b, d, err = decode[storedTokenKey](docs[0], nil) // somebody else was faster
+			d = docs[0] // somebody else was faster
+			b, err = docstore.Decode[storedTokenKey](d)
 			return err
 		}
 		created := s.Now()
@@ -121,7 +123,7 @@ func (s *Service) rotate(ctx context.Context, after string, revoke bool) (stored
 			replaced = old.Created
 		}
 		b = fresh
-		d, err = put(t, installation, docstore.Doc{Kind: tokenKeyKind, ID: id, Created: created}, fresh)
+		d, err = t.Write(installation, docstore.Doc{Kind: tokenKeyKind, ID: id, Created: created}, fresh)
 		return err
 	})
 	return b, d, err

@@ -286,35 +286,6 @@ func (s *Service) bell() chan struct{} {
 	return s.wakeup
 }
 
-// get reads a document and its body; docstore.ErrNotFound.
-func get[T any](t *docstore.Tx, s docstore.Scope, kind, id string) (T, docstore.Doc, error) {
-	d, err := t.Get(s, kind, id)
-	if err != nil {
-		var none T
-		return none, d, err
-	}
-	body, err := decode[T](d)
-	return body, d, err
-}
-
-func decode[T any](d docstore.Doc) (T, error) {
-	var body T
-	if err := json.Unmarshal(d.Body, &body); err != nil {
-		return body, fmt.Errorf("the stored %s %s: %w", d.Kind, d.ID, err)
-	}
-	return body, nil
-}
-
-// put writes a document with a body.
-func put(t *docstore.Tx, s docstore.Scope, d docstore.Doc, body any) (docstore.Doc, error) {
-	text, err := json.Marshal(body)
-	if err != nil {
-		return docstore.Doc{}, err
-	}
-	d.Body = text
-	return t.Put(s, d)
-}
-
 // gone is nil where there was nothing to remove.
 func gone(err error) error {
 	if errors.Is(err, docstore.ErrNotFound) {

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -65,10 +64,6 @@ func show(sub Subscription) map[string]any {
 	return v
 }
 
-func etag(sub Subscription) http.Header {
-	return http.Header{"Etag": {strconv.Quote(strconv.FormatInt(sub.Revision, 10))}}
-}
-
 func (s *Service) list(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
 	all, err := s.Subscriptions(ctx, c.Caller)
 	if err != nil {
@@ -101,9 +96,7 @@ func (s *Service) create(ctx context.Context, c *gateway.Call) (*gateway.Answer,
 	if secret != "" {
 		v["secret"] = secret
 	}
-	a := gateway.Created(base+"/subscriptions/"+sub.ID, v)
-	maps.Copy(a.Header, etag(sub))
-	return a, nil
+	return gateway.Created(base+"/subscriptions/"+sub.ID, v).InRevision(sub.Revision), nil
 }
 
 func (s *Service) read(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
@@ -111,7 +104,7 @@ func (s *Service) read(ctx context.Context, c *gateway.Call) (*gateway.Answer, e
 	if err != nil {
 		return nil, err
 	}
-	return &gateway.Answer{Header: etag(sub), Body: show(sub)}, nil
+	return gateway.OK(show(sub)).InRevision(sub.Revision), nil
 }
 
 // patch replaces the members that the body has.
@@ -120,17 +113,17 @@ func (s *Service) patch(ctx context.Context, c *gateway.Call) (*gateway.Answer, 
 	if err != nil {
 		return nil, err
 	}
-	match := strings.Trim(strings.TrimSpace(c.HTTP.Header.Get("If-Match")), `"`)
+	match := c.IfRevision("subscription")
 	sub, err := s.Change(ctx, c.Caller, c.Var("id"), func(sub *Subscription) error {
-		if now := strconv.FormatInt(sub.Revision, 10); match != "" && match != "*" && match != now {
-			return problem.Errorf(problem.Stale, "the subscription has version %s by now, and If-Match says another", now)
+		if err := match(sub.Revision); err != nil {
+			return err
 		}
 		return fill(sub, body)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &gateway.Answer{Header: etag(sub), Body: show(sub)}, nil
+	return gateway.OK(show(sub)).InRevision(sub.Revision), nil
 }
 
 func (s *Service) remove(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {

@@ -70,7 +70,7 @@ func (s *Service) putNotice(t *docstore.Tx, p place, m message) (string, error) 
 	n := Notice{
 		Kind: m.Kind, Flow: m.Flow, FlowName: m.FlowName, Run: m.Run, Resource: m.Resource, Title: m.Title, Text: m.Text, At: m.At, Count: 1, Last: m.At,
 	}
-	if _, err := put(t, p.scope(), docstore.Doc{Kind: kindNotice, ID: id, Parent: m.Flow, Created: s.Now()}, n); err != nil {
+	if err := t.Store(p.scope(), docstore.Doc{Kind: kindNotice, ID: id, Parent: m.Flow, Created: s.Now()}, n); err != nil {
 		return "", err
 	}
 	// So that upkeep finds the sandbox.
@@ -78,19 +78,18 @@ func (s *Service) putNotice(t *docstore.Tx, p place, m message) (string, error) 
 	if _, err := t.Get(docstore.Scope{}, kindPlace, where.ID); !errors.Is(err, docstore.ErrNotFound) {
 		return id, err
 	}
-	_, err := put(t, docstore.Scope{}, where, p)
+	_, err := t.Write(docstore.Scope{}, where, p)
 	return id, err
 }
 
 // countOn lets the notice of what goes on say how often it happened.
 func (s *Service) countOn(t *docstore.Tx, p place, o *open) error {
-	n, d, err := get[Notice](t, p.scope(), kindNotice, o.Notice)
+	n, d, err := docstore.Body[Notice](t, p.scope(), kindNotice, o.Notice)
 	if err != nil {
 		return gone(err)
 	}
 	n.Count, n.Last = o.Count, o.Last
-	_, err = put(t, p.scope(), d, n)
-	return err
+	return t.Store(p.scope(), d, n)
 }
 
 // A NoticeQuery says which notices to list, newest first.
@@ -117,7 +116,7 @@ func (s *Service) Notices(ctx context.Context, c access.Caller, q NoticeQuery) (
 			return nil, false, err
 		}
 		for _, d := range docs {
-			n, err := decode[Notice](d)
+			n, err := docstore.Decode[Notice](d)
 			if err != nil {
 				return nil, false, err
 			}
@@ -148,7 +147,7 @@ func (n *Notice) readBy(user string) bool { return slices.Contains(n.ReadBy, use
 func (s *Service) MarkRead(ctx context.Context, c access.Caller, id string, read bool) (Notice, error) {
 	var n Notice
 	err := s.DB.Do(ctx, func(t *docstore.Tx) error {
-		found, d, err := get[Notice](t, placeOf(c).scope(), kindNotice, id)
+		found, d, err := docstore.Body[Notice](t, placeOf(c).scope(), kindNotice, id)
 		if err != nil {
 			return err
 		}
@@ -162,8 +161,7 @@ func (s *Service) MarkRead(ctx context.Context, c access.Caller, id string, read
 			n.ReadBy = append(n.ReadBy, c.User)
 			n.ReadBy = n.ReadBy[max(0, len(n.ReadBy)-maxReaders):]
 		}
-		_, err = put(t, placeOf(c).scope(), d, n)
-		return err
+		return t.Store(placeOf(c).scope(), d, n)
 	})
 	if errors.Is(err, docstore.ErrNotFound) {
 		return n, problem.Errorf(problem.NotFound, "there is no notice %q in this sandbox", cut(id, 100))
@@ -200,7 +198,7 @@ func (s *Service) upkeep(ctx context.Context) error {
 			if err != nil || len(some) > 0 {
 				return err
 			}
-			return gone(t.Delete(docstore.Scope{}, kindPlace, d.ID))
+			return t.Remove(docstore.Scope{}, kindPlace, d.ID)
 		})
 		if e != nil {
 			return e
@@ -226,7 +224,7 @@ func (s *Service) tidy(ctx context.Context, p place, kind string, most int, keep
 					kept++
 					continue
 				}
-				if err := gone(t.Delete(p.scope(), kind, d.ID)); err != nil {
+				if err := t.Remove(p.scope(), kind, d.ID); err != nil {
 					return err
 				}
 			}

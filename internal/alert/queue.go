@@ -75,14 +75,13 @@ func (s *Service) enqueue(t *docstore.Tx, p place, sub stored, m message, key st
 		d.id = named(sub.ID, string(m.Kind), m.Flow, key, due.String())
 	}
 	d.After = due.UnixMilli()
-	before, doc, err := get[delivery](t, p.scope(), kind, d.id)
+	before, doc, err := docstore.Body[delivery](t, p.scope(), kind, d.id)
 	switch {
 	case err == nil && kind == kindGathered: // more of the same for the same digest
 		before.Message.Count++
 		before.Message.Last = max(before.Message.At, m.At)
 		before.Message.Run, before.Message.Text = m.Run, m.Text
-		_, err = put(t, p.scope(), doc, before)
-		return err
+		return t.Store(p.scope(), doc, before)
 	case !errors.Is(err, docstore.ErrNotFound):
 		return err // nil: it is waiting already
 	}
@@ -106,8 +105,7 @@ func (s *Service) enqueue(t *docstore.Tx, p place, sub stored, m message, key st
 	if err := q.move(t, at); err != nil {
 		return err
 	}
-	_, err = put(t, p.scope(), docstore.Doc{Kind: kind, ID: d.id, Parent: sub.ID, Created: time.UnixMilli(q.Last)}, d)
-	return err
+	return t.Store(p.scope(), docstore.Doc{Kind: kind, ID: d.id, Parent: sub.ID, Created: time.UnixMilli(q.Last)}, d)
 }
 
 // each visits what waits for a subscription, oldest first, until visit says
@@ -120,7 +118,7 @@ func each(t *docstore.Tx, p place, kind, subscription string, visit func(doc doc
 			return err
 		}
 		for _, doc := range docs {
-			d, err := decode[delivery](doc)
+			d, err := docstore.Decode[delivery](doc)
 			if err != nil {
 				return err
 			}
@@ -137,18 +135,17 @@ func each(t *docstore.Tx, p place, kind, subscription string, visit func(doc doc
 }
 
 func readQueue(t *docstore.Tx, id string) (queue, docstore.Doc, error) {
-	q, d, err := get[queue](t, installation, kindQueue, id)
+	q, d, err := docstore.Body[queue](t, installation, kindQueue, id)
 	q.id = id
 	return q, d, err
 }
 
 // move stores a queue and says when it is due.
 func (q queue) move(t *docstore.Tx, due time.Time) error {
-	if err := gone(t.Delete(installation, kindQueue, q.id)); err != nil {
+	if err := t.Remove(installation, kindQueue, q.id); err != nil {
 		return err
 	}
-	_, err := put(t, installation, docstore.Doc{Kind: kindQueue, ID: q.id, Created: due.Truncate(time.Millisecond)}, q)
-	return err
+	return t.Store(installation, docstore.Doc{Kind: kindQueue, ID: q.id, Created: due.Truncate(time.Millisecond)}, q)
 }
 
 // clearQueue removes all that a subscription was still to be told.
@@ -159,10 +156,10 @@ func clearQueue(t *docstore.Tx, p place, id string) error {
 			return err
 		}
 	}
-	if err := gone(t.Delete(p.scope(), kindHealth, id)); err != nil {
+	if err := t.Remove(p.scope(), kindHealth, id); err != nil {
 		return err
 	}
-	return gone(t.Delete(installation, kindQueue, id))
+	return t.Remove(installation, kindQueue, id)
 }
 
 // claim takes queues that are due, room at most, for as long as the lease. It
@@ -184,7 +181,7 @@ func (s *Service) claim(ctx context.Context, room int) (mine []queue, next time.
 				next = d.Created
 				return nil
 			}
-			q, err := decode[queue](d)
+			q, err := docstore.Decode[queue](d)
 			if err != nil {
 				return err
 			}
@@ -246,7 +243,7 @@ func (s *Service) head(ctx context.Context, q queue) (sub stored, d delivery, ok
 		case ok:
 			return mine.move(t, now.Add(lease))
 		case waiting == 0:
-			return gone(t.Delete(installation, kindQueue, q.id))
+			return t.Remove(installation, kindQueue, q.id)
 		}
 		mine.Lease, mine.Waiting = "", waiting
 		return mine.move(t, time.UnixMilli(next))
@@ -273,13 +270,13 @@ func (s *Service) gather(t *docstore.Tx, q queue) (waiting int, next int64, err 
 		return waiting, next, err
 	}
 	digest := digestOf(uuid.NewString(), now.UnixMilli(), all)
-	_, err = put(t, q.Place.scope(), docstore.Doc{Kind: kindDelivery, ID: digest.EventID, Parent: q.id, Created: now}, delivery{
+	_, err = t.Write(q.Place.scope(), docstore.Doc{Kind: kindDelivery, ID: digest.EventID, Parent: q.id, Created: now}, delivery{
 		Message: digest, Since: now.UnixMilli(), After: now.UnixMilli(),
 	})
 	return waiting, next, err
 }
 
 func readHealth(t *docstore.Tx, p place, id string) (Health, error) {
-	h, _, err := get[Health](t, p.scope(), kindHealth, id)
+	h, _, err := docstore.Body[Health](t, p.scope(), kindHealth, id)
 	return h, gone(err)
 }

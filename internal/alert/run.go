@@ -205,7 +205,7 @@ func (s *Service) settle(ctx context.Context, q queue, sub stored, d delivery, o
 // drop removes a delivery that is done with.
 func (q *queue) drop(t *docstore.Tx, id string) error {
 	q.Waiting--
-	return gone(t.Delete(q.Place.scope(), kindDelivery, id))
+	return t.Remove(q.Place.scope(), kindDelivery, id)
 }
 
 // later puts a delivery off that failed. What was tried for too long is given up,
@@ -239,7 +239,7 @@ func (s *Service) later(t *docstore.Tx, q *queue, d delivery, out outcome, now t
 	if !out.blocked {
 		d.After = now.Add(pause(d.Tries)).UnixMilli()
 	}
-	_, err = put(t, q.Place.scope(), doc, d)
+	_, err = t.Write(q.Place.scope(), doc, d)
 	return given, err
 }
 
@@ -251,8 +251,7 @@ func writeHealth(t *docstore.Tx, p place, id string, h Health) error {
 	if err != nil {
 		return err
 	}
-	_, err = put(t, p.scope(), d, h)
-	return err
+	return t.Store(p.scope(), d, h)
 }
 
 // tellUndelivered shows in the application that alerts don't reach a

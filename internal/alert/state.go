@@ -40,7 +40,7 @@ const (
 
 func readState(t *docstore.Tx, p place, flow string) (*state, error) {
 	id := hash(flow)
-	st, d, err := get[state](t, p.scope(), kindState, id)
+	st, d, err := docstore.Body[state](t, p.scope(), kindState, id)
 	if errors.Is(err, docstore.ErrNotFound) {
 		d, err = docstore.Doc{Kind: kindState, ID: id, Parent: flow}, nil
 	}
@@ -56,8 +56,7 @@ func (s *state) save(t *docstore.Tx, p place) error {
 	if !s.changed {
 		return nil
 	}
-	_, err := put(t, p.scope(), s.doc, s)
-	return err
+	return t.Store(p.scope(), s.doc, s)
 }
 
 func toldName(e Event) string { return string(e.Kind) + " " + e.Run }

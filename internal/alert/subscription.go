@@ -226,7 +226,7 @@ func (s *Service) Subscribe(ctx context.Context, c access.Caller, sub Subscripti
 		if len(all) >= maxSubscriptions {
 			return problem.Errorf(problem.Conflict, "the sandbox has %d alert subscriptions, and can't have more", len(all))
 		}
-		d, err := put(t, p.scope(), docstore.Doc{Kind: kindSubscription, ID: sub.ID}, kept)
+		d, err := t.Write(p.scope(), docstore.Doc{Kind: kindSubscription, ID: sub.ID}, kept)
 		sub.of(d)
 		return err
 	})
@@ -292,7 +292,7 @@ func (s *Service) Change(ctx context.Context, c access.Caller, id string, change
 			return err
 		}
 		kept.UpdatedBy = c.User
-		if d, err = put(t, p.scope(), d, kept); err != nil {
+		if d, err = t.Write(p.scope(), d, kept); err != nil {
 			return err
 		}
 		sub = kept.Subscription
@@ -322,7 +322,7 @@ func missing(err error, id string) error {
 }
 
 func readSubscription(t *docstore.Tx, p place, id string) (stored, error) {
-	kept, d, err := get[stored](t, p.scope(), kindSubscription, id)
+	kept, d, err := docstore.Body[stored](t, p.scope(), kindSubscription, id)
 	kept.of(d)
 	return kept, err
 }
@@ -334,7 +334,7 @@ func readSubscriptions(t *docstore.Tx, p place) ([]stored, error) {
 	}
 	var all []stored
 	for _, d := range docs {
-		kept, err := decode[stored](d)
+		kept, err := docstore.Decode[stored](d)
 		if err != nil {
 			return nil, err
 		}

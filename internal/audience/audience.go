@@ -196,7 +196,7 @@ func (s *Service) Create(ctx context.Context, c access.Caller, d Draft) (Audienc
 			return problem.Errorf(problem.Conflict, "the sandbox has %d audiences, and can't have more", n)
 		}
 		doc := docstore.Doc{Kind: kindAudience, ID: id, Keys: []string{strings.ToLower(d.Name)}}
-		if err := put(t, c.Scope(), doc, stored{Name: d.Name, Description: d.Description, Version: 1, CreatedBy: c.User, UpdatedBy: c.User}); err != nil {
+		if err := t.Store(c.Scope(), doc, stored{Name: d.Name, Description: d.Description, Version: 1, CreatedBy: c.User, UpdatedBy: c.User}); err != nil {
 			return taken(err, d.Name)
 		}
 		if err := putVersion(t, c, id, 1, d); err != nil {
@@ -216,13 +216,14 @@ func taken(err error, name string) error {
 }
 
 func putVersion(t *docstore.Tx, c access.Caller, id string, n int, d Draft) error {
-	return put(t, c.Scope(), docstore.Doc{Kind: kindVersion, ID: versionID(id, n), Parent: id},
+	_, err := t.Write(c.Scope(), docstore.Doc{Kind: kindVersion, ID: versionID(id, n), Parent: id},
 		Version{Number: n, Predicate: d.Predicate, Copy: d.Copy, CreatedBy: c.User})
+	return err
 }
 
 // Change replaces what is said of an audience. Another predicate or copy makes a
-// new version. The revision is the one that the caller has seen, 0 for any.
-func (s *Service) Change(ctx context.Context, c access.Caller, id string, revision int64, d Draft) (Audience, error) {
+// new version. match refuses a revision that is not the one that the caller saw.
+func (s *Service) Change(ctx context.Context, c access.Caller, id string, match func(revision int64) error, d Draft) (Audience, error) {
 	if err := d.check(); err != nil {
 		return Audience{}, err
 	}
@@ -232,8 +233,8 @@ func (s *Service) Change(ctx context.Context, c access.Caller, id string, revisi
 		if err != nil {
 			return err
 		}
-		if revision != 0 && revision != was.revision {
-			return problem.Errorf(problem.Stale, "the audience has changed since it was read")
+		if err := match(was.revision); err != nil {
+			return err
 		}
 		body := stored{Name: d.Name, Description: d.Description, Version: was.Version, CreatedBy: was.CreatedBy, UpdatedBy: c.User}
 		if was.Copy != d.Copy || !same(was.Predicate, d.Predicate) {
@@ -243,7 +244,7 @@ func (s *Service) Change(ctx context.Context, c access.Caller, id string, revisi
 			}
 		}
 		doc := docstore.Doc{Kind: kindAudience, ID: id, Keys: []string{strings.ToLower(d.Name)}, Revision: was.revision}
-		if err := put(t, c.Scope(), doc, body); err != nil {
+		if err := t.Store(c.Scope(), doc, body); err != nil {
 			return taken(err, d.Name)
 		}
 		a, err = read(t, c.Scope(), id)
@@ -385,15 +386,13 @@ func (s *Service) Delete(ctx context.Context, c access.Caller, id string) error 
 			return err
 		}
 		return s.DB.Do(ctx, func(t *docstore.Tx) error {
-			for n := a.Version; n > 0; n-- {
-				if err := gone(t.Delete(c.Scope(), kindVersion, versionID(id, n))); err != nil {
-					return err
-				}
-			}
-			if err := gone(t.Delete(c.Scope(), kindState, id)); err != nil {
+			if err := t.RemoveOf(c.Scope(), kindVersion, id); err != nil {
 				return err
 			}
-			return gone(t.Delete(c.Scope(), kindAudience, id))
+			if err := t.Remove(c.Scope(), kindState, id); err != nil {
+				return err
+			}
+			return t.Remove(c.Scope(), kindAudience, id)
 		})
 	})
 }
@@ -419,7 +418,7 @@ func read(t *docstore.Tx, scope docstore.Scope, id string) (Audience, error) {
 		return Audience{}, err
 	}
 	var body stored
-	if err := decode(d, &body); err != nil {
+	if err := d.Read(&body); err != nil {
 		return Audience{}, err
 	}
 	v, err := readVersion(t, scope, id, body.Version)
@@ -437,7 +436,7 @@ func read(t *docstore.Tx, scope docstore.Scope, id string) (Audience, error) {
 	if err != nil {
 		return Audience{}, err
 	}
-	return a, decode(state, &a.State)
+	return a, state.Read(&a.State)
 }
 
 func readVersion(t *docstore.Tx, scope docstore.Scope, id string, n int) (v Version, err error) {
@@ -445,31 +444,7 @@ func readVersion(t *docstore.Tx, scope docstore.Scope, id string, n int) (v Vers
 	if err != nil {
 		return v, fmt.Errorf("version %d of audience %s: %w", n, id, err)
 	}
-	err = decode(d, &v)
+	err = d.Read(&v)
 	v.CreatedAt = d.Created
 	return v, err
-}
-
-func decode(d docstore.Doc, into any) error {
-	if err := json.Unmarshal(d.Body, into); err != nil {
-		return fmt.Errorf("the stored %s %s: %w", d.Kind, d.ID, err)
-	}
-	return nil
-}
-
-func put(t *docstore.Tx, s docstore.Scope, d docstore.Doc, body any) error {
-	text, err := json.Marshal(body)
-	if err != nil {
-		return err
-	}
-	d.Body = text
-	_, err = t.Put(s, d)
-	return err
-}
-
-func gone(err error) error {
-	if errors.Is(err, docstore.ErrNotFound) {
-		return nil
-	}
-	return err
 }

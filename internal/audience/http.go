@@ -105,11 +105,7 @@ func of(m Made) map[string]any {
 }
 
 func answer(a Audience) *gateway.Answer {
-	return &gateway.Answer{Header: etag(a), Body: Show(a)}
-}
-
-func etag(a Audience) http.Header {
-	return http.Header{"Etag": {strconv.Quote(strconv.FormatInt(a.revision, 10))}}
+	return gateway.OK(Show(a)).InRevision(a.revision)
 }
 
 // draft reads what a caller says of an audience, and the size of a sample.
@@ -163,9 +159,7 @@ func (s *Service) create(ctx context.Context, call *gateway.Call) (*gateway.Answ
 	if err != nil {
 		return nil, err
 	}
-	made := gateway.Created(base+"/"+a.ID, Show(a))
-	made.Header["Etag"] = etag(a)["Etag"]
-	return made, nil
+	return gateway.Created(base+"/"+a.ID, Show(a)).InRevision(a.revision), nil
 }
 
 func (s *Service) get(ctx context.Context, call *gateway.Call) (*gateway.Answer, error) {
@@ -181,13 +175,7 @@ func (s *Service) change(ctx context.Context, call *gateway.Call) (*gateway.Answ
 	if err != nil {
 		return nil, err
 	}
-	revision := int64(0)
-	if match := strings.Trim(strings.TrimSpace(call.HTTP.Header.Get("If-Match")), `"`); match != "" && match != "*" {
-		if revision, err = strconv.ParseInt(match, 10, 64); err != nil || revision <= 0 {
-			return nil, problem.Errorf(problem.Stale, "the audience has changed since it was read")
-		}
-	}
-	a, err := s.Change(ctx, call.Caller, call.Var("id"), revision, d)
+	a, err := s.Change(ctx, call.Caller, call.Var("id"), call.IfRevision("audience"), d)
 	if err != nil {
 		return nil, err
 	}

@@ -167,7 +167,7 @@ func (s *Service) note(ctx context.Context, scope docstore.Scope, id string, cha
 			return err
 		}
 		change(&a.State)
-		return put(t, scope, doc, a.State)
+		return t.Store(scope, doc, a.State)
 	})
 }
 

@@ -138,7 +138,7 @@ func TestRounds(t *testing.T) {
 		}
 	}
 	// Another version waits for nothing.
-	if _, err := r.Change(t.Context(), r.c, a.ID, 0, Draft{Name: "None", Predicate: Predicate{Not: &Predicate{Charges: &Charges{}}}}); err != nil {
+	if _, err := r.Change(t.Context(), r.c, a.ID, func(int64) error { return nil }, Draft{Name: "None", Predicate: Predicate{Not: &Predicate{Charges: &Charges{}}}}); err != nil {
 		t.Fatal(err)
 	}
 	r.set(0, "8", nil)

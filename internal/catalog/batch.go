@@ -188,12 +188,11 @@ func claim(t *docstore.Tx, c access.Caller, b Batch) error {
 			return err
 		}
 	}
-	_, err = put(t, orgScope(c), d, external{c.Sandbox.ID, b.ID})
-	return err
+	return t.Store(orgScope(c), d, external{c.Sandbox.ID, b.ID})
 }
 
 func createBatch(t *docstore.Tx, s docstore.Scope, b Batch) (Batch, error) {
-	d, err := put(t, s, docstore.Doc{Kind: kindBatch, ID: b.ID, Parent: b.DatasetID, Created: b.Created}, b)
+	d, err := t.Write(s, docstore.Doc{Kind: kindBatch, ID: b.ID, Parent: b.DatasetID, Created: b.Created}, b)
 	if errors.Is(err, docstore.ErrTaken) {
 		return Batch{}, &problem.Error{Kind: problem.Conflict, Detail: fmt.Sprintf("there is a batch %q already", b.ID), Err: err}
 	}
@@ -228,7 +227,7 @@ func (s *Service) ChangeBatch(ctx context.Context, c access.Caller, id string, c
 		}
 		b.ID, b.DatasetID, b.ExternalID = old.ID, old.DatasetID, old.ExternalID
 		b.CreatedClient, b.CreatedUser, b.UpdatedUser = old.CreatedClient, old.CreatedUser, c.User
-		if d, err = put(t, c.Scope(), d, b); err != nil {
+		if d, err = t.Write(c.Scope(), d, b); err != nil {
 			return err
 		}
 		if b, err = batchOf(d); err != nil {

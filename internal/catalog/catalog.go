@@ -5,7 +5,6 @@ package catalog
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -56,14 +55,4 @@ func missing(err error, what, id string) error {
 		return problem.Errorf(problem.NotFound, "there is no %s %q", what, id)
 	}
 	return err
-}
-
-// put writes v as the body of a document.
-func put(t *docstore.Tx, s docstore.Scope, d docstore.Doc, v any) (docstore.Doc, error) {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return docstore.Doc{}, err
-	}
-	d.Body = body
-	return t.Put(s, d)
 }

@@ -198,7 +198,7 @@ func (s *Service) CreateDataset(ctx context.Context, c access.Caller, d Dataset)
 	}
 	var made Dataset
 	err = s.DB.Do(ctx, func(t *docstore.Tx) error {
-		doc, err := put(t, c.Scope(), docstore.Doc{Kind: kindDataset, ID: d.ID}, d)
+		doc, err := t.Write(c.Scope(), docstore.Doc{Kind: kindDataset, ID: d.ID}, d)
 		if err != nil {
 			return err
 		}
@@ -254,7 +254,7 @@ func (s *Service) ChangeDataset(ctx context.Context, c access.Caller, id string,
 		if err != nil {
 			return err
 		}
-		doc, err := put(t, c.Scope(), now.doc, now)
+		doc, err := t.Write(c.Scope(), now.doc, now)
 		if err != nil {
 			return err
 		}
@@ -357,8 +357,7 @@ func (s *Service) DeleteDataset(ctx context.Context, c access.Caller, id string,
 			return err
 		}
 		d.Gone = true
-		_, err = put(t, c.Scope(), doc, d)
-		return err
+		return t.Store(c.Scope(), doc, d)
 	})
 	if err != nil {
 		return err

@@ -70,8 +70,7 @@ func noteLast(t *docstore.Tx, s docstore.Scope, before Status, b Batch) error {
 		return nil
 	}
 	l.doc.Kind, l.doc.ID = kindLast, b.DatasetID
-	_, err = put(t, s, l.doc, l)
-	return err
+	return t.Store(s, l.doc, l)
 }
 
 func newestSuccess(t *docstore.Tx, s docstore.Scope, datasetID string) (string, error) {

@@ -46,7 +46,7 @@ func (s *Service) Adopt(ctx context.Context, c access.Caller, copies []Copy) err
 		err = s.DB.Do(ctx, func(t *docstore.Tx) error {
 			_, err := t.Find(c.Scope(), kindDataset, m.Table)
 			if errors.Is(err, docstore.ErrNotFound) {
-				_, err = put(t, c.Scope(), docstore.Doc{Kind: kindDataset, ID: d.ID, Keys: []string{m.Table}}, d)
+				_, err = t.Write(c.Scope(), docstore.Doc{Kind: kindDataset, ID: d.ID, Keys: []string{m.Table}}, d)
 			}
 			return err
 		})
@@ -112,8 +112,7 @@ func (s *Service) importCommits(ctx context.Context, c access.Caller, d Dataset)
 		if n := len(commits); n > 0 {
 			now.Commit = commits[n-1].SnapshotID
 		}
-		_, err = put(t, c.Scope(), doc, now)
-		return err
+		return t.Store(c.Scope(), doc, now)
 	})
 }
 

@@ -78,21 +78,6 @@ func (t *task) held(now int64) bool { return t.Holder != "" && now < t.Until }
 
 func taskID(r Ref) string { return r.Sandbox + "/" + r.Copy }
 
-func read[T any](t *docstore.Tx, s docstore.Scope, kind, id string) (v T, d docstore.Doc, err error) {
-	if d, err = t.Get(s, kind, id); err != nil {
-		return v, d, err
-	}
-	return v, d, json.Unmarshal(d.Body, &v)
-}
-
-func write(t *docstore.Tx, s docstore.Scope, d docstore.Doc, v any) (err error) {
-	if d.Body, err = json.Marshal(v); err != nil {
-		return err
-	}
-	_, err = t.Put(s, d)
-	return err
-}
-
 // Ask asks for a reconcile of a copy, all of its resources or those that are
 // named. problem.Conflict while one is under way, or where no base connection
 // opens the account; problem.NotFound.
@@ -115,24 +100,24 @@ func (s *Service) Ask(ctx context.Context, c access.Caller, name string, resourc
 		return Reconcile{}, problem.Errorf(problem.Conflict, "the copy %s has none of the resources yet: there is nothing to compare", name)
 	}
 	err = s.DB.Do(ctx, func(t *docstore.Tx) error {
-		_, _, err := read[task](t, docstore.Scope{}, kindTask, taskID(r))
+		_, _, err := docstore.Body[task](t, docstore.Scope{}, kindTask, taskID(r))
 		switch {
 		case err == nil:
 			return &problem.Error{Kind: problem.Conflict, Detail: "a reconcile of " + name + " is under way", Advice: "Wait until it has ended: GET …/reconcile shows how far it is"}
 		case !errors.Is(err, docstore.ErrNotFound):
 			return err
 		}
-		_, d, err := read[Reconcile](t, scope(r, c.Org), kindState, name)
+		_, d, err := docstore.Body[Reconcile](t, scope(r, c.Org), kindState, name)
 		if errors.Is(err, docstore.ErrNotFound) {
 			d, err = docstore.Doc{Kind: kindState, ID: name}, nil
 		}
 		if err != nil {
 			return err
 		}
-		if err := write(t, scope(r, c.Org), d, out); err != nil {
+		if err := t.Store(scope(r, c.Org), d, out); err != nil {
 			return err
 		}
-		return write(t, docstore.Scope{}, docstore.Doc{Kind: kindTask, ID: taskID(r)}, task{Org: c.Org, Sandbox: r.Sandbox, Copy: name})
+		return t.Store(docstore.Scope{}, docstore.Doc{Kind: kindTask, ID: taskID(r)}, task{Org: c.Org, Sandbox: r.Sandbox, Copy: name})
 	})
 	if err != nil {
 		return Reconcile{}, err
@@ -160,7 +145,7 @@ func (s *Service) State(ctx context.Context, c access.Caller, name string) (Reco
 	}
 	var out Reconcile
 	err := s.DB.Do(ctx, func(t *docstore.Tx) (err error) {
-		out, _, err = read[Reconcile](t, scope(r, c.Org), kindState, name)
+		out, _, err = docstore.Body[Reconcile](t, scope(r, c.Org), kindState, name)
 		if errors.Is(err, docstore.ErrNotFound) {
 			out, err = Reconcile{State: None, Resources: []Progress{}}, nil
 		}
@@ -168,7 +153,7 @@ func (s *Service) State(ctx context.Context, c access.Caller, name string) (Reco
 			return err
 		}
 		// Who said so may be gone.
-		k, _, err := read[task](t, docstore.Scope{}, kindTask, taskID(r))
+		k, _, err := docstore.Body[task](t, docstore.Scope{}, kindTask, taskID(r))
 		if err != nil && !errors.Is(err, docstore.ErrNotFound) {
 			return err
 		}

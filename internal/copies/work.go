@@ -86,7 +86,7 @@ func (s *Service) claim(ctx context.Context) (mine task, ok bool, err error) {
 			}
 			k.Holder, k.Until = uuid.NewString(), now+s.leaseFor().Milliseconds()
 			mine, ok = k, true
-			return write(t, docstore.Scope{}, d, k)
+			return t.Store(docstore.Scope{}, d, k)
 		}
 		return nil
 	})
@@ -100,14 +100,14 @@ func (s *Service) change(ctx context.Context, mine task, fn func(k *task, v *Rec
 	err := s.DB.Do(ctx, func(t *docstore.Tx) error {
 		gone = false
 		r := mine.ref()
-		k, d, err := read[task](t, docstore.Scope{}, kindTask, taskID(r))
+		k, d, err := docstore.Body[task](t, docstore.Scope{}, kindTask, taskID(r))
 		if errors.Is(err, docstore.ErrNotFound) || err == nil && k.Holder != mine.Holder {
 			return errLost
 		}
 		if err != nil {
 			return err
 		}
-		v, doc, err := read[Reconcile](t, scope(r, mine.Org), kindState, r.Copy)
+		v, doc, err := docstore.Body[Reconcile](t, scope(r, mine.Org), kindState, r.Copy)
 		if errors.Is(err, docstore.ErrNotFound) { // its sandbox was emptied
 			gone = true
 			return t.Delete(docstore.Scope{}, kindTask, taskID(r))
@@ -116,13 +116,13 @@ func (s *Service) change(ctx context.Context, mine task, fn func(k *task, v *Rec
 			return err
 		}
 		over := fn(&k, &v)
-		if err := write(t, scope(r, mine.Org), doc, v); err != nil {
+		if err := t.Store(scope(r, mine.Org), doc, v); err != nil {
 			return err
 		}
 		if over {
 			return t.Delete(docstore.Scope{}, kindTask, taskID(r))
 		}
-		return write(t, docstore.Scope{}, d, k)
+		return t.Store(docstore.Scope{}, d, k)
 	})
 	if err == nil && gone {
 		return errLost

@@ -325,20 +325,12 @@ func versionOf(t *docstore.Tx, c access.Caller, id string, version int) (Set, er
 
 // put writes a version and makes it the newest; doc is the head as it was.
 func put(t *docstore.Tx, scope docstore.Scope, doc docstore.Doc, set Set) error {
-	body, err := json.Marshal(set)
-	if err != nil {
-		return err
-	}
-	v := docstore.Doc{Kind: kindVersion, ID: set.ID + "." + strconv.Itoa(set.Version), Parent: set.ID, Body: body}
-	if _, err := t.Put(scope, v); err != nil {
+	v := docstore.Doc{Kind: kindVersion, ID: set.ID + "." + strconv.Itoa(set.Version), Parent: set.ID}
+	if err := t.Store(scope, v, set); err != nil {
 		return err
 	}
 	doc.Kind = kindHead
-	if doc.Body, err = json.Marshal(head{set.Version, set.Name, set.Created, set.Modified}); err != nil {
-		return err
-	}
-	_, err = t.Put(scope, doc)
-	return err
+	return t.Store(scope, doc, head{set.Version, set.Name, set.Created, set.Modified})
 }
 
 func (s *Service) stamp(c access.Caller) Stamp {

@@ -149,7 +149,7 @@ func (s *Service) reclaim(ctx context.Context, r Ref) (*Job, error) {
 		}
 		if l.Holder != "" {
 			l.free()
-			if err := putJSON(t, docstore.Scope{}, d, l); err != nil {
+			if err := t.Store(docstore.Scope{}, d, l); err != nil {
 				return err
 			}
 		}

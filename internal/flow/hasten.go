@@ -65,5 +65,5 @@ func (s *Service) hasten(t *docstore.Tx, flow string, of func(Account) bool) err
 		return nil
 	}
 	tt.Next, tt.Hastened = soon.UnixMilli(), true
-	return putJSON(t, docstore.Scope{}, d, tt)
+	return t.Store(docstore.Scope{}, d, tt)
 }

@@ -154,10 +154,6 @@ func (k *kind[T]) read(d docstore.Doc) (*T, error) {
 
 // put writes an object: a new one with the zero Doc, else in the place of d.
 func (k *kind[T]) put(t *docstore.Tx, s docstore.Scope, d docstore.Doc, v *T) error {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("%s: %w", k.one, err)
-	}
 	i := k.item(v)
 	if d.Revision == 0 {
 		d = docstore.Doc{Kind: k.name, ID: i.ID, Created: time.UnixMilli(i.CreatedAt)}
@@ -165,7 +161,5 @@ func (k *kind[T]) put(t *docstore.Tx, s docstore.Scope, d docstore.Doc, v *T) er
 			d.Parent = k.parent(v)
 		}
 	}
-	d.Body = body
-	_, err = t.Put(s, d)
-	return err
+	return t.Store(s, d, v)
 }

@@ -83,7 +83,7 @@ func stopLease(t *docstore.Tx, d docstore.Doc, f *Flow) (Ref, error) {
 	if run != nil {
 		l.Batch, l.Dataset = run.BatchID, f.Route.DatasetID
 	}
-	return l.ref(d.ID), putJSON(t, docstore.Scope{}, d, l)
+	return l.ref(d.ID), t.Store(docstore.Scope{}, d, l)
 }
 
 // withLease runs fn if there is a lease of the run in a transaction. Fn may be
@@ -122,7 +122,7 @@ func (s *Service) Take(ctx context.Context, r Ref, generation int, holder string
 		}
 		taken = true
 		l.Holder, l.Until = holder, now+s.leaseFor()
-		return putJSON(t, docstore.Scope{}, d, l)
+		return t.Store(docstore.Scope{}, d, l)
 	})
 	if errors.Is(err, docstore.ErrNotFound) {
 		return false, nil
@@ -139,7 +139,7 @@ func (s *Service) Renew(ctx context.Context, r Ref, holder string) (bool, error)
 			return nil
 		}
 		l.Until = now + s.leaseFor()
-		return putJSON(t, docstore.Scope{}, d, l)
+		return t.Store(docstore.Scope{}, d, l)
 	})
 	if errors.Is(err, docstore.ErrNotFound) {
 		return false, nil
@@ -158,7 +158,7 @@ func (s *Service) Release(ctx context.Context, r Ref, holder string) error {
 			return deleteLease(t, r.Run)
 		}
 		l.Holder, l.Until = "", 0
-		return putJSON(t, docstore.Scope{}, d, l)
+		return t.Store(docstore.Scope{}, d, l)
 	})
 	if errors.Is(err, docstore.ErrNotFound) {
 		return nil
@@ -175,7 +175,7 @@ func (s *Service) Renumber(ctx context.Context, r Ref, generation int) error {
 			return nil
 		}
 		l.free()
-		return putJSON(t, docstore.Scope{}, d, l)
+		return t.Store(docstore.Scope{}, d, l)
 	})
 	if errors.Is(err, docstore.ErrNotFound) {
 		return nil

@@ -51,7 +51,7 @@ func (s *Service) begin(t *docstore.Tx, c access.Caller, f *Flow, ask Ask) (*Run
 		return nil, err
 	}
 	l := lease{Org: f.Org, Sandbox: f.SandboxID, Flow: f.ID, At: ask.At, Generation: 1}
-	if err := putJSON(t, docstore.Scope{}, docstore.Doc{Kind: kindLease, ID: r.ID, Parent: f.ID, Keys: []string{flowKey(f.ID)}}, l); err != nil {
+	if err := t.Store(docstore.Scope{}, docstore.Doc{Kind: kindLease, ID: r.ID, Parent: f.ID, Keys: []string{flowKey(f.ID)}}, l); err != nil {
 		return nil, err
 	}
 	sc := docstore.Scope{Org: f.Org, Sandbox: f.SandboxID}

@@ -290,13 +290,5 @@ func setTimetable(t *docstore.Tx, f *Flow, change func(*timetable)) error {
 		}
 		return t.Delete(docstore.Scope{}, kindSchedule, f.ID)
 	}
-	return putJSON(t, docstore.Scope{}, d, tt)
-}
-
-func putJSON(t *docstore.Tx, s docstore.Scope, d docstore.Doc, v any) (err error) {
-	if d.Body, err = json.Marshal(v); err != nil {
-		return err
-	}
-	_, err = t.Put(s, d)
-	return err
+	return t.Store(docstore.Scope{}, d, tt)
 }

@@ -114,14 +114,8 @@ func (s *Service) SetList(ctx context.Context, c access.Caller, level Level, ent
 		}
 	}
 	l := List{Entries: entries, UpdatedBy: c.User}
-	body, err := json.Marshal(l)
-	if err != nil {
-		return List{}, err
-	}
 	err = s.change(ctx, about(c, level), func(t *docstore.Tx, scope docstore.Scope, d docstore.Doc) error {
-		d.Body = body
-		_, err := t.Put(scope, d)
-		return err
+		return t.Store(scope, d, l)
 	})
 	return l, err
 }

@@ -24,7 +24,7 @@ const idle = 7 * 24 * time.Hour
 func (s *Service) note(ctx context.Context, c access.Caller, batch string) error {
 	return s.DB.Do(ctx, func(t *docstore.Tx) error {
 		k := newTask(c, abandon, batch)
-		return putDoc(t, docstore.Scope{}, docstore.Doc{Kind: kindLoading, ID: key(k.scope(), batch)}, k)
+		return t.Store(docstore.Scope{}, docstore.Doc{Kind: kindLoading, ID: key(k.scope(), batch)}, k)
 	})
 }
 

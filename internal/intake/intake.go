@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -281,16 +280,6 @@ func wrongState(b catalog.Batch, so string) error {
 
 // errShut says that a signal was given meanwhile.
 var errShut = errors.New("the batch takes no more files")
-
-func putDoc(t *docstore.Tx, sc docstore.Scope, d docstore.Doc, v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	d.Body = body
-	_, err = t.Put(sc, d)
-	return err
-}
 
 // Forget removes what is on the disk of a sandbox that goes, and what was to
 // be done there. The documents of its scope are the caller's to remove,

@@ -190,7 +190,7 @@ func (s *Service) count(ctx context.Context, id string, by int) (task, error) {
 			return fmt.Errorf("task %s: %w", id, err)
 		}
 		k.Starts = max(0, k.Starts+by)
-		return putDoc(t, docstore.Scope{}, d, k)
+		return t.Store(docstore.Scope{}, d, k)
 	})
 	return k, err
 }

@@ -113,7 +113,7 @@ func (s *Service) close(ctx context.Context, c access.Caller, b catalog.Batch, a
 		if err != nil {
 			return err
 		}
-		if err := putDoc(t, sc, d, gate{Shut: true}); err != nil {
+		if err := t.Store(sc, d, gate{Shut: true}); err != nil {
 			return err
 		}
 		if err := forget(t, sc, b.ID); err != nil {
@@ -126,7 +126,7 @@ func (s *Service) close(ctx context.Context, c access.Caller, b catalog.Batch, a
 		if err != nil {
 			return err
 		}
-		return putDoc(t, docstore.Scope{}, d, k)
+		return t.Store(docstore.Scope{}, d, k)
 	})
 	if errors.Is(err, errShut) {
 		return b, gateway.Fail(http.StatusBadRequest, "", "Bad request", "another signal closed the batch %s meanwhile", b.ID)

@@ -217,7 +217,7 @@ func (s *Service) change(ctx context.Context, c access.Caller, b catalog.Batch, 
 		if err := do(t, &u); err != nil {
 			return err
 		}
-		return putDoc(t, sc, d, u)
+		return t.Store(sc, d, u)
 	})
 	if errors.Is(err, errShut) {
 		return gateway.Fail(http.StatusBadRequest, "", "Bad request", "the batch %s was closed meanwhile: it takes no more files", b.ID)
@@ -229,7 +229,7 @@ func (s *Service) change(ctx context.Context, c access.Caller, b catalog.Batch, 
 func open(t *docstore.Tx, sc docstore.Scope, batch string) error {
 	d, err := t.Get(sc, kindGate, batch)
 	if errors.Is(err, docstore.ErrNotFound) {
-		return putDoc(t, sc, docstore.Doc{Kind: kindGate, ID: batch}, gate{})
+		return t.Store(sc, docstore.Doc{Kind: kindGate, ID: batch}, gate{})
 	}
 	if err != nil {
 		return err

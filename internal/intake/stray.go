@@ -37,7 +37,7 @@ func (s *Service) stage(ctx context.Context, dir, name string) (landed func(), e
 }
 
 func noteStray(t *docstore.Tx, id string) error {
-	return putDoc(t, docstore.Scope{}, docstore.Doc{Kind: kindStray, ID: id}, struct{}{})
+	return t.Store(docstore.Scope{}, docstore.Doc{Kind: kindStray, ID: id}, struct{}{})
 }
 
 func forgetStray(t *docstore.Tx, id string) error {

@@ -1,14 +1,9 @@
 package offer
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"maps"
-	"net/http"
-	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/gateway"
@@ -105,26 +100,16 @@ func show(k Kept) shown {
 	return shown{k, k.Created.Format(timeForm), k.Updated.Format(timeForm), k.Revision}
 }
 
-func etag(revision int64) http.Header {
-	return http.Header{"Etag": {strconv.Quote(strconv.FormatInt(revision, 10))}}
-}
-
 func answer(k Kept, err error) (*gateway.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &gateway.Answer{Header: etag(k.Revision), Body: show(k)}, nil
+	return gateway.OK(show(k)).InRevision(k.Revision), nil
 }
 
-// match returns what refuses a change of another state than If-Match says.
 func match(c *gateway.Call) Match {
-	said := strings.Trim(strings.TrimPrefix(strings.TrimSpace(c.HTTP.Header.Get("If-Match")), "W/"), `"`)
-	return func(k Kept) error {
-		if now := strconv.FormatInt(k.Revision, 10); said != "" && said != "*" && said != now {
-			return problem.Errorf(problem.Stale, "the offer has version %s by now, and If-Match says another", now)
-		}
-		return nil
-	}
+	see := c.IfRevision("offer")
+	return func(k Kept) error { return see(k.Revision) }
 }
 
 func (s *Service) list(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
@@ -140,21 +125,19 @@ func (s *Service) list(ctx context.Context, c *gateway.Call) (*gateway.Answer, e
 }
 
 func (s *Service) create(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
-	fill, err := members(c, "key")
+	body, err := c.Members(append([]string{"key"}, settable...)...)
 	if err != nil {
 		return nil, err
 	}
 	var o Offer
-	if err := fill(&o); err != nil {
+	if err := fill(body)(&o); err != nil {
 		return nil, err
 	}
 	kept, err := s.Create(ctx, c.Caller, o)
 	if err != nil {
 		return nil, err
 	}
-	a := gateway.Created(base+"/"+kept.ID.String(), show(kept))
-	maps.Copy(a.Header, etag(kept.Revision))
-	return a, nil
+	return gateway.Created(base+"/"+kept.ID.String(), show(kept)).InRevision(kept.Revision), nil
 }
 
 func (s *Service) read(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
@@ -162,11 +145,11 @@ func (s *Service) read(ctx context.Context, c *gateway.Call) (*gateway.Answer, e
 }
 
 func (s *Service) patch(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
-	fill, err := members(c)
+	body, err := c.Members(settable...)
 	if err != nil {
 		return nil, err
 	}
-	return answer(s.Change(ctx, c.Caller, c.Var("id"), match(c), fill))
+	return answer(s.Change(ctx, c.Caller, c.Var("id"), match(c), fill(body)))
 }
 
 func (s *Service) remove(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
@@ -301,51 +284,24 @@ func (s *Service) try(ctx context.Context, c access.Caller, a asked) (*gateway.A
 
 // strict reads a body that has no members that are not known.
 func strict(c *gateway.Call, into any) error {
-	var raw json.RawMessage
-	if err := c.JSON(&raw); err != nil {
+	text, err := c.Bytes()
+	if err != nil {
 		return err
 	}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return problem.Errorf(problem.Invalid, "the body: %s", strings.TrimPrefix(err.Error(), "json: "))
+	if err := gateway.DecodeJSON(text, new(json.RawMessage)); err != nil { // says line and column
+		return err
 	}
-	return nil
+	return gateway.Strict(text, into)
 }
 
-// members reads a body that has members of an offer, and returns what writes them
-// into one; they replace what is there.
-func members(c *gateway.Call, further ...string) (func(*Offer) error, error) {
-	var body map[string]json.RawMessage
-	if err := c.JSON(&body); err != nil {
-		return nil, err
-	}
-	names := append(further, "name", "description", "active", "items", "conditions")
-	for _, name := range slices.Sorted(maps.Keys(body)) {
-		if !slices.Contains(names, name) {
-			return nil, problem.Errorf(problem.Invalid, "%.100q can't be set here; only these can: %s", name, strings.Join(names, ", "))
-		}
-		if string(body[name]) == "null" {
-			return nil, problem.Errorf(problem.Invalid, "%s: it can't be null", name)
-		}
-	}
+// settable are the members of an offer that can be changed; its key is set once.
+var settable = []string{"name", "description", "active", "items", "conditions"}
+
+// fill returns what writes members of a body into an offer.
+func fill(m gateway.Members) func(*Offer) error {
 	return func(o *Offer) error {
-		into := map[string]any{"key": &o.Key, "name": &o.Name, "description": &o.Description, "active": &o.Active}
-		if _, ok := body["items"]; ok {
-			o.Items = nil
-			into["items"] = &o.Items
-		}
-		if _, ok := body["conditions"]; ok {
-			o.Conditions = Conditions{}
-			into["conditions"] = &o.Conditions
-		}
-		for _, name := range slices.Sorted(maps.Keys(body)) {
-			d := json.NewDecoder(bytes.NewReader(body[name]))
-			d.DisallowUnknownFields()
-			if err := d.Decode(into[name]); err != nil {
-				return problem.Errorf(problem.Invalid, "%s: %s", name, strings.TrimPrefix(err.Error(), "json: "))
-			}
-		}
-		return nil
-	}, nil
+		return m.Fill(map[string]any{
+			"key": &o.Key, "name": &o.Name, "description": &o.Description, "active": &o.Active, "items": &o.Items, "conditions": &o.Conditions,
+		})
+	}
 }

@@ -36,16 +36,7 @@ type place struct {
 
 // turn notes that something changed in a sandbox that decisions go by.
 func turn(t *docstore.Tx, org, sandbox string) error {
-	d, err := t.Get(docstore.Scope{}, kindTurn, sandbox)
-	if errors.Is(err, docstore.ErrNotFound) {
-		d = docstore.Doc{Kind: kindTurn, ID: sandbox}
-		d.Body, err = json.Marshal(place{org, sandbox})
-	}
-	if err != nil {
-		return err
-	}
-	_, err = t.Put(docstore.Scope{}, d)
-	return err
+	return t.Turn(kindTurn, sandbox, place{org, sandbox})
 }
 
 // turned makes this process look at a sandbox again.
@@ -83,7 +74,7 @@ func (s *Service) remember(ctx context.Context, sandbox string) (*memory, error)
 		}
 		m.turn = d.Revision
 		var at place
-		if err := decode(d, &at); err != nil {
+		if err := d.Read(&at); err != nil {
 			return err
 		}
 		scope := docstore.Scope(at)
@@ -98,15 +89,10 @@ func (s *Service) remember(ctx context.Context, sandbox string) (*memory, error)
 			}
 			m.offers[k.ID.String()] = remembered{k, text}
 		}
-		d, err = t.Get(scope, kindModel, modelID)
+		made, _, err := docstore.Body[Made](t, scope, kindModel, modelID)
 		if errors.Is(err, docstore.ErrNotFound) {
 			return nil
 		}
-		if err != nil {
-			return err
-		}
-		var made Made
-		err = decode(d, &made)
 		file = made.File
 		return err
 	})
@@ -227,7 +213,7 @@ func (s *Service) look(ctx context.Context) ([]place, error) {
 	defer s.mu.Unlock()
 	for _, d := range docs {
 		var at place
-		if err := decode(d, &at); err != nil {
+		if err := d.Read(&at); err != nil {
 			return nil, err
 		}
 		all = append(all, at)

@@ -2,7 +2,6 @@ package offer
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -57,13 +56,9 @@ func (s *Service) Made(ctx context.Context, c access.Caller) (Made, error) {
 }
 
 func (s *Service) made(ctx context.Context, scope docstore.Scope) (m Made, err error) {
-	err = s.DB.View(ctx, func(t *docstore.Tx) error {
-		d, err := t.Get(scope, kindModel, modelID)
-		if err != nil {
-			return err
-		}
-		m = Made{}
-		return decode(d, &m)
+	err = s.DB.View(ctx, func(t *docstore.Tx) (err error) {
+		m, _, err = docstore.Body[Made](t, scope, kindModel, modelID)
+		return err
 	})
 	return m, err
 }
@@ -130,16 +125,12 @@ func (s *Service) keep(ctx context.Context, c access.Caller, made Made, m *recom
 	if err := atomicfile.Write(path, text); err != nil {
 		return fmt.Errorf("write the model: %w", err)
 	}
-	body, err := json.Marshal(made)
-	if err != nil {
-		return err
-	}
 	err = s.DB.Do(ctx, func(t *docstore.Tx) error {
 		d, err := t.Get(c.Scope(), kindModel, modelID)
 		if err != nil && !errors.Is(err, docstore.ErrNotFound) {
 			return err
 		}
-		if _, err := t.Put(c.Scope(), docstore.Doc{Kind: kindModel, ID: modelID, Revision: d.Revision, Body: body}); err != nil {
+		if err := t.Store(c.Scope(), docstore.Doc{Kind: kindModel, ID: modelID, Revision: d.Revision}, made); err != nil {
 			return err
 		}
 		return turn(t, c.Org, c.Sandbox.ID)
@@ -177,7 +168,7 @@ func (s *Service) Unmake(ctx context.Context, c access.Caller) error {
 
 func (s *Service) unmake(ctx context.Context, scope docstore.Scope) error {
 	err := s.DB.Do(ctx, func(t *docstore.Tx) error {
-		if err := t.Delete(scope, kindModel, modelID); err != nil && !errors.Is(err, docstore.ErrNotFound) {
+		if err := t.Remove(scope, kindModel, modelID); err != nil {
 			return err
 		}
 		return turn(t, scope.Org, scope.Sandbox)

@@ -2,11 +2,8 @@ package offer
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
-	"strconv"
 	"sync"
 	"time"
 
@@ -122,10 +119,11 @@ func (s *Service) Versions(ctx context.Context, c access.Caller, id string) ([]V
 		}
 		all = nil
 		for _, d := range docs {
-			v := Version{At: d.Created}
-			if err := decode(d, &v); err != nil {
+			v, err := docstore.Decode[Version](d)
+			if err != nil {
 				return err
 			}
+			v.At = d.Created
 			all = append(all, v)
 		}
 		return nil
@@ -200,14 +198,8 @@ func (s *Service) Delete(ctx context.Context, c access.Caller, id string, match 
 		if err := match(k); err != nil {
 			return err
 		}
-		versions, err := t.List(c.Scope(), kindVersion, docstore.Page{Parent: id})
-		if err != nil {
+		if err := t.RemoveOf(c.Scope(), kindVersion, id); err != nil {
 			return err
-		}
-		for _, v := range versions {
-			if err := t.Delete(c.Scope(), kindVersion, v.ID); err != nil {
-				return err
-			}
 		}
 		if err := t.Delete(c.Scope(), kindOffer, id); err != nil {
 			return err
@@ -239,30 +231,14 @@ func (s *Service) check(ctx context.Context, c access.Caller, o *Offer) error {
 
 // put writes an offer, what it is now as a version, and that there was a change.
 func put(t *docstore.Tx, c access.Caller, k *Kept) error {
-	body, err := json.Marshal(k)
-	if err != nil {
-		return err
-	}
 	id := k.ID.String()
-	d, err := t.Put(c.Scope(), docstore.Doc{Kind: kindOffer, ID: id, Keys: []string{k.Key}, Revision: k.Revision, Body: body})
+	d, err := t.Write(c.Scope(), docstore.Doc{Kind: kindOffer, ID: id, Keys: []string{k.Key}, Revision: k.Revision}, k)
 	if err != nil {
 		return err
 	}
 	k.of(d)
-	if body, err = json.Marshal(Version{Number: d.Revision, By: c.User, Offer: k.Offer}); err != nil {
+	if err := t.WriteVersion(c.Scope(), kindVersion, d, maxVersions, Version{Number: d.Revision, By: c.User, Offer: k.Offer}); err != nil {
 		return err
-	}
-	if _, err := t.Put(c.Scope(), docstore.Doc{Kind: kindVersion, ID: id + "." + strconv.FormatInt(d.Revision, 10), Parent: id, Body: body}); err != nil {
-		return err
-	}
-	if d.Revision > maxVersions {
-		oldest, err := t.List(c.Scope(), kindVersion, docstore.Page{Parent: id, Limit: 1})
-		if err != nil {
-			return err
-		}
-		if err := t.Delete(c.Scope(), kindVersion, oldest[0].ID); err != nil {
-			return err
-		}
 	}
 	return turn(t, c.Org, c.Sandbox.ID)
 }
@@ -296,16 +272,9 @@ func list(t *docstore.Tx, scope docstore.Scope) ([]Kept, error) {
 }
 
 func keptOf(d docstore.Doc) (k Kept, err error) {
-	err = decode(d, &k)
+	k, err = docstore.Decode[Kept](d)
 	k.of(d)
 	return k, err
-}
-
-func decode(d docstore.Doc, into any) error {
-	if err := json.Unmarshal(d.Body, into); err != nil {
-		return fmt.Errorf("the stored %s %s: %w", d.Kind, d.ID, err)
-	}
-	return nil
 }
 
 func missing(err error, id string) error {

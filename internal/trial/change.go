@@ -139,7 +139,7 @@ func unitStays(before, after experiment.Experiment) error {
 
 // compact returns variants as text that is the same for the same ones.
 func compact(all []experiment.Variant) string {
-	text, err := marshal(all) // takes out spaces between the tokens of values
+	text, err := docstore.Encode(all) // takes out spaces between the tokens of values
 	if err != nil {
 		return err.Error()
 	}

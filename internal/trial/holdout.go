@@ -2,7 +2,6 @@ package trial
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 
 	"github.com/tributary-data/tributary/internal/access"
@@ -63,11 +62,7 @@ func (s *Service) SetHoldout(ctx context.Context, c access.Caller, share int, ma
 			h.Salt = fresh
 		}
 		h.Share, h.UpdatedBy = share, c.User
-		body, err := json.Marshal(h)
-		if err != nil {
-			return err
-		}
-		d, err := t.Put(c.Scope(), docstore.Doc{Kind: kindHoldout, ID: holdoutID, Revision: h.Revision, Body: body})
+		d, err := t.Write(c.Scope(), docstore.Doc{Kind: kindHoldout, ID: holdoutID, Revision: h.Revision}, h)
 		if err != nil {
 			return err
 		}
@@ -78,15 +73,11 @@ func (s *Service) SetHoldout(ctx context.Context, c access.Caller, share int, ma
 	return h, err
 }
 
-func readHoldout(t *docstore.Tx, scope docstore.Scope) (h Holdout, err error) {
-	d, err := t.Get(scope, kindHoldout, holdoutID)
+func readHoldout(t *docstore.Tx, scope docstore.Scope) (Holdout, error) {
+	h, d, err := docstore.Body[Holdout](t, scope, kindHoldout, holdoutID)
 	if errors.Is(err, docstore.ErrNotFound) {
 		return Holdout{}, nil
 	}
-	if err != nil {
-		return Holdout{}, err
-	}
-	err = decode(d, &h)
 	h.Revision = d.Revision
 	return h, err
 }

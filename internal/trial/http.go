@@ -1,14 +1,7 @@
 package trial
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"maps"
-	"net/http"
-	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/experiment"
@@ -134,30 +127,15 @@ func show(e Experiment) shown {
 	return shown{e, e.Created.Format(timeForm), e.Updated.Format(timeForm), e.Revision}
 }
 
-func etag(revision int64) http.Header {
-	return http.Header{"Etag": {strconv.Quote(strconv.FormatInt(revision, 10))}}
-}
-
 func answer(e Experiment, err error) (*gateway.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &gateway.Answer{Header: etag(e.Revision), Body: show(e)}, nil
-}
-
-// seen returns what refuses a change of another state than If-Match says.
-func seen(c *gateway.Call, what string) func(revision int64) error {
-	match := strings.Trim(strings.TrimPrefix(strings.TrimSpace(c.HTTP.Header.Get("If-Match")), "W/"), `"`)
-	return func(revision int64) error {
-		if now := strconv.FormatInt(revision, 10); match != "" && match != "*" && match != now {
-			return problem.Errorf(problem.Stale, "the %s has version %s by now, and If-Match says another", what, now)
-		}
-		return nil
-	}
+	return gateway.OK(show(e)).InRevision(e.Revision), nil
 }
 
 func match(c *gateway.Call) Match {
-	see := seen(c, "experiment")
+	see := c.IfRevision("experiment")
 	return func(e Experiment) error { return see(e.Revision) }
 }
 
@@ -174,21 +152,19 @@ func (s *Service) list(ctx context.Context, c *gateway.Call) (*gateway.Answer, e
 }
 
 func (s *Service) create(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
-	fill, err := members(c, true, "key", "name", "hypothesis", "unit", "layer", "range", "audience", "variants", "measure")
+	body, err := c.Members("key", "name", "hypothesis", "unit", "layer", "range", "audience", "variants", "measure")
 	if err != nil {
 		return nil, err
 	}
 	var e experiment.Experiment
-	if err := fill(&e); err != nil {
+	if err := fill(body)(&e); err != nil {
 		return nil, err
 	}
 	kept, err := s.Create(ctx, c.Caller, e)
 	if err != nil {
 		return nil, err
 	}
-	a := gateway.Created(base+"/"+kept.ID.String(), show(kept))
-	maps.Copy(a.Header, etag(kept.Revision))
-	return a, nil
+	return gateway.Created(base+"/"+kept.ID.String(), show(kept)).InRevision(kept.Revision), nil
 }
 
 func (s *Service) read(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
@@ -196,11 +172,11 @@ func (s *Service) read(ctx context.Context, c *gateway.Call) (*gateway.Answer, e
 }
 
 func (s *Service) patch(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
-	fill, err := members(c, true, "key", "name", "hypothesis", "killed", "unit", "layer", "range", "audience", "variants", "measure", "ship")
+	body, err := c.Members("key", "name", "hypothesis", "killed", "unit", "layer", "range", "audience", "variants", "measure", "ship")
 	if err != nil {
 		return nil, err
 	}
-	return answer(s.Change(ctx, c.Caller, c.Var("id"), match(c), fill))
+	return answer(s.Change(ctx, c.Caller, c.Var("id"), match(c), fill(body)))
 }
 
 func (s *Service) remove(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
@@ -211,19 +187,19 @@ func (s *Service) remove(ctx context.Context, c *gateway.Call) (*gateway.Answer,
 }
 
 func (s *Service) start(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
-	if _, err := members(c, false); err != nil {
+	if _, err := c.AnyMembers(); err != nil {
 		return nil, err
 	}
 	return answer(s.Start(ctx, c.Caller, c.Var("id"), match(c)))
 }
 
 func (s *Service) stop(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
-	fill, err := members(c, false, "ship")
+	body, err := c.AnyMembers("ship")
 	if err != nil {
 		return nil, err
 	}
 	var said experiment.Experiment
-	if err := fill(&said); err != nil {
+	if err := fill(body)(&said); err != nil {
 		return nil, err
 	}
 	return answer(s.Stop(ctx, c.Caller, c.Var("id"), match(c), said.Ship))
@@ -231,7 +207,7 @@ func (s *Service) stop(ctx context.Context, c *gateway.Call) (*gateway.Answer, e
 
 func (s *Service) kill(killed bool) func(context.Context, *gateway.Call) (*gateway.Answer, error) {
 	return func(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
-		if _, err := members(c, false); err != nil {
+		if _, err := c.AnyMembers(); err != nil {
 			return nil, err
 		}
 		return answer(s.Kill(ctx, c.Caller, c.Var("id"), match(c), killed))
@@ -243,15 +219,15 @@ func (s *Service) phases(ctx context.Context, c *gateway.Call) (*gateway.Answer,
 	if err != nil {
 		return nil, err
 	}
-	return &gateway.Answer{Header: etag(e.Revision), Body: map[string]any{"items": append([]experiment.Phase{}, e.Phases...)}}, nil
+	return gateway.OK(map[string]any{"items": append([]experiment.Phase{}, e.Phases...)}).InRevision(e.Revision), nil
 }
 
 func (s *Service) newPhase(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
-	fill, err := members(c, false, "layer", "range", "audience", "variants", "measure")
+	body, err := c.AnyMembers("layer", "range", "audience", "variants", "measure")
 	if err != nil {
 		return nil, err
 	}
-	return answer(s.NewPhase(ctx, c.Caller, c.Var("id"), match(c), fill))
+	return answer(s.NewPhase(ctx, c.Caller, c.Var("id"), match(c), fill(body)))
 }
 
 func (s *Service) versions(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
@@ -275,7 +251,7 @@ func (s *Service) holdout(ctx context.Context, c *gateway.Call) (*gateway.Answer
 	if err != nil {
 		return nil, err
 	}
-	return &gateway.Answer{Header: etag(h.Revision), Body: h}, nil
+	return gateway.OK(h).InRevision(h.Revision), nil
 }
 
 func (s *Service) setHoldout(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
@@ -288,69 +264,20 @@ func (s *Service) setHoldout(ctx context.Context, c *gateway.Call) (*gateway.Ans
 	if body.Share == nil {
 		return nil, problem.Errorf(problem.Invalid, "share: it is missing")
 	}
-	see := seen(c, "holdout")
+	see := c.IfRevision("holdout")
 	h, err := s.SetHoldout(ctx, c.Caller, *body.Share, func(h Holdout) error { return see(h.Revision) })
 	if err != nil {
 		return nil, err
 	}
-	return &gateway.Answer{Header: etag(h.Revision), Body: h}, nil
+	return gateway.OK(h).InRevision(h.Revision), nil
 }
 
-// members reads a body that is an object with some of the names and no others,
-// and returns what writes them into an experiment. Where none is needed, the body
-// may be empty.
-func members(c *gateway.Call, needed bool, names ...string) (func(*experiment.Experiment) error, error) {
-	text, err := c.Bytes()
-	if err != nil {
-		return nil, err
+// fill returns what writes members of a body into an experiment.
+func fill(m gateway.Members) func(*experiment.Experiment) error {
+	return func(e *experiment.Experiment) error {
+		return m.Fill(map[string]any{
+			"key": &e.Key, "name": &e.Name, "hypothesis": &e.Hypothesis, "killed": &e.Killed, "unit": &e.Unit, "layer": &e.Layer, "range": &e.Range,
+			"audience": &e.Audience, "variants": &e.Variants, "measure": &e.Measure, "ship": &e.Ship,
+		})
 	}
-	body := map[string]json.RawMessage{}
-	if needed || len(bytes.TrimSpace(text)) > 0 {
-		if err := gateway.DecodeJSON(text, &body); err != nil {
-			return nil, err
-		}
-	}
-	if body == nil {
-		return nil, problem.Errorf(problem.Invalid, "the body is null: an object is expected")
-	}
-	for _, name := range slices.Sorted(maps.Keys(body)) {
-		if !slices.Contains(names, name) {
-			if len(names) == 0 {
-				return nil, problem.Errorf(problem.Invalid, "%.100q: this call takes no members", name)
-			}
-			return nil, problem.Errorf(problem.Invalid, "%.100q can't be set here; only these can: %s", name, strings.Join(names, ", "))
-		}
-	}
-	return func(e *experiment.Experiment) error { return fill(e, body) }, nil
-}
-
-// fill writes members of a body into an experiment; they replace what is there.
-func fill(e *experiment.Experiment, body map[string]json.RawMessage) error {
-	if _, ok := body["unit"]; ok {
-		e.Unit = experiment.Unit{}
-	}
-	if _, ok := body["range"]; ok {
-		e.Range = experiment.Range{}
-	}
-	if _, ok := body["variants"]; ok {
-		e.Variants = nil
-	}
-	if _, ok := body["measure"]; ok {
-		e.Measure = experiment.Measure{}
-	}
-	into := map[string]any{
-		"key": &e.Key, "name": &e.Name, "hypothesis": &e.Hypothesis, "killed": &e.Killed, "unit": &e.Unit, "layer": &e.Layer, "range": &e.Range,
-		"audience": &e.Audience, "variants": &e.Variants, "measure": &e.Measure, "ship": &e.Ship,
-	}
-	for _, name := range slices.Sorted(maps.Keys(body)) {
-		if string(body[name]) == "null" {
-			return problem.Errorf(problem.Invalid, "%s: it can't be null", name)
-		}
-		d := json.NewDecoder(bytes.NewReader(body[name]))
-		d.DisallowUnknownFields()
-		if err := d.Decode(into[name]); err != nil {
-			return problem.Errorf(problem.Invalid, "%s: %s", name, strings.TrimPrefix(err.Error(), "json: "))
-		}
-	}
-	return nil
 }

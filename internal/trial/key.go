@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -55,12 +54,8 @@ func (s *Service) CreateKey(ctx context.Context, c access.Caller, name string) (
 	secret := KeyPrefix + hex.EncodeToString(b)
 	hash := KeyHash(secret)
 	k := Key{Name: name, Hash: hex.EncodeToString(hash[:]), Hint: secret[len(secret)-4:], CreatedBy: c.User}
-	body, err := json.Marshal(k)
-	if err != nil {
-		return Key{}, "", err
-	}
 	id := uuid.NewString()
-	err = s.DB.Do(ctx, func(t *docstore.Tx) error {
+	err := s.DB.Do(ctx, func(t *docstore.Tx) error {
 		n, err := t.Count(c.Scope(), kindKey, "")
 		if err != nil {
 			return err
@@ -68,7 +63,7 @@ func (s *Service) CreateKey(ctx context.Context, c access.Caller, name string) (
 		if n >= maxKeys {
 			return problem.Errorf(problem.Conflict, "the sandbox has %d keys for decisions, and can't have more", n)
 		}
-		d, err := t.Put(c.Scope(), docstore.Doc{Kind: kindKey, ID: id, Body: body})
+		d, err := t.Write(c.Scope(), docstore.Doc{Kind: kindKey, ID: id}, k)
 		if err != nil {
 			return err
 		}
@@ -95,7 +90,7 @@ func (s *Service) RevokeKey(ctx context.Context, c access.Caller, id string) err
 		if err := t.Delete(c.Scope(), kindKey, id); err != nil {
 			return err
 		}
-		if err := t.Delete(c.Scope(), kindUse, id); err != nil && !errors.Is(err, docstore.ErrNotFound) {
+		if err := t.Remove(c.Scope(), kindUse, id); err != nil {
 			return err
 		}
 		return turn(t, c)
@@ -115,23 +110,16 @@ func (s *Service) KeyUsed(ctx context.Context, scope docstore.Scope, id string, 
 		} else if err != nil {
 			return err
 		}
-		d, err := t.Get(scope, kindUse, id)
+		before, d, err := docstore.Body[use](t, scope, kindUse, id)
 		if err != nil && !errors.Is(err, docstore.ErrNotFound) {
 			return err
 		}
 		u := use{hour.UTC()}
-		if d.Revision > 0 {
-			var before use
-			if err := decode(d, &before); err != nil || !before.Used.Before(u.Used) {
-				return err
-			}
+		if !before.Used.Before(u.Used) {
+			return nil
 		}
 		d.Kind, d.ID = kindUse, id
-		if d.Body, err = json.Marshal(u); err != nil {
-			return err
-		}
-		_, err = t.Put(scope, d)
-		return err
+		return t.Store(scope, d, u)
 	})
 }
 
@@ -150,8 +138,8 @@ func keys(t *docstore.Tx, scope docstore.Scope) ([]Key, error) {
 	}
 	last := map[string]time.Time{}
 	for _, d := range uses {
-		var u use
-		if err := decode(d, &u); err != nil {
+		u, err := docstore.Decode[use](d)
+		if err != nil {
 			return nil, err
 		}
 		last[d.ID] = u.Used
@@ -159,7 +147,7 @@ func keys(t *docstore.Tx, scope docstore.Scope) ([]Key, error) {
 	var all []Key
 	for _, d := range docs {
 		k := Key{ID: d.ID, Created: d.Created, Used: last[d.ID]}
-		if err := decode(d, &k); err != nil {
+		if err := d.Read(&k); err != nil {
 			return nil, err
 		}
 		all = append(all, k)

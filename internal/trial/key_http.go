@@ -3,7 +3,6 @@ package trial
 import (
 	"context"
 
-	"github.com/tributary-data/tributary/internal/experiment"
 	"github.com/tributary-data/tributary/internal/gateway"
 )
 
@@ -28,15 +27,15 @@ func (s *Service) keys(ctx context.Context, c *gateway.Call) (*gateway.Answer, e
 }
 
 func (s *Service) createKey(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
-	fill, err := members(c, true, "name")
+	body, err := c.Members("name")
 	if err != nil {
 		return nil, err
 	}
-	var said experiment.Experiment
-	if err := fill(&said); err != nil {
+	var name string
+	if err := body.Fill(map[string]any{"name": &name}); err != nil {
 		return nil, err
 	}
-	k, secret, err := s.CreateKey(ctx, c.Caller, said.Name)
+	k, secret, err := s.CreateKey(ctx, c.Caller, name)
 	if err != nil {
 		return nil, err
 	}

@@ -36,15 +36,11 @@ func (s *Service) Turns(ctx context.Context) (map[string]int64, error) {
 func (s *Service) State(ctx context.Context, sandbox string) (st State, err error) {
 	err = s.DB.View(ctx, func(t *docstore.Tx) error {
 		st = State{}
-		d, err := t.Get(docstore.Scope{}, kindTurn, sandbox)
+		p, _, err := docstore.Body[place](t, docstore.Scope{}, kindTurn, sandbox)
 		if errors.Is(err, docstore.ErrNotFound) {
 			return nil
 		}
 		if err != nil {
-			return err
-		}
-		var p place
-		if err := decode(d, &p); err != nil {
 			return err
 		}
 		st.Scope, st.Name = docstore.Scope{Org: p.Org, Sandbox: p.Sandbox}, p.Name

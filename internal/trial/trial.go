@@ -4,14 +4,11 @@
 package trial
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -114,10 +111,11 @@ func (s *Service) Versions(ctx context.Context, c access.Caller, id string) ([]V
 			return err
 		}
 		for _, d := range docs {
-			v := Version{At: d.Created}
-			if err := decode(d, &v); err != nil {
+			v, err := docstore.Decode[Version](d)
+			if err != nil {
 				return err
 			}
+			v.At = d.Created
 			all = append(all, v)
 		}
 		return nil
@@ -169,14 +167,8 @@ func (s *Service) Delete(ctx context.Context, c access.Caller, id string, match 
 		if e.State == experiment.Running {
 			return &problem.Error{Kind: problem.Conflict, Detail: fmt.Sprintf("the experiment %q runs", e.Key), Advice: "Stop it first"}
 		}
-		versions, err := t.List(c.Scope(), kindVersion, docstore.Page{Parent: id})
-		if err != nil {
+		if err := t.RemoveOf(c.Scope(), kindVersion, id); err != nil {
 			return err
-		}
-		for _, v := range versions {
-			if err := t.Delete(c.Scope(), kindVersion, v.ID); err != nil {
-				return err
-			}
 		}
 		if err := t.Delete(c.Scope(), kindExperiment, id); err != nil {
 			return err
@@ -189,31 +181,14 @@ func (s *Service) Delete(ctx context.Context, c access.Caller, id string, match 
 
 // put writes an experiment, what it is now as a version, and that there was a change.
 func (s *Service) put(t *docstore.Tx, c access.Caller, k *Experiment, what string) error {
-	body, err := marshal(k)
-	if err != nil {
-		return err
-	}
 	id := k.ID.String()
-	d, err := t.Put(c.Scope(), docstore.Doc{Kind: kindExperiment, ID: id, Keys: []string{k.Key}, Revision: k.Revision, Body: body})
+	d, err := t.Write(c.Scope(), docstore.Doc{Kind: kindExperiment, ID: id, Keys: []string{k.Key}, Revision: k.Revision}, k)
 	if err != nil {
 		return err
 	}
 	k.of(d)
-	body, err = marshal(Version{Number: d.Revision, What: what, By: c.User, Experiment: k.Experiment})
-	if err != nil {
+	if err := t.WriteVersion(c.Scope(), kindVersion, d, maxVersions, Version{Number: d.Revision, What: what, By: c.User, Experiment: k.Experiment}); err != nil {
 		return err
-	}
-	if _, err := t.Put(c.Scope(), docstore.Doc{Kind: kindVersion, ID: id + "." + strconv.FormatInt(d.Revision, 10), Parent: id, Body: body}); err != nil {
-		return err
-	}
-	if d.Revision > maxVersions {
-		oldest, err := t.List(c.Scope(), kindVersion, docstore.Page{Parent: id, Limit: 1})
-		if err != nil {
-			return err
-		}
-		if err := t.Delete(c.Scope(), kindVersion, oldest[0].ID); err != nil {
-			return err
-		}
 	}
 	return turn(t, c)
 }
@@ -247,26 +222,9 @@ func list(t *docstore.Tx, scope docstore.Scope) ([]Experiment, error) {
 }
 
 func experimentOf(d docstore.Doc) (e Experiment, err error) {
-	err = decode(d, &e)
+	e, err = docstore.Decode[Experiment](d)
 	e.of(d)
 	return e, err
-}
-
-// marshal writes JSON in which values stand as they were given: without escapes
-// for HTML.
-func marshal(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	err := enc.Encode(v)
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
-}
-
-func decode(d docstore.Doc, into any) error {
-	if err := json.Unmarshal(d.Body, into); err != nil {
-		return fmt.Errorf("the stored %s %s: %w", d.Kind, d.ID, err)
-	}
-	return nil
 }
 
 // checkNames says which thing that an experiment names there is not.
@@ -309,20 +267,7 @@ func (s *Service) changed(ctx context.Context) {
 
 // turn notes that something changed in a sandbox that decisions go by.
 func turn(t *docstore.Tx, c access.Caller) error {
-	d, err := t.Get(docstore.Scope{}, kindTurn, c.Sandbox.ID)
-	if errors.Is(err, docstore.ErrNotFound) {
-		body, err := json.Marshal(place{c.Org, c.Sandbox.ID, c.Sandbox.Name})
-		if err != nil {
-			return err
-		}
-		_, err = t.Put(docstore.Scope{}, docstore.Doc{Kind: kindTurn, ID: c.Sandbox.ID, Body: body})
-		return err
-	}
-	if err != nil {
-		return err
-	}
-	_, err = t.Put(docstore.Scope{}, d)
-	return err
+	return t.Turn(kindTurn, c.Sandbox.ID, place{c.Org, c.Sandbox.ID, c.Sandbox.Name})
 }
 
 // A place is a sandbox.
@@ -335,10 +280,7 @@ type place struct {
 // Forget removes what a sandbox has outside of its documents.
 func (s *Service) Forget(ctx context.Context, scope docstore.Scope) error {
 	err := s.DB.Do(ctx, func(t *docstore.Tx) error {
-		if err := t.Delete(docstore.Scope{}, kindTurn, scope.Sandbox); !errors.Is(err, docstore.ErrNotFound) {
-			return err
-		}
-		return nil
+		return t.Remove(docstore.Scope{}, kindTurn, scope.Sandbox)
 	})
 	s.changed(ctx)
 	return err
