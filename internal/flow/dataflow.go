@@ -3,7 +3,7 @@ package flow
 import (
 	"context"
 	"encoding/json"
-	"maps"
+	"fmt"
 	"net/http"
 	"net/url"
 
@@ -82,20 +82,21 @@ func (o Options) MarshalJSON() ([]byte, error) {
 	return json.Marshal(all)
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote.
+// UnmarshalJSON reads what MarshalJSON wrote. Names are told apart by case: another
+// option may have the name of a known one in other letters.
 func (o *Options) UnmarshalJSON(data []byte) error {
-	var known struct {
-		PartialPercent *float64 `json:"partialIngestionPercent"`
-		Diagnostics    *bool    `json:"errorDiagnosticsEnabled"`
-	}
-	if err := json.Unmarshal(data, &known); err != nil {
-		return err
-	}
-	*o = Options{PartialPercent: known.PartialPercent, Diagnostics: known.Diagnostics}
+	*o = Options{}
 	if err := json.Unmarshal(data, &o.Others); err != nil {
 		return err
 	}
-	maps.DeleteFunc(o.Others, func(name string, _ json.RawMessage) bool { return name == partialPercent || name == diagnostics })
+	for name, into := range map[string]any{partialPercent: &o.PartialPercent, diagnostics: &o.Diagnostics} {
+		if text, ok := o.Others[name]; ok {
+			if err := json.Unmarshal(text, into); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			delete(o.Others, name)
+		}
+	}
 	if len(o.Others) == 0 {
 		o.Others = nil
 	}

@@ -44,7 +44,7 @@ func FuzzPatchFlow(f *testing.F) {
 	for _, patch := range []string{
 		`[{"op":"replace","path":"/scheduleParams","value":{"frequency":"minute","interval":15}}]`, `[{"op":"replace","path":"/scheduleParams/startTime","value":"5000000000000"}]`,
 		`[{"op":"replace","path":"/transformations/0","value":{"name":"Mapping","params":{"mappingId":"` + mappingID + `","mappingVersion":1}}}]`,
-		`[{"op":"add","path":"/options","value":{"partialIngestionPercent":"10"}}]`, `[{"op":"remove","path":"/transformations"}]`, `{"op":"add","path":"/labels/-","value":"a"}`,
+		`[{"op":"add","path":"/options","value":{"partialIngestionPercent":"10"}}]`, `[{"op":"add","path":"/options","value":{"PartialIngestionPercent":"10"}}]`, `[{"op":"remove","path":"/transformations"}]`, `{"op":"add","path":"/labels/-","value":"a"}`,
 		`[{"op":"replace","path":"/sourceConnectionIds","value":[null]}]`, `[{"op":"add","path":"/name","value":{}}]`,
 	} {
 		f.Add(patch)
@@ -63,7 +63,8 @@ func FuzzPatchFlow(f *testing.F) {
 			fine(t, "publish", r.Status, r.Body)
 			w.one("/flows/" + id)
 			w.due()
-			w.server.Do("DELETE", base+"/flows/"+id, nil)
+			r = w.server.Do("DELETE", base+"/flows/"+id, nil)
+			fine(t, "DELETE", r.Status, r.Body)
 		}
 	})
 }
