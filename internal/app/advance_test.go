@@ -68,6 +68,7 @@ func TestAdvanceOnce(t *testing.T) {
 // what Stripe has.
 func TestStory(t *testing.T) {
 	t.Parallel()
+	long(t)
 	c := serve(t, hookedAccount(4), nil)
 	r := rand.New(rand.NewPCG(4, 5))
 	k, err := c.pass(t).Keep(t.Context())

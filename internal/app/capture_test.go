@@ -83,6 +83,7 @@ func live(t *testing.T, sim *stripesim.Sim, r *rand.Rand) {
 // A charge never ends; one that Stripe tells of and then does not know is named.
 func TestUnknown(t *testing.T) {
 	t.Parallel()
+	long(t)
 	c := serve(t, stripesim.Config{
 		Seed: 4, Counts: stripesim.Counts{Charges: 20, Customers: 5, Subscriptions: 2, Prices: 2}, Expand: expansions,
 	}, func(sim *stripesim.Sim) http.Handler {
@@ -156,6 +157,7 @@ func deleted(t *testing.T, c *copied) {
 // most, for all six resources, and writes no row.
 func TestIdle(t *testing.T) {
 	t.Parallel()
+	long(t)
 	now := time.Date(2026, 5, 6, 12, 0, 0, 0, time.UTC)
 	c := serve(t, stripesim.Config{
 		Seed: 3, Now: now, End: now.Add(-24 * time.Hour), Frozen: true, Expand: expansions,

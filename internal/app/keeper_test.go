@@ -255,6 +255,7 @@ func TestLostWebhook(t *testing.T) {
 // nothing.
 func TestRefusedWebhooks(t *testing.T) {
 	t.Parallel()
+	long(t)
 	k := keep(t, hookedAccount(3), nil)
 	k.do(t, "update", stripesim.Charges, "newest")
 	known := k.news(t)[0]

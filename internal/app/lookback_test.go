@@ -124,6 +124,7 @@ func TestNamedBalanceTransactions(t *testing.T) {
 // A balance transaction that is named and that Stripe does not have is said, once.
 func TestUnknownBalanceTransaction(t *testing.T) {
 	t.Parallel()
+	long(t)
 	c := serve(t, quiet(32), nil)
 	complete(t, c.pass(t))
 	id := ""
@@ -148,6 +149,7 @@ func TestUnknownBalanceTransaction(t *testing.T) {
 // last two days.
 func TestLookBack(t *testing.T) {
 	t.Parallel()
+	long(t)
 	c := serve(t, quiet(33), nil)
 	ago := func(days int) time.Time { return c.sim.Now().AddDate(0, 0, -days) }
 	create := func(r stripesim.Resource, d stripesim.Draft) string {

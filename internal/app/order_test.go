@@ -21,6 +21,7 @@ func tiny(seed uint64) stripesim.Config {
 // when a clock was set, is not lost: the object is read once more.
 func TestClockStepsBack(t *testing.T) {
 	t.Parallel()
+	long(t)
 	c := serve(t, tiny(31), nil)
 	if _, err := c.sim.Create(stripesim.Charges, stripesim.Draft{}); err != nil {
 		t.Fatal(err)

@@ -70,6 +70,7 @@ func lonely(sim *stripesim.Sim) (ids []string) {
 // What no event tells of is found by a reconcile, which says how much it was.
 func TestReconcile(t *testing.T) {
 	t.Parallel()
+	long(t)
 	c := serve(t, small(41), nil)
 	complete(t, c.pass(t))
 	old := stripesim.Draft{Created: c.sim.Now().Add(-20 * 24 * time.Hour)}

@@ -159,6 +159,7 @@ func TestNewFields(t *testing.T) {
 // What drift saw makes a field group that can be used as it is.
 func TestSuggestedExtension(t *testing.T) {
 	t.Parallel()
+	long(t)
 	c := serve(t, novel(), nil)
 	complete(t, c.pass(t))
 	group, err := app.SuggestExtension(t.Context(), c.dir, "charges")
@@ -194,6 +195,7 @@ func TestSuggestedExtension(t *testing.T) {
 
 func TestExtensionsRefused(t *testing.T) {
 	t.Parallel()
+	long(t)
 	c := serve(t, tiny(62), nil)
 	if _, err := app.ExtendSchema(t.Context(), c.dir, []byte(nimbus), time.Now()); problem.KindOf(err) != problem.NotFound {
 		t.Errorf("without a copy: %v", err)

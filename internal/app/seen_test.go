@@ -364,6 +364,7 @@ func waitingNotices(t *testing.T, dir string) int64 {
 // A copy without history keeps no snapshot, and follows all the same.
 func TestNoStories(t *testing.T) {
 	t.Parallel()
+	long(t)
 	c := serve(t, tiny(37), nil)
 	pass := func() *app.Report {
 		s := c.pass(t)
