@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -30,6 +31,7 @@ import (
 const (
 	decisionRate  = 1000 // a second
 	decisionTime  = time.Minute
+	decisionTurn  = 5 * time.Second
 	decisionKnown = 1_000_000 // customers who were exposed before
 	decisionNew   = 4         // one customer of so many is new
 	decisionGoal  = 5 * time.Millisecond
@@ -37,92 +39,193 @@ const (
 
 const experiments = "/data/tributary/experiments"
 
+// A decider is a server under measurement.
+type decider struct {
+	name  string
+	shop  *asker
+	pid   int
+	stop  func()
+	took  []time.Duration // by number of the call
+	cpu   time.Duration
+	calls int
+}
+
 // decisions measures what a shop waits for, before checkout, with the server on one
 // core, and an audience of
 // all customers. Calls come when they are due, whether or not earlier ones were answered,
-// and what each takes is counted from then.
-func (b *bench) decisions(ctx context.Context) error {
-	dir := filepath.Join(b.tmp, "decisions")
+// and what each takes is counted from then. Where there is another build to compare
+// with, both take turns, so that what else the machine does befalls both.
+func (b *bench) decisions(ctx context.Context, against string) error {
+	ours := b.bin
+	builds := []string{ours}
+	if against != "" {
+		builds = append(builds, against)
+	}
+	var all []*decider
+	defer func() {
+		b.bin, b.env = ours, nil
+		for _, d := range all {
+			d.stop()
+		}
+	}()
+	for i, bin := range builds {
+		b.bin, b.env = bin, nil
+		d, err := b.decider(ctx, filepath.Join(b.tmp, fmt.Sprint("decisions", i)))
+		if err != nil {
+			return err
+		}
+		d.name = []string{"", "the other build"}[i]
+		all = append(all, d)
+	}
+	disk, end := flushes(b.tmp)
+	for turn := range int(decisionTime / decisionTurn) {
+		for _, d := range all {
+			if err := d.turn(ctx, turn); err != nil {
+				_ = end()
+				return err
+			}
+		}
+	}
+	if err := end(); err != nil {
+		return err
+	}
+	fmt.Printf("\nDecisions, %d a second for %s, the server on one core, %d customers exposed before, all of an audience\n\n", decisionRate, decisionTime, decisionKnown)
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "customer\tdecisions\tp50\tp90\tp99\tp99.9\tlongest")
+	for _, d := range all {
+		d.print(w)
+	}
+	quantiles(w, "(80 bytes and an fsync, beside it)", *disk)
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	fmt.Println()
+	for _, d := range all {
+		slices.Sort(d.took)
+		met := "met"
+		if d.took[len(d.took)*99/100] > decisionGoal {
+			met = "missed"
+		}
+		fmt.Printf("CPU of the server: %s a decision; p99 of at most %s: %s %s\n", (d.cpu / time.Duration(d.calls)).Round(time.Microsecond), decisionGoal, met, d.name)
+	}
+	return nil
+}
+
+// decider prepares a directory and starts the server that decides by it.
+func (b *bench) decider(ctx context.Context, dir string) (*decider, error) {
 	at, stop, err := b.serve(ctx, "", dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	e, key, err := prepare(ctx, at, dir)
 	stop()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := expose(ctx, dir, e); err != nil {
-		return err
+		return nil, err
 	}
 	b.env = []string{"GOMAXPROCS=1"}
-	defer func() { b.env = nil }()
 	if at, stop, err = b.serve(ctx, "", dir); err != nil {
-		return err
+		return nil, err
 	}
-	defer stop()
-	shop := &asker{at: at, key: key, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1000}}}
+	d := &decider{shop: &asker{at: at, key: key, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1000}}}, pid: b.serving, stop: stop}
 	for i := range 500 { // connections, and the code's first pages
-		if err := shop.ask(ctx, customer(i)); err != nil {
-			return err
+		if err := d.shop.ask(ctx, customer(i)); err != nil {
+			stop()
+			return nil, err
 		}
 	}
-	n := decisionRate * int(decisionTime/time.Second)
-	took := make([]time.Duration, n)
-	failed := make([]error, n)
+	return d, nil
+}
+
+// turn asks as many decisions as are due in one.
+func (d *decider) turn(ctx context.Context, turn int) error {
+	n := decisionRate * int(decisionTurn/time.Second)
+	took, failed := make([]time.Duration, n), make([]error, n)
 	var wg sync.WaitGroup
-	before := used(b.serving)
+	before := used(d.pid)
 	begun := time.Now()
-	for i := range n {
-		due := begun.Add(time.Duration(i) * time.Second / decisionRate)
+	for j := range n {
+		i := turn*n + j
+		due := begun.Add(time.Duration(j) * time.Second / decisionRate)
 		time.Sleep(time.Until(due))
 		who := customer(i * 7919 % decisionKnown)
 		if i%decisionNew == 0 {
 			who = customer(decisionKnown + i)
 		}
 		wg.Go(func() {
-			failed[i] = shop.ask(ctx, who)
-			took[i] = time.Since(due)
+			failed[j] = d.shop.ask(ctx, who)
+			took[j] = time.Since(due)
 		})
 	}
 	wg.Wait()
-	cpu := used(b.serving) - before
-	for _, err := range failed {
-		if err != nil {
-			return err
-		}
-	}
-	fmt.Printf("\nDecisions, %d a second for %s, the server on one core, %d customers exposed before, all of an audience\n\n", decisionRate, decisionTime, decisionKnown)
+	d.cpu += used(d.pid) - before
+	d.calls += n
+	d.took = append(d.took, took...)
+	return errors.Join(failed...)
+}
+
+func (d *decider) print(w io.Writer) {
 	var known, fresh []time.Duration
-	for i, d := range took {
+	for i, took := range d.took {
 		if i%decisionNew == 0 {
-			fresh = append(fresh, d)
+			fresh = append(fresh, took)
 		} else {
-			known = append(known, d)
+			known = append(known, took)
 		}
 	}
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "customer\tdecisions\tp50\tp90\tp99\tlongest")
-	for _, row := range []struct {
-		name string
-		took []time.Duration
-	}{{"exposed before", known}, {"new, kept on the disk", fresh}, {"all", took}} {
-		slices.Sort(row.took)
-		at := func(share float64) time.Duration {
-			return row.took[min(int(share*float64(len(row.took))), len(row.took)-1)].Round(10 * time.Microsecond)
-		}
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", row.name, len(row.took), at(0.5), at(0.9), at(0.99), at(1))
+	if d.name != "" {
+		fmt.Fprintf(w, "%s:\t\t\t\t\t\t\n", d.name)
 	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
+	quantiles(w, "exposed before", known)
+	quantiles(w, "new, kept on the disk", fresh)
+	quantiles(w, "all", slices.Clone(d.took))
+}
+
+// quantiles prints a row of a table, and sorts took.
+func quantiles(w io.Writer, name string, took []time.Duration) {
 	slices.Sort(took)
-	met := "met"
-	if took[len(took)*99/100] > decisionGoal {
-		met = "missed"
+	at := func(share float64) time.Duration {
+		return took[min(int(share*float64(len(took))), len(took)-1)].Round(10 * time.Microsecond)
 	}
-	fmt.Printf("\nCPU of the server: %s a decision\np99 of at most %s: %s\n", (cpu / time.Duration(n)).Round(time.Microsecond), decisionGoal, met)
-	return nil
+	fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%s\n", name, len(took), at(0.5), at(0.9), at(0.99), at(0.999), at(1))
+}
+
+// flushes measures, until end is called, what the disk alone takes for what a decision
+// writes: no decision on somebody new can take less.
+func flushes(dir string) (took *[]time.Duration, end func() error) {
+	took, done, ended := new([]time.Duration), make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- func() error {
+			f, err := os.Create(filepath.Join(dir, "flushes"))
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			every := time.NewTicker(time.Second / 50)
+			defer every.Stop()
+			for {
+				select {
+				case <-done:
+					return nil
+				case <-every.C:
+				}
+				begun := time.Now()
+				if _, err := f.Write(make([]byte, 80)); err != nil {
+					return err
+				}
+				if err := f.Sync(); err != nil {
+					return err
+				}
+				*took = append(*took, time.Since(begun))
+			}
+		}()
+	}()
+	return took, func() error {
+		close(done)
+		return <-ended
+	}
 }
 
 // used is the CPU time that a process has used so far; 0 where /proc doesn't say.

@@ -43,6 +43,7 @@ func main() {
 	latency := flag.Duration("latency", 150*time.Millisecond, "of the simulated Stripe, in the backfill")
 	sizes := flag.String("charges", "100000,1000000", "numbers of charges for cpu")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of the last cpu run to this file")
+	against := flag.String("against", "", "for decisions: another built program, which is measured in turns with this one")
 	changes := flag.Int("changes", 100, "for webhook: how many objects are changed")
 	lives := flag.Int("lives", 10, "for long: how many accounts")
 	days := flag.Int("days", 180, "for long: virtual days of each")
@@ -64,13 +65,13 @@ func main() {
 		}
 		return
 	}
-	if err := run(ctx, *only, *latency, *sizes, *profile, *changes); err != nil {
+	if err := run(ctx, *only, *latency, *sizes, *profile, *against, *changes); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, only string, latency time.Duration, sizes, profile string, changes int) error {
+func run(ctx context.Context, only string, latency time.Duration, sizes, profile, against string, changes int) error {
 	tmp, err := os.MkdirTemp("", "tributary-bench-")
 	if err != nil {
 		return err
@@ -113,7 +114,7 @@ func run(ctx context.Context, only string, latency time.Duration, sizes, profile
 		}
 	}
 	if only == "" || only == "decisions" {
-		if err := b.decisions(ctx); err != nil {
+		if err := b.decisions(ctx, against); err != nil {
 			return err
 		}
 	}

@@ -59,12 +59,8 @@ func (e exit) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
 func main() { os.Exit(run(os.Args[1:])) }
 
-// memoryLimit is a soft bound on the Go heap: the collector works harder
-// before the process grows beyond it.
-const memoryLimit = 126 << 20
-
 func run(args []string) int {
-	if os.Getenv("GOMEMLIMIT") == "" {
+	if bounded() {
 		debug.SetMemoryLimit(memoryLimit)
 	}
 	log.SetOutput(io.Discard) // libraries write there what our errors say better

@@ -169,6 +169,9 @@ func (c *serveCmd) run(ctx context.Context, listening func(*server.Server)) erro
 		return err
 	}
 	listening(srv)
+	room, enough := context.WithCancel(ctx)
+	defer enough()
+	go keepRoom(room)
 	err = c.serve(ctx, k, plane, srv)
 	return errors.Join(err, plane.Close(context.WithoutCancel(ctx)))
 }

@@ -56,7 +56,7 @@ var rules = rulebook{
 		// Pictures of numbers.
 		"internal/chart": {},
 		// Who gets which variant, told to shops.
-		"internal/decision": {"internal/access", "internal/experiment", "internal/exposure", "internal/gateway", "internal/trial"},
+		"internal/decision": {"internal/access", "internal/experiment", "internal/exposure", "internal/gateway", "internal/problem", "internal/trial"},
 		// What goes with a cart, and what is offered with it.
 		"internal/recommend": {"internal/stats"},
 		// A Stripe that shares nothing with what reads it: else both could err alike.
@@ -165,6 +165,7 @@ var rules = rulebook{
 		"internal/access":    {"internal/docstore/docstoretest"},
 		"internal/copies":    {"internal/docstore/docstoretest", "internal/gateway/gatewaytest"},
 		"internal/decision":  {"internal/docstore"},
+		"internal/offer":     {"internal/docstore/docstoretest", "internal/gateway/gatewaytest"},
 		"internal/alert":     {"internal/docstore/docstoretest", "internal/gateway/gatewaytest", "internal/guard"},
 		"internal/accessapi": {"internal/docstore/docstoretest", "internal/openapitest"},
 		// What keeps secrets is tested with all that could give them away.

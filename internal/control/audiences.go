@@ -34,6 +34,7 @@ func (p *Plane) audiences(rows *tables.Tables) *audience.Service {
 	p.Decisions.Audience = func(ctx context.Context, sandbox, id, customer string) (bool, error) {
 		return p.Audience.Has(ctx, sandbox, id, customer)
 	}
+	p.Offers.Member = p.Decisions.Audience
 	return audience.New(&audience.Service{
 		DB: p.DB, Dir: filepath.Join(p.dir, audience.Folder), Operators: p.Access.Operators, OperatorIn: p.Access.OperatorIn,
 		Tables: &audienceTables{plane: p, rows: rows}, Now: p.now, Log: p.options.Log,

@@ -1,7 +1,15 @@
 package control
 
 import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/decision"
+	"github.com/tributary-data/tributary/internal/experiment"
+	"github.com/tributary-data/tributary/internal/offer"
 	"github.com/tributary-data/tributary/internal/trial"
 )
 
@@ -9,8 +17,30 @@ import (
 func (p *Plane) experiments() {
 	p.Trials = &trial.Service{DB: p.DB, Now: p.now, HasOffer: p.Offers.Has, Recommends: true}
 	p.Decisions = &decision.Service{
-		Trials: p.Trials, Exposures: p.Exposures, Now: p.now, Log: p.options.Log, Offer: p.Offers.Offer, Recommend: p.Offers.Recommendations,
+		Trials: p.Trials, Exposures: p.Exposures, Now: p.now, Log: p.options.Log,
+		Offer: func(ctx context.Context, sandbox, id string, v decision.Visit) (json.RawMessage, string, error) {
+			return p.Offers.Give(ctx, sandbox, id, visitOf(v))
+		},
+		Recommend: func(ctx context.Context, sandbox string, v decision.Visit, n int) (json.RawMessage, error) {
+			return p.Offers.Recommendations(ctx, sandbox, visitOf(v), n)
+		},
 		Allowed: p.Network.Check, Refresh: p.Network.Refresh, Take: p.limiter.Decide, Observe: p.telemetry.Observe,
 	}
 	p.Trials.Changed = p.Decisions.Changed
+	p.Offers.InUse = func(ctx context.Context, c access.Caller, id string) (string, error) {
+		all, err := p.Trials.List(ctx, c)
+		for _, e := range all {
+			given := slices.ContainsFunc(e.Variants, func(v experiment.Variant) bool {
+				return v.Offer == id && (e.State == experiment.Running || e.State == experiment.Stopped && e.Ship == v.Key)
+			})
+			if given {
+				return fmt.Sprintf("the experiment %q", e.Name), nil
+			}
+		}
+		return "", err
+	}
+}
+
+func visitOf(v decision.Visit) offer.Visit {
+	return offer.Visit{Customer: v.Customer, Cart: offer.Cart{Items: v.Cart, Value: v.Value, Currency: v.Currency, Country: v.Country}}
 }

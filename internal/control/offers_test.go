@@ -147,11 +147,12 @@ func TestOffers(t *testing.T) {
 	// As decisions ask; from the file, too.
 	again := &offer.Service{DB: p.DB, Dir: dir, Open: p.Offers.Open, Operator: p.Offers.Operator, Now: time.Now, Log: p.Offers.Log}
 	for _, s := range []*offer.Service{p.Offers, again} {
-		text, err := s.Offer(t.Context(), sandbox, id)
-		if err != nil || !strings.Contains(string(text), `"name":"Wrapping"`) {
-			t.Errorf("%s %v", text, err)
+		visit := offer.Visit{Customer: "cus_1", Cart: offer.Cart{Items: []string{"yoga-bag"}, Value: 3000, Currency: "eur"}}
+		text, why, err := s.Give(t.Context(), sandbox, id, visit)
+		if err != nil || why != "" || !strings.Contains(string(text), `"name":"Wrapping"`) {
+			t.Errorf("%s %q %v", text, why, err)
 		}
-		recommended, err := s.Recommend(t.Context(), sandbox, "cus_1", []string{"yoga-bag"}, 2)
+		recommended, err := s.Recommend(t.Context(), sandbox, visit, 2)
 		if err != nil || len(recommended) != 2 || recommended[0].Item != best {
 			t.Errorf("%v %v", recommended, err)
 		}
@@ -164,13 +165,20 @@ func TestOffers(t *testing.T) {
 	}).json(t)["id"].(string)
 	c.must(200, "POST", "/data/tributary/experiments/"+trial+"/start", nil)
 	key := c.must(201, "POST", "/data/tributary/experiments/keys", map[string]any{"name": "The shop"}).json(t)["key"].(string)
-	status, said := p.decide(t, key, "/cart", `{"context": {"targetingKey": "cus_1", "cart": ["yoga-bag"]}}`)
+	if status, said := p.decide(t, key, "/cart", `{"context": {"targetingKey": "cus_2", "cart": ["yoga-bag"], "cartValue": 2999, "currency": "eur"}}`); status != 200 ||
+		!strings.Contains(said, `"offer":null`) || !strings.Contains(said, `"withheld":"minimumCart"`) || strings.Contains(said, "Wrapping") {
+		t.Errorf("a cart that is worth less: %d %s", status, said)
+	}
+	if r := c.do("DELETE", base+"/"+id, nil); r.status != 409 {
+		t.Errorf("an offer that an experiment gives was deleted: %d %s", r.status, r.body)
+	}
+	status, said := p.decide(t, key, "/cart", `{"context": {"targetingKey": "cus_1", "cart": ["yoga-bag"], "cartValue": 3000, "currency": "EUR"}}`)
 	if status != 200 || !strings.Contains(said, `"name":"Wrapping"`) || !strings.Contains(said, `"recommendations":[{"item":"`+best+`"`) {
 		t.Errorf("a decision: %d %s", status, said)
 	}
 	c.must(200, "PATCH", base+"/"+id, map[string]any{"active": false})
-	if text, err := p.Offers.Offer(t.Context(), sandbox, id); text != nil || err != nil {
-		t.Errorf("one that is not active: %s %v", text, err)
+	if text, why, err := p.Offers.Give(t.Context(), sandbox, id, offer.Visit{}); text != nil || why != "active" || err != nil {
+		t.Errorf("one that is not active: %s %q %v", text, why, err)
 	}
 
 	// The copy changes: the model follows. Nothing names a customer.
@@ -204,6 +212,7 @@ func TestOffers(t *testing.T) {
 	if names, _ := filepath.Glob(filepath.Join(dir, "offers", sandbox, "*")); len(names) != 0 {
 		t.Errorf("left: %v", names)
 	}
+	c.must(200, "POST", "/data/tributary/experiments/"+trial+"/stop", nil)
 	c.must(204, "DELETE", base+"/"+id, nil)
 	c.must(404, "GET", base+"/"+id, nil)
 }

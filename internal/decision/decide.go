@@ -8,6 +8,7 @@ import (
 
 	"github.com/tributary-data/tributary/internal/experiment"
 	"github.com/tributary-data/tributary/internal/exposure"
+	"github.com/tributary-data/tributary/internal/problem"
 )
 
 // Why a decision is what it is, as OpenFeature names reasons. The protocol lacks
@@ -35,7 +36,16 @@ type metadata struct {
 	Experiment string `json:"experiment"`
 	Phase      uint32 `json:"phase,omitempty"`
 	Because    string `json:"because,omitempty"` // draft, stopped, killed, holdout, range, audience
+	// Withheld says why the variant's offer, or add-ons, are not in the value: the
+	// offer's condition that doesn't hold, gone or failed.
+	Withheld string `json:"withheld,omitempty"`
 }
+
+// Why something is withheld, beside an offer's conditions.
+const (
+	gone    = "gone"   // there is no such offer any more
+	unknown = "failed" // the log has it
+)
 
 // decide returns the decision on a flag. Nobody may be told of it before its
 // exposure is kept.
@@ -97,7 +107,8 @@ func (s *Service) belongs(ctx context.Context, sb *sandbox, f *flag, audience, u
 	return s.Exposures.Known(ctx, sb.Scope.Sandbox, f.exposureOf("", unit))
 }
 
-// fill writes the value of the decision's variant.
+// fill writes the value of the decision's variant. What can't be had of it is left
+// out: the decision stands already.
 func (s *Service) fill(ctx context.Context, d *decision, sb *sandbox, f *flag, in input) error {
 	sh := f.shares[d.Variant]
 	if sh == nil || sh.members == nil {
@@ -107,38 +118,60 @@ func (s *Service) fill(ctx context.Context, d *decision, sb *sandbox, f *flag, i
 		return nil
 	}
 	value := maps.Clone(sh.members)
-	if sh.Offer != "" {
-		offer, err := s.offer(ctx, sb, sh.Offer)
-		if err != nil {
-			return err
+	_, customer := in.unit(f.Unit)
+	v := Visit{Customer: customer, Cart: in.cart, Value: in.value, Currency: in.currency, Country: in.country}
+	withhold := func(why string, err error) {
+		if d.Metadata.Withheld == "" {
+			d.Metadata.Withheld = why
 		}
-		value["offer"] = offer
+		if err != nil {
+			s.complain(ctx, in.hidden(err))
+		}
+	}
+	if sh.Offer != "" {
+		text, why, err := s.offer(ctx, sb, sh.Offer, v)
+		switch {
+		case problem.KindOf(err) == problem.NotFound:
+			withhold(gone, err)
+		case err != nil:
+			withhold(unknown, err)
+		case why != "":
+			withhold(why, nil)
+		}
+		value["offer"] = text
 	}
 	if sh.Recommend > 0 {
-		_, customer := in.unit(f.Unit)
-		some, err := s.recommend(ctx, sb, customer, in.cart, sh.Recommend)
+		some, err := s.recommend(ctx, sb, v, sh.Recommend)
 		if err != nil {
-			return err
+			withhold(unknown, err)
+			some = json.RawMessage("[]")
 		}
 		value["recommendations"] = some
+	}
+	if err := ctx.Err(); err != nil { // the caller has gone
+		return err
 	}
 	var err error
 	d.Value, err = marshal(value)
 	return err
 }
 
-func (s *Service) offer(ctx context.Context, sb *sandbox, id string) (json.RawMessage, error) {
+func (s *Service) offer(ctx context.Context, sb *sandbox, id string, v Visit) (text json.RawMessage, why string, err error) {
 	if s.Offer == nil {
-		return nil, errNothing
+		return nil, "", errNothing
 	}
-	return s.Offer(ctx, sb.Scope.Sandbox, id)
+	text, why, err = s.Offer(ctx, sb.Scope.Sandbox, id, v)
+	if why != "" || err != nil {
+		text = nil
+	}
+	return text, why, err
 }
 
-func (s *Service) recommend(ctx context.Context, sb *sandbox, customer string, cart []string, n int) (json.RawMessage, error) {
+func (s *Service) recommend(ctx context.Context, sb *sandbox, v Visit, n int) (json.RawMessage, error) {
 	if s.Recommend == nil {
 		return nil, errNothing
 	}
-	return s.Recommend(ctx, sb.Scope.Sandbox, customer, cart, n)
+	return s.Recommend(ctx, sb.Scope.Sandbox, v, n)
 }
 
 // keep makes the exposures of decisions durable.

@@ -7,6 +7,23 @@
 // what is remembered is that it was given (package exposure): no answer names a
 // variant of a running experiment before that is on the disk.
 //
+// # Offers that are not for everybody
+//
+// Who is assigned and who counts as exposed does not depend on an offer. An offer
+// whose conditions do not hold for a visit is not given; the variant stays, its value
+// has "offer": null, metadata.withheld says which condition it was, and the exposure
+// is kept. For most conditions are about what comes after the assignment: a cart may be
+// what it is because of the variant. To count only those who were given something would
+// compare some of one group, chosen by what the variant did, with all of the other. So
+// results are by intention to treat, of all who asked; where few carts fit, the effect is diluted, not
+// biased. To ask about fewer people, name them beforehand: by the experiment's
+// audience, which is the same for all variants, or by asking only where an offer might be
+// shown, whichever variant it is.
+//
+// For the same reason, a value of which a part can't be made goes without it
+// (withheld is "failed", or "gone" where the offer was deleted), and is counted: else
+// failures would take units out of one group alone.
+//
 // Of units, customers and carts nothing is written but the exposure: not into logs,
 // traces, metrics or the audit log. The exposures can forget a unit.
 package decision
@@ -41,11 +58,12 @@ type Service struct {
 	// Audience says whether a customer is of an audience, from memory; nil where
 	// there are none.
 	Audience func(ctx context.Context, sandbox, audience, customer string) (bool, error)
-	// Offer returns an offer as JSON, from memory; nil where there are none.
-	Offer func(ctx context.Context, sandbox, id string) (json.RawMessage, error)
-	// Recommend returns at most n add-ons for a customer, who may be "", and the ids
-	// of what is in the cart, as JSON; nil where there are none.
-	Recommend func(ctx context.Context, sandbox, customer string, cart []string, n int) (json.RawMessage, error)
+	// Offer returns an offer as JSON, from memory, or the name of the condition that
+	// doesn't hold for a visit; problem.NotFound. nil where there are none.
+	Offer func(ctx context.Context, sandbox, id string, v Visit) (text json.RawMessage, why string, err error)
+	// Recommend returns at most n add-ons for a visit as JSON, without those whose
+	// offers aren't for it; nil where there are none.
+	Recommend func(ctx context.Context, sandbox string, v Visit, n int) (json.RawMessage, error)
 
 	// Allowed, if set, refuses a call for where it comes from.
 	Allowed func(r *http.Request, c *access.Caller) error
@@ -60,6 +78,15 @@ type Service struct {
 	now        atomic.Pointer[snapshot] // nil before the first load
 	mu         sync.Mutex               // of load
 	complained atomic.Int64             // the second in which a failure was logged last
+}
+
+// A Visit is whom something is offered to.
+type Visit struct {
+	Customer string   // id at Stripe; "" where it isn't known
+	Cart     []string // ids of what is in it
+	Value    int64    // of the cart, minor units
+	Currency string   // of the cart, three lower-case letters; "" where it isn't known
+	Country  string   // two upper-case letters; "" where it isn't known
 }
 
 // poll is how often to look for changes by other processes: twice in the second

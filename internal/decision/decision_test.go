@@ -16,9 +16,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tributary-data/tributary/internal/access"
+	"github.com/tributary-data/tributary/internal/decision"
 	"github.com/tributary-data/tributary/internal/docstore/docstoretest"
 	"github.com/tributary-data/tributary/internal/experiment"
 	"github.com/tributary-data/tributary/internal/gateway"
+	"github.com/tributary-data/tributary/internal/problem"
 	"github.com/tributary-data/tributary/internal/trial"
 )
 
@@ -354,8 +356,9 @@ func TestAudience(t *testing.T) {
 	}
 }
 
-// Offers and add-ons are parts of the value; where they can't be had, there is
-// neither value nor exposure.
+// Offers and add-ons are parts of the value. What of them can't be had, or isn't for
+// this customer and cart, is left out; who is assigned, and who counts as exposed, is the
+// same: else one of the groups would be chosen by what came after.
 func TestValue(t *testing.T) {
 	t.Parallel()
 	p := begin(t, t.TempDir(), "")
@@ -363,32 +366,103 @@ func TestValue(t *testing.T) {
 	id := p.run(cart("cart", func(e *experiment.Experiment) {
 		e.Variants[1].Offer, e.Variants[1].Recommend = "gift", 2
 	}))
+	const secret = "prod_secret"
 	u := p.of(id, "wrap")
-	body := object{"context": object{"targetingKey": u, "cart": []string{"prod_1", "price_2"}}}
-	if r := p.ask(key, "/cart", body); r.status != 500 || len(p.exposed(id)) != 0 {
-		t.Errorf("without offers: %d %s", r.status, r.body)
+	visit := func(targeting string) object {
+		return object{"context": object{"targetingKey": targeting, "cart": []string{secret, "price_2"}, "cartValue": 3400, "currency": "EUR", "country": "de"}}
 	}
-	p.Offer = func(_ context.Context, sandbox, id string) (json.RawMessage, error) {
-		return json.RawMessage(`{"id":"` + id + `","price":500}`), nil
+	type offers = func(context.Context, string, string, decision.Visit) (json.RawMessage, string, error)
+	type addOns = func(context.Context, string, decision.Visit, int) (json.RawMessage, error)
+	gives := func(_ context.Context, _, id string, _ decision.Visit) (json.RawMessage, string, error) {
+		return json.RawMessage(`{"id":"` + id + `","price":500}`), "", nil
 	}
-	asked := ""
-	p.Recommend = func(_ context.Context, _, customer string, cart []string, n int) (json.RawMessage, error) {
-		asked = fmt.Sprint(customer, cart, n)
-		return json.RawMessage(`[{"product":"prod_9"}]`), nil
+	var asked decision.Visit
+	recommends := func(_ context.Context, _ string, v decision.Visit, n int) (json.RawMessage, error) {
+		asked = v
+		return json.RawMessage(fmt.Sprintf(`[{"product":"prod_9","n":%d}]`, n)), nil
 	}
-	got := p.decide(key, "cart", body)
-	if want := `{"offer":{"id":"gift","price":500},"recommendations":[{"product":"prod_9"}],"show":true,"text":"<b>"}`; string(got.Value) != want {
-		t.Errorf("the value is %s, want %s", got.Value, want)
+	withholds := func(why string, err error) offers {
+		return func(_ context.Context, _, _ string, v decision.Visit) (json.RawMessage, string, error) {
+			if err != nil {
+				err = fmt.Errorf("for %s with %v: %w", v.Customer, v.Cart, err)
+			}
+			return json.RawMessage(`"not for you"`), why, err
+		}
 	}
-	if want := u + "[prod_1 price_2] 2"; asked != want {
-		t.Errorf("asked for %s, want %s", asked, want)
+	for _, c := range []struct {
+		name      string
+		offer     offers
+		recommend addOns
+		want      string // of the value
+		withheld  string
+	}{
+		{"both", gives, recommends, `{"offer":{"id":"gift","price":500},"recommendations":[{"product":"prod_9","n":2}],"show":true,"text":"<b>"}`, ""},
+		{"another cart", withholds("minimumCart", nil), recommends, `{"offer":null,"recommendations":[{"product":"prod_9","n":2}],"show":true,"text":"<b>"}`, "minimumCart"},
+		{"deleted", withholds("", problem.Errorf(problem.NotFound, "no offer")), recommends, `{"offer":null,"recommendations":[{"product":"prod_9","n":2}],"show":true,"text":"<b>"}`, "gone"},
+		{"broken", withholds("", errors.New("broken")), recommends, `{"offer":null,"recommendations":[{"product":"prod_9","n":2}],"show":true,"text":"<b>"}`, "failed"},
+		{"no add-ons", gives, func(_ context.Context, _ string, v decision.Visit, _ int) (json.RawMessage, error) {
+			return nil, fmt.Errorf("no idea what %s with %v needs", v.Customer, v.Cart)
+		}, `{"offer":{"id":"gift","price":500},"recommendations":[],"show":true,"text":"<b>"}`, "failed"},
+		{"neither", nil, nil, `{"offer":null,"recommendations":[],"show":true,"text":"<b>"}`, "failed"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p.Offer, p.Recommend = c.offer, c.recommend
+			got := p.decide(key, "cart", visit(u))
+			if string(got.Value) != c.want || got.Metadata.Withheld != c.withheld || got.Variant != "wrap" || got.Reason != "SPLIT" {
+				t.Errorf("%s, withheld %q, of %s for %s; want %s, %q", got.Value, got.Metadata.Withheld, got.Variant, got.Reason, c.want, c.withheld)
+			}
+			if log := p.log.String(); strings.Contains(log, u) || strings.Contains(log, secret) {
+				t.Errorf("the log tells of the customer: %s", log)
+			}
+		})
 	}
-	// A failure of others tells nobody of the customer.
-	p.Recommend = func(_ context.Context, _, customer string, cart []string, _ int) (json.RawMessage, error) {
-		return nil, fmt.Errorf("no idea what %s with %v needs", customer, cart)
+	if diff := cmp.Diff(decision.Visit{Customer: u, Cart: []string{secret, "price_2"}, Value: 3400, Currency: "eur", Country: "DE"}, asked); diff != "" {
+		t.Error(diff)
 	}
-	if r := p.ask(key, "/cart", body); r.status != 500 || strings.Contains(r.body+p.log.String(), u) || strings.Contains(p.log.String(), "prod_1") {
-		t.Errorf("%d %s; the log: %s", r.status, r.body, p.log.String())
+	// Each of a hundred has the exposure that he would have if all were given something.
+	p.Offer, p.Recommend = withholds("audience", nil), recommends
+	want := map[string]string{u: "wrap"}
+	for i := range 100 {
+		unit := fmt.Sprint("cus_other", i)
+		want[unit] = p.decide(key, "cart", visit(unit)).Variant
+	}
+	if diff := cmp.Diff(want, p.exposed(id)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What a context has of another form than decisions know is as if it were not there.
+func TestVisit(t *testing.T) {
+	t.Parallel()
+	p := begin(t, t.TempDir(), "")
+	key := p.key()
+	id := p.run(cart("cart", func(e *experiment.Experiment) { e.Variants[1].Offer = "gift" }))
+	var got decision.Visit
+	p.Offer = func(_ context.Context, _, _ string, v decision.Visit) (json.RawMessage, string, error) {
+		got = v
+		return nil, "items", nil
+	}
+	u := p.of(id, "wrap")
+	for _, c := range []struct {
+		name, with string
+		want       decision.Visit
+	}{
+		{"nothing", ``, decision.Visit{}},
+		{"all", `, "cartValue": 1999, "currency": "Usd", "country": "us"`, decision.Visit{Value: 1999, Currency: "usd", Country: "US"}},
+		{"other forms", `, "cartValue": "1999", "currency": "dollars", "country": "Germany"`, decision.Visit{}},
+		{"other types", `, "cartValue": {"amount": 1}, "currency": 5, "country": ["US"]`, decision.Visit{}},
+		{"a fraction", `, "cartValue": 19.99`, decision.Visit{}},
+		{"below nothing", `, "cartValue": -5`, decision.Visit{}},
+		{"beyond belief", `, "cartValue": 1000000000001`, decision.Visit{}},
+		{"null", `, "cartValue": null, "currency": null, "country": null`, decision.Visit{}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.want.Customer = u
+			p.decide(key, "cart", `{"context": {"targetingKey": "`+u+`"`+c.with+`}}`)
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }
 

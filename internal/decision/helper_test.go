@@ -169,8 +169,8 @@ type decided struct {
 	Key, Reason, Variant string
 	Value                json.RawMessage
 	Metadata             struct {
-		Experiment, Because string
-		Phase               int
+		Experiment, Because, Withheld string
+		Phase                         int
 	}
 }
 

@@ -32,12 +32,14 @@ const (
 // A call has a key of the sandbox as "Authorization: Bearer tdk_…" or as
 // "X-API-Key: tdk_…", and says whom it is about:
 //
-//	{"context": {"targetingKey": "cus_…", "customer": "cus_…", "cart": ["prod_…", "price_…"]}}
+//	{"context": {"targetingKey": "cus_…", "customer": "cus_…", "cart": ["prod_…", "price_…"], "cartValue": 3400, "currency": "eur", "country": "DE"}}
 //
 // targetingKey is the unit: the customer's id, or the visitor's in an experiment
 // whose unit stands in metadata. customer says whose audiences and purchases count
 // where the unit is a visitor, and is the unit of experiments with customers where
-// both are there. All else in a context is passed over.
+// both are there. The rest is what offers' conditions are held against: cartValue is in
+// minor units of currency (ISO 4217), country is of two letters (ISO 3166). All else in a
+// context is passed over.
 //
 //	POST /ofrep/v1/evaluate/flags/{key}
 //	200 {"key": "cart-offer", "value": {"show": true, "offer": {…}, "recommendations": […]}, "reason": "SPLIT", "variant": "gift-wrap",
@@ -46,6 +48,10 @@ const (
 // An answer without a value says that the client uses what its code has: because
 // nothing runs (DISABLED), because the unit is in no experiment's hands (STATIC;
 // metadata.because says why), or because the variant is a control without a value.
+// Where the variant has an offer that isn't for this customer and cart, "offer" is null
+// and metadata.withheld the condition: active, from, until, currency, minimumCart,
+// contains, excludes, countries, audience, or items where all of it is in the cart
+// already.
 //
 //	POST /ofrep/v1/evaluate/flags?expose=cart-offer,…
 //	200 {"flags": [{…}, …]} with an ETag; 304 where If-None-Match has it

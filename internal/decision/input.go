@@ -25,6 +25,9 @@ type input struct {
 	targeting string   // targetingKey
 	customer  string   // id at Stripe; "" where it isn't said
 	cart      []string // ids of products or prices
+	value     int64    // of the cart, minor units
+	currency  string   // of the cart; "" where it isn't said
+	country   string   // "" where it isn't said
 }
 
 // unit returns who or what is assigned, and the customer, "" where that isn't
@@ -80,6 +83,9 @@ func readInput(w http.ResponseWriter, r *http.Request) (in input, err error) {
 		TargetingKey json.RawMessage `json:"targetingKey"`
 		Customer     json.RawMessage `json:"customer"`
 		Cart         json.RawMessage `json:"cart"`
+		CartValue    json.RawMessage `json:"cartValue"`
+		Currency     json.RawMessage `json:"currency"`
+		Country      json.RawMessage `json:"country"`
 	}
 	if !bytes.HasPrefix(bytes.TrimSpace(body.Context), []byte("{")) || json.Unmarshal(body.Context, &context) != nil {
 		return in, bad("INVALID_CONTEXT", "context: an object is expected")
@@ -95,6 +101,7 @@ func readInput(w http.ResponseWriter, r *http.Request) (in input, err error) {
 			return in, err
 		}
 	}
+	in.value, in.currency, in.country = readAmount(context.CartValue), strings.ToLower(readCode(context.Currency, 3)), strings.ToUpper(readCode(context.Country, 2))
 	if absent(context.Cart) {
 		return in, nil
 	}
@@ -113,6 +120,26 @@ func readInput(w http.ResponseWriter, r *http.Request) (in input, err error) {
 }
 
 func absent(text json.RawMessage) bool { return len(text) == 0 || string(text) == "null" }
+
+// maxValue is the largest value of a cart that is believed.
+const maxValue = 1e12
+
+// readAmount reads an amount of minor units, and readCode the code of a currency or
+// country. A context may be made for other uses, too; so what is of another form is passed over, as
+// all is that decisions don't know: no condition on it holds.
+func readAmount(text json.RawMessage) (amount int64) {
+	if json.Unmarshal(text, &amount) != nil || amount < 0 || amount > maxValue {
+		return 0
+	}
+	return amount
+}
+
+func readCode(text json.RawMessage, letters int) (code string) {
+	if json.Unmarshal(text, &code) != nil || len(code) != letters {
+		return ""
+	}
+	return code
+}
 
 func readID(text json.RawMessage, most int, where string) (id string, err error) {
 	if json.Unmarshal(text, &id) != nil || len(id) > most || strings.ContainsRune(id, 0) {

@@ -37,7 +37,8 @@ import (
 //
 // # GET /{id}, PATCH /{id}, DELETE /{id}, GET /{id}/versions
 //
-// PATCH replaces the members that its body has; key can't change.
+// PATCH replaces the members that its body has; key can't change. DELETE of what a
+// variant gives, of an experiment that runs or ships it, is a 409.
 //
 // # GET /model, POST /model, DELETE /model
 //
@@ -60,7 +61,8 @@ import (
 //	 "offers": [{"id": "…", "key": "gift-wrap", "name": "…", "fits": false, "why": "minimumCart"}]}
 //
 // What goes with a cart, and which offers fit it; why is the first condition that
-// doesn't hold. Audiences are not looked at. A 404 where there is no model.
+// doesn't hold. An item of which there are offers at this time is recommended only
+// where one of them fits. A 404 where there is no model.
 const base = "/data/tributary/offers"
 
 const maxBody = 1 << 20
@@ -259,7 +261,8 @@ func (s *Service) try(ctx context.Context, c access.Caller, a asked) (*gateway.A
 	if _, err := s.Made(ctx, c); err != nil {
 		return nil, err
 	}
-	recommended, err := s.Recommend(ctx, c.Sandbox.ID, a.Customer, a.Cart, n)
+	v := Visit{Customer: a.Customer, Cart: Cart{Items: a.Cart, Value: a.Value, Currency: a.Currency, Country: a.Country}}
+	recommended, err := s.Recommend(ctx, c.Sandbox.ID, v, n)
 	if err != nil {
 		return nil, err
 	}
@@ -276,8 +279,11 @@ func (s *Service) try(ctx context.Context, c access.Caller, a asked) (*gateway.A
 	}
 	offers := []fit{}
 	for _, k := range all {
-		why, ok := k.Fits(Cart{Items: a.Cart, Value: a.Value, Currency: a.Currency, Country: a.Country}, s.Now())
-		offers = append(offers, fit{k.ID.String(), k.Key, k.Name, ok, why})
+		why, err := s.fits(ctx, c.Sandbox.ID, k, v)
+		if err != nil {
+			return nil, err
+		}
+		offers = append(offers, fit{k.ID.String(), k.Key, k.Name, why == "", why})
 	}
 	return gateway.OK(map[string]any{"recommendations": append([]recommend.Recommendation{}, recommended...), "offers": offers}), nil
 }

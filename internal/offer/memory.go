@@ -18,8 +18,10 @@ import (
 type memory struct {
 	turn   int64 // of the documents that it was made of
 	offers map[string]remembered
+	of     map[string][]remembered // the offers of an item
 	file   string
 	model  *recommend.Model // nil: none was made
+	broken error            // why there is no model in spite of the file
 	stale  bool             // something changed since
 }
 
@@ -49,21 +51,33 @@ func (s *Service) turned(sandbox string) {
 	}
 }
 
+// known returns what is remembered of a sandbox, whether that is what there is, and
+// how many changes there were.
+func (s *Service) known(sandbox string) (m *memory, fresh bool, changes uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m = s.memories[sandbox]
+	return m, m != nil && !m.stale, s.changes
+}
+
 // remember returns what there is in a sandbox, by its id: of this process's own
 // changes the newest, of those of others what Run saw. It reads nothing where
 // nothing changed.
 func (s *Service) remember(ctx context.Context, sandbox string) (*memory, error) {
-	s.mu.Lock()
-	old := s.memories[sandbox]
-	fresh, changes := old != nil && !old.stale, s.changes
-	s.mu.Unlock()
+	if m, fresh, _ := s.known(sandbox); fresh {
+		return m, nil
+	}
+	s.loading.Lock()
+	defer s.loading.Unlock()
+	old, fresh, changes := s.known(sandbox)
 	if fresh {
 		return old, nil
 	}
-	m := &memory{offers: map[string]remembered{}}
+	m := &memory{offers: map[string]remembered{}, of: map[string][]remembered{}}
 	var file string
 	err := s.DB.View(ctx, func(t *docstore.Tx) error {
 		clear(m.offers)
+		clear(m.of)
 		file = ""
 		d, err := t.Get(docstore.Scope{}, kindTurn, sandbox)
 		if errors.Is(err, docstore.ErrNotFound) {
@@ -87,7 +101,11 @@ func (s *Service) remember(ctx context.Context, sandbox string) (*memory, error)
 			if err != nil {
 				return err
 			}
-			m.offers[k.ID.String()] = remembered{k, text}
+			r := remembered{k, text}
+			m.offers[k.ID.String()] = r
+			for _, it := range k.Items {
+				m.of[it.Item] = append(m.of[it.Item], r)
+			}
 		}
 		made, _, err := docstore.Body[Made](t, scope, kindModel, modelID)
 		if errors.Is(err, docstore.ErrNotFound) {
@@ -100,10 +118,10 @@ func (s *Service) remember(ctx context.Context, sandbox string) (*memory, error)
 		return nil, err
 	}
 	if m.file = file; file != "" {
-		if old != nil && old.file == file {
+		if old != nil && old.file == file && old.broken == nil {
 			m.model = old.model
-		} else if m.model, err = s.load(sandbox, file); err != nil {
-			return nil, err
+		} else {
+			m.model, m.broken = s.load(sandbox, file)
 		}
 	}
 	s.mu.Lock()
@@ -131,47 +149,6 @@ func (s *Service) load(sandbox, file string) (*recommend.Model, error) {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return m, nil
-}
-
-// Offer returns an offer of a sandbox (both by id) as JSON text, from memory:
-//
-//	{"id": "…", "key": "gift-wrap", "name": "…", "active": true, "items": […], "conditions": {…}}
-//
-// It is nil where the offer is not active, or its time has not come or is over.
-// Its other conditions are for who knows the cart. problem.NotFound.
-func (s *Service) Offer(ctx context.Context, sandbox, id string) (json.RawMessage, error) {
-	m, err := s.remember(ctx, sandbox)
-	if err != nil {
-		return nil, err
-	}
-	k, ok := m.offers[id]
-	if !ok {
-		return nil, missing(docstore.ErrNotFound, id)
-	}
-	if !k.In(s.Now()) {
-		return nil, nil
-	}
-	return k.text, nil
-}
-
-// Recommend returns n items at most that go with a cart, likeliest first, from
-// memory: none where no model was made. The customer makes no difference today; a
-// model knows of none.
-func (s *Service) Recommend(ctx context.Context, sandbox, _ string, cart []string, n int) ([]recommend.Recommendation, error) {
-	m, err := s.remember(ctx, sandbox)
-	if err != nil || m.model == nil {
-		return nil, err
-	}
-	return m.model.Recommend(cart, n), nil
-}
-
-// Recommendations is Recommend as JSON text: [] where there are none.
-func (s *Service) Recommendations(ctx context.Context, sandbox, customer string, cart []string, n int) (json.RawMessage, error) {
-	all, err := s.Recommend(ctx, sandbox, customer, cart, n)
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(append([]recommend.Recommendation{}, all...))
 }
 
 // Run looks every second for what other processes changed, and now and then

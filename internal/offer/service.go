@@ -25,13 +25,20 @@ type Service struct {
 	Operator func(ctx context.Context, org, sandbox string) (access.Caller, error)
 	// HasAudience says whether there is an audience with an id; nil for none is.
 	HasAudience func(ctx context.Context, c access.Caller, id string) (bool, error)
-	Now         func() time.Time
-	Log         *slog.Logger
+	// Member says whether a customer is of an audience, in a sandbox by its id, from
+	// memory; nil for nobody is.
+	Member func(ctx context.Context, sandbox, audience, customer string) (bool, error)
+	// InUse names what gives an offer to customers, "" for nothing; nil for nothing
+	// ever does.
+	InUse func(ctx context.Context, c access.Caller, id string) (string, error)
+	Now   func() time.Time
+	Log   *slog.Logger
 
 	// Every is how often it is looked whether a copy has changed and its model is to
 	// be made again; 0 for five minutes.
 	Every time.Duration
 
+	loading  sync.Mutex // of a memory: who comes meanwhile waits, and reads nothing himself
 	once     sync.Once
 	slot     chan struct{}      // one model is made at a time
 	mu       sync.Mutex         // guards what follows
@@ -188,8 +195,16 @@ func (s *Service) Change(ctx context.Context, c access.Caller, id string, match 
 	return kept, missing(err, id)
 }
 
-// Delete removes an offer with its versions; problem.NotFound.
+// Delete removes an offer with its versions; problem.NotFound. What is in use is a
+// problem.Conflict: its customers would get nothing, and others what they get.
 func (s *Service) Delete(ctx context.Context, c access.Caller, id string, match Match) error {
+	if s.InUse != nil {
+		if by, err := s.InUse(ctx, c, id); err != nil {
+			return err
+		} else if by != "" {
+			return &problem.Error{Kind: problem.Conflict, Detail: "the offer is given by " + by, Advice: "Stop it without this variant, or make the offer inactive."}
+		}
+	}
 	err := s.DB.Do(ctx, func(t *docstore.Tx) error {
 		k, err := read(t, c.Scope(), id)
 		if err != nil {
