@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"iter"
 	"log/slog"
 	"math/rand/v2"
@@ -20,49 +19,77 @@ import (
 	"github.com/tributary-data/tributary/internal/app"
 	"github.com/tributary-data/tributary/internal/experiment"
 	"github.com/tributary-data/tributary/internal/exposure"
+	"github.com/tributary-data/tributary/internal/stats"
 	"github.com/tributary-data/tributary/internal/stripe"
 	"github.com/tributary-data/tributary/internal/stripesim"
 )
 
+// A board is a table of rates beside those that were promised.
+type board struct{ w *tabwriter.Writer }
+
+func (b board) head(format string, args ...any) {
+	fmt.Fprintf(b.w, "\n"+format+"\tobserved\trate\t95 %% interval\tnominal\n", args...)
+}
+
+// row prints a rate with the interval in which, going by these trials, the true one
+// lies (Wilson's).
+func (b board) row(what string, r trials.Rate, nominal string) {
+	in := stats.Wilson(int64(r.K), int64(r.N), 0.95)
+	fmt.Fprintf(b.w, "  %s\t%d of %d\t%.1f %%\t%.1f – %.1f %%\t%s\n", what, r.K, r.N, 100*r.Share(), 100*in.Low, 100*in.High, nominal)
+}
+
+func (b board) say(what, value string) { fmt.Fprintf(b.w, "  %s\t\t%s\t\t\n", what, value) }
+
 // statistics prints how well results of experiments keep their promises: in many
 // trials that are drawn, and in some over copies of the simulated shop.
 func statistics(ctx context.Context, n int) error {
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	row := func(what string, r trials.Rate, promised string) {
-		fmt.Fprintf(w, "%s\t%d of %d\t%.1f %%\t%s\n", what, r.K, r.N, 100*r.Share(), promised)
+	b := board{tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)}
+	for _, c := range []struct {
+		what string
+		shop trials.Shop
+	}{
+		{"halves, 28 days of 200 units", trials.Shop{Days: 28, PerDay: 200}},
+		{"10 % get the variant, 28 days of 200 units", trials.Shop{Days: 28, PerDay: 200, Share: 0.1}},
+		{"10 % get the variant, 28 days of 30 units", trials.Shop{Days: 28, PerDay: 30, Share: 0.1}},
+	} {
+		b.head("A/A, %d experiments: %s", n, c.what)
+		o := c.shop.Run(1, n)
+		for _, m := range experiment.Metrics {
+			b.row(m+", one look", *o.Plain[m], "5 %")
+			b.row("… adjusted (CUPED)", *o.Adjusted[m], "5 %")
+		}
+		b.row("order value, looked at daily, always valid", o.Daily, "at most 5 %")
+		b.row("order value, looked at daily, p for one look (as one must not)", o.Naive, "none: it fails")
+		b.row("sizes of groups called wrong", o.Mismatch, "0.1 %")
+		c.shop.Metric = experiment.Revenue
+		b.row("revenue, looked at daily, always valid", c.shop.Run(1, n).Daily, "at most 5 %")
+		if err := b.w.Flush(); err != nil {
+			return err
+		}
 	}
-	fmt.Fprintf(w, "A/A: %d experiments without an effect, 28 days of 200 units\t\t\tpromised\n", n)
-	o := trials.Shop{Days: 28, PerDay: 200}.Run(1, n)
-	for _, m := range experiment.Metrics {
-		row("  found at one look: "+m, *o.Plain[m], "5 %")
-		row("  … adjusted (CUPED)", *o.Adjusted[m], "5 %")
-	}
-	row("  order value, looked at daily, always valid", o.Daily, "at most 5 %")
-	row("  order value, looked at daily, p for one look (as one must not)", o.Naive, "none: it fails")
-	row("  sizes of groups called wrong", o.Mismatch, "0.1 %")
-	fmt.Fprintf(w, "\nOrder value lifted by 5 %%: %d experiments\t\t\tpromised\n", n)
-	o = trials.Shop{Lift: 0.05, Days: 28, PerDay: 200}.Run(1_000_000, n)
-	row("  interval holds 5 %, one look", o.Held, "95 %")
-	row("  … adjusted (CUPED)", o.HeldAdjusted, "95 %")
-	row("  always-valid interval holds 5 % at every daily look", o.HeldAlways, "at least 95 %")
-	fmt.Fprintf(w, "  CUPED leaves of the variance: order value\t\t%.1f %%\t\n", 100*o.Variance)
+	b.head("Order value lifted by 5 %%: %d experiments", n)
+	o := trials.Shop{Lift: 0.05, Days: 28, PerDay: 200}.Run(1_000_000, n)
+	b.row("interval holds 5 %, one look", o.Held, "95 %")
+	b.row("… adjusted (CUPED)", o.HeldAdjusted, "95 %")
+	b.row("always-valid interval holds 5 % at every daily look", o.HeldAlways, "at least 95 %")
+	b.say("CUPED leaves of the variance: order value", fmt.Sprintf("%.1f %%", 100*o.Variance))
 	revenue := trials.Shop{Lift: 0.05, Days: 28, PerDay: 200, Metric: experiment.Revenue}.Run(2_000_000, max(n/10, 1))
-	fmt.Fprintf(w, "  … revenue per unit\t\t%.1f %%\t\n", 100*revenue.Variance)
-	if err := promises(w, row, n); err != nil {
+	b.say("… revenue per unit", fmt.Sprintf("%.1f %%", 100*revenue.Variance))
+	if err := b.promises(n); err != nil {
 		return err
 	}
-	if err := w.Flush(); err != nil {
+	if err := b.w.Flush(); err != nil {
 		return err
 	}
-	if err := overCopies(ctx, w, row, n); err != nil {
+	if err := b.overCopies(ctx, n); err != nil {
 		return err
 	}
-	return w.Flush()
+	return b.w.Flush()
 }
 
 // promises plans experiments and runs them in the size that was planned.
-func promises(w io.Writer, row func(string, trials.Rate, string), n int) error {
-	fmt.Fprintf(w, "\nThe promise of plans\t\t\tpromised\n")
+func (b board) promises(n int) error {
+	b.head("The promise of plans")
 	for i, c := range []struct {
 		metric string
 		lift   float64
@@ -74,9 +101,9 @@ func promises(w io.Writer, row func(string, trials.Rate, string), n int) error {
 		const days = 4
 		first := uint64(3_000_000 + 1_000_000*i) //nolint:gosec // small
 		o := trials.Shop{Lift: c.lift, Days: days, PerDay: int(need.Once.Units) / days, Metric: c.metric}.Run(first, max(n/4, 1))
-		row(fmt.Sprintf("  %s + %.0f %% found by %d units, one look", c.metric, 100*c.lift, need.Once.Units), *o.Adjusted[c.metric], "80 %")
+		b.row(fmt.Sprintf("%s + %.0f %% found by %d units, one look", c.metric, 100*c.lift, need.Once.Units), *o.Adjusted[c.metric], "80 %")
 		o = trials.Shop{Lift: c.lift, Days: days, PerDay: int(need.Always.Units) / days, Metric: c.metric}.Run(first+500_000, max(n/8, 1))
-		row(fmt.Sprintf("  … by %d units, always valid, at the end", need.Always.Units), o.End, "80 %")
+		b.row(fmt.Sprintf("… by %d units, always valid, at the end", need.Always.Units), o.End, "80 %")
 	}
 	return nil
 }
@@ -84,9 +111,9 @@ func promises(w io.Writer, row func(string, trials.Rate, string), n int) error {
 // overCopies runs experiments in the simulated shop, copies its account, and reads
 // the outcomes out of the copy: with a lift of 5 %, and without, where units of one
 // copy are put into groups anew again and again.
-func overCopies(ctx context.Context, w *tabwriter.Writer, row func(string, trials.Rate, string), n int) error {
+func (b board) overCopies(ctx context.Context, n int) error {
 	shops, again := max(n/100, 2), max(n/100, 2)
-	fmt.Fprintf(w, "\nOut of copies of the simulated shop\t\t\tpromised\n")
+	b.head("Out of copies of the simulated shop")
 	var held, always, none trials.Rate
 	for seed := range uint64(shops) { //nolint:gosec // small
 		s, err := newShop(ctx, seed+1)
@@ -113,9 +140,9 @@ func overCopies(ctx context.Context, w *tabwriter.Writer, row func(string, trial
 		}
 		s.close()
 	}
-	row(fmt.Sprintf("  %d shops: interval holds 5 %%, one look, adjusted", shops), held, "95 %")
-	row("  … always valid", always, "at least 95 %")
-	row("  one shop, groups mixed anew: found at one look", none, "5 %")
+	b.row(fmt.Sprintf("%d shops: interval holds 5 %%, one look, adjusted", shops), held, "95 %")
+	b.row("… always valid", always, "at least 95 %")
+	b.row("one shop, groups mixed anew: found at one look", none, "5 %")
 	return nil
 }
 
@@ -153,20 +180,19 @@ func newShop(ctx context.Context, seed uint64) (_ *shop, err error) {
 		Variants: []experiment.Variant{{Key: "none", Weight: 5000}, {Key: "offer", Weight: 5000, Value: []byte("{}")}},
 		Phases:   []experiment.Phase{{Number: 1, Salt: fmt.Sprint(seed), Began: began, Range: experiment.Whole, Weights: weights, Measure: m}},
 	}}
-	seen := map[string]bool{}
+	campaign := &stripesim.Campaign{
+		From: began, To: ended,
+		Assign: func(customer string) string {
+			v, _ := s.experiment.Assign(experiment.Holdout{}, customer, nil)
+			return v
+		},
+		Shown: func(customer, variant string, at time.Time) {
+			s.shown = append(s.shown, exposure.Exposure{Experiment: s.experiment.ID, Phase: 1, Variant: variant, Unit: customer, At: at})
+		},
+	}
 	sh := stripesim.Shopping{
 		Seed: seed, From: now.AddDate(0, 0, -132), To: now, Rate: 0.05, Currency: "eur", Effects: map[string]stripesim.Effect{"offer": {Lift: 0.05}},
-		Offer: func(customer string, _ []string, at time.Time) (string, []string) {
-			if at.Before(began) || !seen[customer] && !at.Before(ended) {
-				return "", nil
-			}
-			v, _ := s.experiment.Assign(experiment.Holdout{}, customer, nil)
-			if !seen[customer] {
-				seen[customer] = true
-				s.shown = append(s.shown, exposure.Exposure{Experiment: s.experiment.ID, Phase: 1, Variant: v, Unit: customer, At: at})
-			}
-			return v, nil
-		},
+		Offer: campaign.Offer,
 	}
 	if _, err := sim.Shop(ctx, sh); err != nil {
 		return nil, err

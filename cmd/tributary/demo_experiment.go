@@ -50,20 +50,12 @@ func (c *demoCmd) experiment(ctx context.Context, sim *stripesim.Sim) error {
 	}
 	_, err = open.Lived(ctx, by, e, began, ended, func(assign func(string) string) ([]control.Shown, error) {
 		var shown []control.Shown
-		seen := map[string]bool{}
+		campaign := &stripesim.Campaign{From: began, To: ended, Assign: assign, Shown: func(customer, variant string, at time.Time) {
+			shown = append(shown, control.Shown{Unit: customer, Variant: variant, At: at})
+		}}
 		_, err := sim.Shop(ctx, stripesim.Shopping{
 			Seed: 1, From: began.AddDate(0, 0, -30), To: now, Rate: 0.025, Currency: "eur", Effects: map[string]stripesim.Effect{"add-on": {Lift: demoLift}},
-			Offer: func(customer string, _ []string, at time.Time) (string, []string) {
-				if at.Before(began) || !seen[customer] && !at.Before(ended) {
-					return "", nil
-				}
-				variant := assign(customer)
-				if !seen[customer] {
-					seen[customer] = true
-					shown = append(shown, control.Shown{Unit: customer, Variant: variant, At: at})
-				}
-				return variant, nil
-			},
+			Offer: campaign.Offer,
 		})
 		return shown, err
 	})

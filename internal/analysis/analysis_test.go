@@ -5,7 +5,6 @@ import (
 	"iter"
 	"math"
 	"math/rand/v2"
-	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strconv"
@@ -16,39 +15,25 @@ import (
 
 	"github.com/tributary-data/tributary/internal/analysis"
 	"github.com/tributary-data/tributary/internal/app"
+	"github.com/tributary-data/tributary/internal/copytest"
 	"github.com/tributary-data/tributary/internal/experiment"
 	"github.com/tributary-data/tributary/internal/exposure"
-	"github.com/tributary-data/tributary/internal/stripe"
 	"github.com/tributary-data/tributary/internal/stripesim"
 )
 
 var present = time.Date(2026, 5, 6, 12, 0, 0, 0, time.UTC)
 
-// copyOf copies the account as it stands and opens the copy.
-func copyOf(t testing.TB, sim *stripesim.Sim) (r *app.Reader, fresh time.Time) {
+// account is what the tests read.
+var account = copytest.Shared{Account: func(t testing.TB) *stripesim.Sim {
 	t.Helper()
-	server := httptest.NewServer(sim)
-	t.Cleanup(server.Close)
-	key, err := stripe.ParseKey(sim.Key())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := app.Sync{Dir: t.TempDir(), Key: key, URL: server.URL, Share: 1, Limits: &stripe.Limits{}, Hooks: app.Hooks{Untidy: true}}
-	done, err := s.Run(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if done.Status != app.Complete {
-		t.Fatalf("the pass is %s", done.Status)
-	}
-	if fresh, err = app.FreshUntil(t.Context(), s.Dir, "charges", "refunds"); err != nil {
-		t.Fatal(err)
-	}
-	if r, err = app.OpenReader(t.Context(), s.Dir); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = r.Close() })
-	return r, fresh
+	return lived(t, 4)
+}}
+
+// copied returns the account and its copy; the test holds it.
+func copied(t testing.TB) (sim *stripesim.Sim, r *app.Reader, fresh time.Time) {
+	t.Helper()
+	sim, dir := account.Copy(t)
+	return sim, copytest.Open(t, dir), copytest.Fresh(t, dir)
 }
 
 // lived is an account that lived for a while: with refunds that fail, and disputes.

@@ -36,9 +36,9 @@ func (x experiments) Experiment(_ context.Context, c access.Caller, id string) (
 
 // The API gives the same result, of the phase, time and copy that are asked for.
 func TestHTTP(t *testing.T) {
+	account.Hold(t)
 	t.Parallel()
-	sim := lived(t, 4)
-	source, fresh := copyOf(t, sim)
+	sim, source, fresh := copied(t)
 	e, shown := study(t, charges(t, sim), 1, experiment.Unit{}, experiment.Measure{Metric: "revenue", Currency: "usd", Days: 30, Before: 60, Items: "items_count"})
 	draft := e
 	draft.Phases = nil

@@ -47,9 +47,9 @@ func TestPlan(t *testing.T) {
 // A baseline of a copy is that of a plain calculation: whoever tried to pay is
 // watched from then on.
 func TestBaseline(t *testing.T) {
+	account.Hold(t)
 	t.Parallel()
-	sim := lived(t, 4)
-	source, fresh := copyOf(t, sim)
+	sim, source, fresh := copied(t)
 	all := charges(t, sim)
 	m := experiment.Measure{Metric: "orderValue", Currency: "usd", Days: 21, Before: 120, Items: "items_count"}
 	got, err := analysis.BaselineOf(t.Context(), source, experiment.Unit{}, m, 200, fresh)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tributary-data/tributary/internal/experiment"
+	"github.com/tributary-data/tributary/internal/report"
 )
 
 //go:embed sql/*.sql
@@ -49,6 +50,7 @@ func unitValues(u experiment.Unit, m experiment.Measure, at time.Time) map[strin
 	v := map[string]string{
 		"unit": "c.customer", "items": "null::bigint", "currency": literal(m.Currency),
 		"horizon": strconv.Itoa(m.Days * day), "before": strconv.Itoa(m.Before * day), "as_of": strconv.FormatInt(at.Unix(), 10),
+		"class": report.Class(),
 	}
 	if u.Metadata != "" {
 		v["unit"] = metadata(u.Metadata)

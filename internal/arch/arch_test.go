@@ -92,7 +92,7 @@ var rules = rulebook{
 		"internal/dataaccess": {"internal/access", "internal/catalog", "internal/gateway", "internal/problem"},
 		"internal/monitor":    {"internal/access", "internal/docstore", "internal/flow", "internal/gateway", "internal/problem"},
 		"internal/insights":   {"internal/access", "internal/catalog", "internal/gateway", "internal/problem"},
-		"internal/report":     {"internal/access", "internal/chart", "internal/duck", "internal/gateway", "internal/money", "internal/problem"},
+		"internal/report":     {"internal/access", "internal/chart", "internal/duck", "internal/gateway", "internal/money", "internal/problem", "internal/stats"},
 		"internal/audience": {
 			"internal/access", "internal/atomicfile", "internal/docstore", "internal/duck", "internal/gateway", "internal/lake", "internal/problem", "internal/report",
 		},
@@ -100,7 +100,7 @@ var rules = rulebook{
 			"internal/access", "internal/atomicfile", "internal/docstore", "internal/duck", "internal/gateway", "internal/problem", "internal/recommend",
 		},
 		"internal/sqlworker":       {"internal/duck", "internal/problem"},
-		"internal/analysis":        {"internal/access", "internal/chart", "internal/duck", "internal/experiment", "internal/exposure", "internal/gateway", "internal/money", "internal/problem", "internal/stats"},
+		"internal/analysis":        {"internal/access", "internal/chart", "internal/duck", "internal/experiment", "internal/exposure", "internal/gateway", "internal/money", "internal/problem", "internal/report", "internal/stats"},
 		"internal/analysis/trials": {"internal/analysis", "internal/experiment"},
 		"internal/sqlapi": {
 			"internal/access", "internal/app", "internal/catalog", "internal/duck", "internal/gateway", "internal/problem", "internal/sqlworker", "internal/xdm",
@@ -134,14 +134,14 @@ var rules = rulebook{
 			"internal/stripesim", "internal/webui",
 		},
 		"bench": {
-			"internal/access", "internal/analysis", "internal/analysis/trials", "internal/app", "internal/audience", "internal/docstore", "internal/duck", "internal/experiment", "internal/exposure", "internal/flow", "internal/money", "internal/problem", "internal/stripe", "internal/stripesim",
+			"internal/access", "internal/analysis", "internal/analysis/trials", "internal/app", "internal/audience", "internal/docstore", "internal/duck", "internal/experiment", "internal/exposure", "internal/flow", "internal/money", "internal/problem", "internal/stats", "internal/stripe", "internal/stripesim",
 			"internal/webui",
 		},
 		"internal/arch": {},
 	},
 	tests: map[string][]string{
 		"internal/dataprep":  {"internal/gateway/gatewaytest", "internal/openapitest", "internal/stripesim"},
-		"internal/webui":     {"internal/access/oidctest", "internal/app", "internal/browsertest", "internal/control", "internal/runner", "internal/stripe", "internal/stripesim"},
+		"internal/webui":     {"internal/access/oidctest", "internal/app", "internal/browsertest", "internal/control", "internal/experiment", "internal/runner", "internal/stripe", "internal/stripesim"},
 		"internal/monitor":   {"internal/docstore/docstoretest", "internal/gateway/gatewaytest"},
 		"internal/flow":      {"internal/docstore/docstoretest", "internal/gateway/gatewaytest", "internal/openapitest", "internal/source", "internal/stripesim"},
 		"internal/source":    {"internal/stripesim"},
@@ -176,6 +176,7 @@ var rules = rulebook{
 		"internal/need":                  {},
 		"internal/browsertest":           {"internal/need"},
 		"internal/childtest":             {},
+		"internal/copytest":              {"internal/app", "internal/stripe", "internal/stripesim"},
 		"internal/access/oidctest":       {},
 		"internal/logtest":               {},
 		"internal/chdbtest":              {"internal/need"},

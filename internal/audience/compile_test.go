@@ -3,7 +3,6 @@ package audience
 import (
 	"encoding/json"
 	"math/big"
-	"net/http/httptest"
 	"slices"
 	"testing"
 	"time"
@@ -12,55 +11,39 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/tributary-data/tributary/internal/app"
+	"github.com/tributary-data/tributary/internal/copytest"
 	"github.com/tributary-data/tributary/internal/problem"
-	"github.com/tributary-data/tributary/internal/stripe"
 	"github.com/tributary-data/tributary/internal/stripesim"
 )
 
 var present = time.Date(2026, 5, 6, 12, 0, 0, 0, time.UTC)
 
-// account makes an account that lived for a while, and copies resources of it, all
-// where none is named.
-func account(t *testing.T, charges int, resources ...string) (*stripesim.Sim, string) {
-	t.Helper()
-	sim, err := stripesim.New(stripesim.Config{
-		Seed: 3, Now: present, Frozen: true, Variety: true,
-		Counts: stripesim.Counts{Charges: charges, Customers: charges / 5, Subscriptions: charges / 10, Prices: 20},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	life, err := sim.Live(3, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 30 {
-		if _, err := life.Day(); err != nil {
+// lived makes an account that lived for a while.
+func lived(charges int) func(testing.TB) *stripesim.Sim {
+	return func(t testing.TB) *stripesim.Sim {
+		t.Helper()
+		sim, err := stripesim.New(stripesim.Config{
+			Seed: 3, Now: present, Frozen: true, Variety: true,
+			Counts: stripesim.Counts{Charges: charges, Customers: charges / 5, Subscriptions: charges / 10, Prices: 20},
+		})
+		if err != nil {
 			t.Fatal(err)
 		}
+		life, err := sim.Live(3, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 30 {
+			if _, err := life.Day(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return sim
 	}
-	server := httptest.NewServer(sim)
-	t.Cleanup(server.Close)
-	key, err := stripe.ParseKey(sim.Key())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := app.Sync{Dir: t.TempDir(), Key: key, URL: server.URL, Resources: resources, Share: 1, Limits: &stripe.Limits{}, Hooks: app.Hooks{Untidy: true}}
-	if done, err := s.Run(t.Context()); err != nil || done.Status != app.Complete {
-		t.Fatal(done, err)
-	}
-	return sim, s.Dir
 }
 
-func reader(t *testing.T, dir string) *app.Reader {
-	t.Helper()
-	r, err := app.OpenReader(t.Context(), dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = r.Close() })
-	return r
-}
+// little is an account that several tests read.
+var little = copytest.Shared{Account: lived(40)}
 
 // The account as plain objects, and what a plain evaluation makes of them. It
 // shares nothing with the SQL.
@@ -391,8 +374,8 @@ func TestMembersAreThoseOfTheObjects(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes long")
 	}
-	sim, dir := account(t, 600)
-	w, source := truthOf(t, sim), reader(t, dir)
+	sim := lived(600)(t)
+	w, source := truthOf(t, sim), copytest.Of(t, sim)
 	if w.strangers == 0 {
 		t.Fatal("no charge is of a customer that was deleted")
 	}
@@ -450,15 +433,20 @@ func TestMembersAreThoseOfTheObjects(t *testing.T) {
 // Without customers, those that charges name are the ones there are; without
 // charges, nothing can be said of them.
 func TestPartialCopies(t *testing.T) {
+	little.Hold(t)
 	t.Parallel()
-	_, dir := account(t, 40, "charges")
-	source, everybody := reader(t, dir), Predicate{Not: &Predicate{Customer: &Customer{CreatedWithin: 1}}}
+	sim, _ := little.Copy(t)
+	parts := func(resource string) *app.Reader {
+		dir := t.TempDir()
+		copytest.Into(t, dir, sim, resource)
+		return copytest.Open(t, dir)
+	}
+	source, everybody := parts("charges"), Predicate{Not: &Predicate{Customer: &Customer{CreatedWithin: 1}}}
 	seen, err := Try(t.Context(), source, &everybody, present, 3)
 	if err != nil || seen.Size == 0 || seen.Size != seen.Customers || !slices.Equal(seen.Missing, []string{"customers"}) {
 		t.Errorf("%+v, %v", seen, err)
 	}
-	_, dir = account(t, 40, "customers")
-	source = reader(t, dir)
+	source = parts("customers")
 	if seen, err = Try(t.Context(), source, &everybody, present, 3); err != nil || seen.Size == 0 || seen.Missing != nil {
 		t.Errorf("%+v, %v", seen, err)
 	}

@@ -36,7 +36,7 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	_, dir := account(t, 40)
+	_, dir := little.Copy(t)
 	r := &rig{c: gatewaytest.Admin("prod"), now: present, version: "1"}
 	r.Service = New(&Service{
 		DB: docstoretest.Open(t, filepath.Join(t.TempDir(), "control.db")), Dir: filepath.Join(t.TempDir(), Folder), Log: slog.New(slog.DiscardHandler), Now: r.clock,
@@ -90,6 +90,7 @@ func (r *rig) set(ahead time.Duration, version string, broken error) {
 // Members follow the copy: once it stands still, not too often, and never two at a
 // time; what goes wrong is told with the audience and tried again.
 func TestRounds(t *testing.T) {
+	little.Hold(t)
 	t.Parallel()
 	r := newRig(t)
 	a, err := r.Create(t.Context(), r.c, Draft{Name: "All who paid", Predicate: Predicate{Charges: &Charges{}}})
@@ -166,6 +167,7 @@ func TestRounds(t *testing.T) {
 // What a process left that was killed is removed, and members that were damaged are
 // worked out anew.
 func TestAfterCrash(t *testing.T) {
+	little.Hold(t)
 	t.Parallel()
 	r := newRig(t)
 	a, err := r.Create(t.Context(), r.c, Draft{Name: "A", Predicate: Predicate{Charges: &Charges{}}})
@@ -196,6 +198,7 @@ func TestAfterCrash(t *testing.T) {
 
 // The API refuses what it can't take, in words that say where it is wrong.
 func TestRefusals(t *testing.T) {
+	little.Hold(t)
 	t.Parallel()
 	r := newRig(t)
 	s := gatewaytest.New(t, r.HTTP())

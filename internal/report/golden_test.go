@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tributary-data/tributary/internal/copytest"
 	"github.com/tributary-data/tributary/internal/duck"
 	"github.com/tributary-data/tributary/internal/report"
 	"github.com/tributary-data/tributary/internal/stripesim"
@@ -33,8 +34,10 @@ func shop(t testing.TB) *stripesim.Sim {
 
 // What is printed of a small account, in every format.
 func TestGolden(t *testing.T) {
+	little.Hold(t)
 	t.Parallel()
-	source := copyOf(t, shop(t))
+	_, dir := little.Copy(t)
+	source := copytest.Open(t, dir)
 	p, err := report.ParseParams("2026-03-10", "2026-05-01", "Europe/Berlin", "month", "", "", "")
 	if err != nil {
 		t.Fatal(err)
@@ -77,8 +80,10 @@ func TestGolden(t *testing.T) {
 // Every section says the query that made it, which gives the same rows again
 // as it stands.
 func TestQueries(t *testing.T) {
+	little.Hold(t)
 	t.Parallel()
-	source := copyOf(t, shop(t))
+	_, dir := little.Copy(t)
+	source := copytest.Open(t, dir)
 	r, err := report.Run(t.Context(), source, report.Params{Zone: "Asia/Kolkata", From: present.AddDate(0, -2, 0), To: present})
 	if err != nil {
 		t.Fatal(err)
@@ -107,8 +112,10 @@ func TestQueries(t *testing.T) {
 
 // A report that kept its attempts has the numbers of the queries that it shows.
 func TestKept(t *testing.T) {
+	lives[0].Hold(t)
 	t.Parallel()
-	source := copyOf(t, lived(t, 5, 3))
+	_, dir := lives[0].Copy(t)
+	source := copytest.Open(t, dir)
 	p, err := report.ParseParams("2025-01-01", "2026-05-01", "Europe/Berlin", "week", "", "", "")
 	if err != nil {
 		t.Fatal(err)
@@ -155,7 +162,7 @@ func TestLateRefund(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	source := copyOf(t, sim)
+	source := copytest.Of(t, sim)
 	for name, c := range map[string]struct {
 		zone, from, to  string
 		refunded, later any

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tributary-data/tributary/internal/access"
+	"github.com/tributary-data/tributary/internal/copytest"
 	"github.com/tributary-data/tributary/internal/gateway/gatewaytest"
 	"github.com/tributary-data/tributary/internal/problem"
 	"github.com/tributary-data/tributary/internal/report"
@@ -20,8 +21,10 @@ func (kept) Close() error { return nil }
 
 // The API makes the same report, of the copy that is named.
 func TestHTTP(t *testing.T) {
+	little.Hold(t)
 	t.Parallel()
-	source := copyOf(t, shop(t))
+	_, dir := little.Copy(t)
+	source := copytest.Open(t, dir)
 	s := gatewaytest.New(t, report.NewService(func(_ context.Context, c access.Caller, name string) (report.Copy, error) {
 		if name != "" && name != "mine" || c.Sandbox.Name != "prod" {
 			return nil, problem.Errorf(problem.NotFound, "there is no copy %q", name)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tributary-data/tributary/internal/copytest"
 	"github.com/tributary-data/tributary/internal/report"
 	"github.com/tributary-data/tributary/internal/stripesim"
 )
@@ -98,7 +99,8 @@ func TestMisfits(t *testing.T) {
 			t.Parallel()
 			sim := shop(t)
 			id := c.change(t, sim)
-			r, err := report.Run(t.Context(), copyOf(t, sim), report.Params{})
+			source := copytest.Of(t, sim)
+			r, err := report.Run(t.Context(), source, report.Params{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -112,7 +114,7 @@ func TestMisfits(t *testing.T) {
 			if !slices.ContainsFunc(got.Misfits, fits) {
 				t.Errorf("%s is not named: %v", id, got.Misfits)
 			}
-			said := truthOf(t, sim).differences(t, copyOf(t, sim), &asked{Params: report.Params{Section: "misfits"}})
+			said := truthOf(t, sim).differences(t, source, &asked{Params: report.Params{Section: "misfits"}})
 			for _, s := range said {
 				t.Error(s)
 			}

@@ -46,10 +46,19 @@ type values map[string]string
 // source can keep a table.
 const attemptsTable = "report_attempts"
 
+// Class returns an expression for the class of a method of payment (class.sql),
+// for others who tell methods apart as the report does. It reads the columns type
+// and category.
+func Class() string {
+	_, body := split("class")
+	return strings.ReplaceAll(strings.TrimSpace(body), "\n", "\n\t\t") // as deep as a select's columns are
+}
+
 // shared are the beginning of charges.sql, which is the same for all sections of
 // a report, and its end.
 func shared() (attempts, chosen string) {
 	_, charges := split("charges")
+	charges = strings.ReplaceAll(charges, "$class", Class())
 	attempts, chosen, ok := strings.Cut(charges, "), chosen as (")
 	if !ok {
 		panic("charges.sql has no chosen")

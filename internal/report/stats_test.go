@@ -6,18 +6,6 @@ import (
 	"testing"
 )
 
-// Quantiles of Student's distribution, from published tables.
-func TestQuantileT(t *testing.T) {
-	t.Parallel()
-	for freedom, want := range map[float64]float64{
-		1: 12.7062047364, 2: 4.3026527297, 3: 3.1824463053, 5: 2.5705818356, 10: 2.2281388520, 30: 2.0422724563, 100: 1.9839715185, 1000: 1.9623390808, 1e6: 1.9599663, 1e8: 1.95996401,
-	} {
-		if got := quantileT(0.975, freedom); math.Abs(got-want) > 1e-7*want {
-			t.Errorf("%v: %.10f, want %.10f", freedom, got, want)
-		}
-	}
-}
-
 // The median's interval covers with 95 % or more, whatever the number of orders: the
 // chance that fewer than k of n fall on one side of the median.
 func TestMedianInterval(t *testing.T) {

@@ -8,10 +8,14 @@ import (
 func TestBrowserExperiments(t *testing.T) {
 	t.Parallel()
 	b := browser(t)
-	w := open(t)
+	w, ran := finished(t)
 	p := b.Page(t)
 	p.Allow("422") // forms that are shown again
 	signIn(p, w, w.id, w.secret)
+
+	p.Open(w.url + "/ui/experiments/" + ran + "/results")
+	p.WaitFor("#segments table")
+	seen(t, p, "experiment-results")
 
 	p.Open(w.url + "/ui/experiments/new")
 	p.WaitFor("#variant-1")

@@ -56,16 +56,23 @@ func open(t testing.TB) *world {
 // raced serves a new installation with an account of 150 charges.
 func raced(t testing.TB) *world {
 	t.Helper()
-	sim, err := stripesim.New(stripesim.Config{
+	return opened(t, stripesim.Config{
 		Seed: 7, Now: time.Date(2026, 5, 6, 12, 0, 0, 0, time.UTC), Expand: []string{"tiers", "currency_options", "currency_options.tiers"},
-		Keys:   map[string]stripesim.Key{"sk_test_0123456789abcdef": {}},
 		Counts: stripesim.Counts{Charges: 150, Customers: 50, Subscriptions: 15, Prices: 8},
-	})
+	}, nil)
+}
+
+// opened serves a new installation with an account of that kind. What happened
+// before, if anything, happens to it while nothing is served.
+func opened(t testing.TB, account stripesim.Config, before func(*control.Control, *stripesim.Sim)) *world {
+	t.Helper()
+	account.Keys = map[string]stripesim.Key{"sk_test_0123456789abcdef": {}}
+	sim, err := stripesim.New(account)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := &world{t: t, dir: t.TempDir(), sim: sim, log: new(logtest.Buffer)}
-	account := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if valve := w.valve.Load(); valve != nil && r.URL.Path == "/v1/charges" && r.URL.Query().Has("starting_after") {
 			select {
 			case <-*valve:
@@ -74,15 +81,18 @@ func raced(t testing.TB) *world {
 		}
 		sim.ServeHTTP(rw, r)
 	}))
-	t.Cleanup(account.Close)
-	w.account = account.URL
+	t.Cleanup(server.Close)
+	w.account = server.URL
 	c, err := control.Open(t.Context(), control.Config{Dir: w.dir, Seal: secret.Place{Dir: w.dir}, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
+	if before != nil {
+		before(c, sim)
+	}
 	w.Plane, err = c.Serve(t.Context(), control.Options{
 		Version: "test", Log: slog.New(slog.NewTextHandler(w.log, nil)), AnyAccept: true,
-		Stripe: app.Sync{URL: account.URL, Share: 1, Limits: &stripe.Limits{}, Retry: stripe.Retry{Base: time.Millisecond, Cap: 4 * time.Millisecond}, Hooks: app.Hooks{Untidy: true}},
+		Stripe: app.Sync{URL: w.account, Share: 1, Limits: &stripe.Limits{}, Retry: stripe.Retry{Base: time.Millisecond, Cap: 4 * time.Millisecond}, Hooks: app.Hooks{Untidy: true}},
 	})
 	if err != nil {
 		t.Fatal(err)

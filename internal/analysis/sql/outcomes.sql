@@ -29,12 +29,9 @@ stored as (
 ), $units, placed as (
 	select units.unit, units.variant, units.since, units.until, c.id, c.created, c.created >= units.since as during,
 		c.currency = $currency as counts, coalesce(c.amount_captured, c.amount) as paid, coalesce(c.disputed, false) as disputed, $items as items,
-		case
-			when c.payment_method_details.type = 'klarna' and c.payment_method_details.klarna.payment_method_category in ('pay_later', 'pay_in_installments', 'pay_with_financing') then 'bnpl'
-			when c.payment_method_details.type in ('affirm', 'afterpay_clearpay', 'alma', 'billie', 'capchase_pay', 'kriya', 'mondu', 'scalapay', 'sequra', 'sunbit', 'zip') then 'bnpl'
-			when c.payment_method_details.type = 'card' then 'card'
-			else 'other'
-		end as class
+		c.payment_method_details.type as type, c.payment_method_details.klarna.payment_method_category as category,
+		$class as told,
+		case when told in ('bnpl', 'card') then told else 'other' end as class
 	from units join stored on $unit = units.unit
 	where c.status = 'succeeded' and c.captured and coalesce(c.amount_captured, c.amount) > 0 and c.created < units.until
 ), back as (

@@ -5,6 +5,7 @@
 package trials
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"runtime"
@@ -25,6 +26,7 @@ type Shop struct {
 	Days   int     // on which units come
 	PerDay int     // units, of both variants
 	Metric string  // that decides; the order value if it is ""
+	Share  float64 // of the units that the variant gets, in steps of 0.0001; a half if it is 0
 }
 
 // began is when units begin to come.
@@ -40,15 +42,16 @@ func (s Shop) Study(seed uint64) analysis.Study {
 		metric = experiment.OrderValue
 	}
 	m := experiment.Measure{Metric: metric, Currency: "eur", Days: horizon, Before: 60, Items: "items", Planned: int64(s.Days * s.PerDay)}
+	weight := int(math.Round(cmp.Or(s.Share, 0.5) * experiment.Slots))
 	e := experiment.Experiment{
 		ID: uuid.UUID{15: 1}, Key: "trial", Name: "Trial", State: experiment.Running, Range: experiment.Whole, Measure: m,
-		Variants: []experiment.Variant{{Key: "control", Weight: 5000}, {Key: "variant", Weight: 5000}},
+		Variants: []experiment.Variant{{Key: "control", Weight: experiment.Slots - weight}, {Key: "variant", Weight: weight}},
 	}
 	study := analysis.Study{
 		Experiment: e, At: began.AddDate(0, 0, s.Days+horizon), Exposed: make([]int64, 2),
 		Phase: experiment.Phase{
 			Number: 1, Began: began, Range: experiment.Whole, Measure: m,
-			Weights: []experiment.Weight{{Variant: "control", Weight: 5000}, {Variant: "variant", Weight: 5000}},
+			Weights: []experiment.Weight{{Variant: "control", Weight: experiment.Slots - weight}, {Variant: "variant", Weight: weight}},
 		},
 	}
 	for d := range s.Days {
@@ -57,7 +60,10 @@ func (s Shop) Study(seed uint64) analysis.Study {
 			cells[i] = analysis.Cell{Variant: i, Day: began.Unix()/86400 + int64(d+horizon), Last: "card", First: "card"}
 		}
 		for range s.PerDay {
-			v := r.IntN(2)
+			v := 0
+			if r.IntN(experiment.Slots) < weight {
+				v = 1
+			}
 			study.Exposed[v]++
 			cells[v].Sums.Add(outcome(r, s.Lift*float64(v)))
 		}

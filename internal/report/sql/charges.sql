@@ -5,7 +5,7 @@
 --            pending, or authorised and never captured. An order is a charge with paid above 0.
 -- method     payment_method_details.type; klarna_pay_now for Klarna's payments at once, card_installments for cards with a plan of
 --            the bank.
--- class      bnpl; bnpl_unknown for Klarna without a category that is known; card; other.
+-- class      bnpl, bnpl_unknown, card or other, as class.sql has it.
 -- country    of the billing address, else of the shipping address, else of Klarna's payer, else of the card; ?? where none is known.
 -- customer_kind  returning: an order of the customer lies in an earlier second, whatever method, currency or period it has;
 --            new: none does; guest: the charge names no customer.
@@ -34,14 +34,7 @@ stored as (
 			when type = 'card' and installments then 'card_installments'
 			else type
 		end as method,
-		case
-			when type = 'klarna' and category in ('pay_later', 'pay_in_installments', 'pay_with_financing') then 'bnpl'
-			when type = 'klarna' and category = 'pay_now' then 'other'
-			when type = 'klarna' then 'bnpl_unknown'
-			when type in ('affirm', 'afterpay_clearpay', 'alma', 'billie', 'capchase_pay', 'kriya', 'mondu', 'scalapay', 'sequra', 'sunbit', 'zip') then 'bnpl'
-			when type = 'card' then 'card'
-			else 'other'
-		end as class,
+		$class as class,
 		case
 			when read.customer is null then 'guest'
 			when first_order < created then 'returning'
