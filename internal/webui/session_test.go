@@ -87,3 +87,36 @@ func TestGoesToNoOtherHost(t *testing.T) {
 		}
 	}
 }
+
+// Who went to another sandbox in another tab does nothing there with the page of this one.
+func TestPageOfAnotherSandbox(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	admin, err := w.Access.Operator(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Access.CreateSandbox(t.Context(), admin, "dev", "Development", "development"); err != nil {
+		t.Fatal(err)
+	}
+	v := w.signedIn(w.id, w.secret)
+	holds(t, v.page("/ui/alerts/new"), `data-sandbox="`+admin.Sandbox.ID+`"`)
+	form := url.Values{"channel": {"app"}, "name": {"Starts"}, "kinds": {"run-start"}, "of-sandbox": {admin.Sandbox.ID}}
+	v.must("/ui/sandbox", url.Values{"sandbox": {"dev"}})
+	for name, send := range map[string]func() (int, http.Header, string){
+		"form": func() (int, http.Header, string) { return v.post("/ui/alerts/new", form) },
+		"part": func() (int, http.Header, string) {
+			return v.get("/ui/alerts", "X-Of-Sandbox", admin.Sandbox.ID, "HX-Request", "true")
+		},
+		"stream": func() (int, http.Header, string) { return v.get("/ui/monitoring/live?of-sandbox=" + admin.Sandbox.ID) },
+	} {
+		if status, _, body := send(); status != http.StatusConflict || !strings.Contains(body, "another sandbox than Development") {
+			t.Errorf("%s: %d %s", name, status, alerts(body))
+		}
+	}
+	v.must("/ui/sandbox", url.Values{"sandbox": {admin.Sandbox.Name}})
+	v.must("/ui/alerts/new", form)
+	if n := len(w.subscriptions()); n != 1 {
+		t.Errorf("%d subscriptions", n)
+	}
+}
