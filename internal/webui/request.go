@@ -71,7 +71,7 @@ func (u *UI) signedIn(need access.Need, h func(*request) error) http.Handler {
 			r.Caller, r.token, err = u.caller(req.Context(), s)
 		}
 		if problem.KindOf(err) == problem.Unauthenticated {
-			_ = u.end(req.Context(), w, s) // it is worth nothing any more
+			_ = u.end(w, req, s) // it is worth nothing any more
 			u.signInFirst(w, req)
 			return
 		}

@@ -39,6 +39,12 @@ func TestSignIn(t *testing.T) {
 	if c := h.Get("Set-Cookie"); !strings.Contains(c, "HttpOnly") || !strings.Contains(c, "SameSite=Lax") {
 		t.Errorf("the cookie is %s", c)
 	}
+	for header, value := range map[string]string{"X-Forwarded-Proto": "https", "Forwarded": "for=198.51.100.1;proto=https"} {
+		_, h, _ = w.visitor().post("/ui/signin", url.Values{"client_id": {w.id}, "client_secret": {w.secret}}, header, value)
+		if c := h.Get("Set-Cookie"); !strings.HasPrefix(c, "__Host-") || !strings.Contains(c, "Secure") {
+			t.Errorf("behind a proxy that speaks TLS (%s) the cookie is %s", header, c)
+		}
+	}
 	if status, _, _ := v.get("/ui/nowhere"); status != http.StatusNotFound {
 		t.Errorf("a page that is not there: %d", status)
 	}
