@@ -202,7 +202,7 @@ func (c *serveCmd) hold(ctx context.Context, log *slog.Logger, transport http.Ro
 // options says how the services are served, and whose tokens they take beside
 // their own.
 func (c *serveCmd) options(ctx context.Context, log *slog.Logger, out *guard.Outbound) (o control.Options, issuer *access.OIDC, err error) {
-	o = control.Options{Version: version(), Log: log, TLS: c.Public || c.TLSCert != "", AnyAccept: c.AnyAccept, Workers: c.Workers}
+	o = control.Options{Version: version(), Log: log, TLS: c.Public || c.TLSCert != "" || strings.HasPrefix(c.PublicURL, "https://"), AnyAccept: c.AnyAccept, Workers: c.Workers}
 	if o.SQLWorker, err = queryCommand(); err != nil {
 		return o, nil, err
 	}

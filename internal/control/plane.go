@@ -348,11 +348,12 @@ func (p *Plane) Handler() (http.Handler, error) {
 	})), nil
 }
 
-// near hides a handler from all but the networks that may read metrics.
+// near hides a handler from all but the networks that may read metrics. A proxy
+// on this machine that nobody named brings in everybody.
 func (p *Plane) near(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a, err := p.options.Proxies.Address(r)
-		if err != nil || !slices.ContainsFunc(p.options.Metrics, func(n netip.Prefix) bool { return n.Contains(a) }) {
+		if err != nil || p.options.Proxies.Unknown(r) || !slices.ContainsFunc(p.options.Metrics, func(n netip.Prefix) bool { return n.Contains(a) }) {
 			http.NotFound(w, r)
 			return
 		}

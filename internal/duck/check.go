@@ -3,6 +3,7 @@ package duck
 import (
 	"encoding/json"
 	"errors"
+	"regexp"
 	"strings"
 
 	"github.com/tributary-data/tributary/internal/problem"
@@ -92,29 +93,29 @@ func checkSource(n map[string]any, g *guard) error {
 	return g.check(n)
 }
 
-// explained returns the statement that an EXPLAIN explains, and whether query
-// is one.
-func explained(query string) (string, bool) {
+// explained returns the statement that an EXPLAIN explains, what is to stand before
+// it, in our own words, and whether query is one. What runs is head and statement:
+// of the rest of the text DuckDB may think otherwise than we do.
+func explained(query string) (inner, head string, ok bool) {
 	rest, ok := keyword(query, "explain")
 	if !ok {
-		return query, false
+		return query, "", false
 	}
+	head = "EXPLAIN "
 	if after, ok := keyword(rest, "analyze"); ok {
-		rest = after
+		rest, head = after, head+"ANALYZE "
 	}
 	rest = skipBlank(rest)
-	if strings.HasPrefix(rest, "(") {
-		// Options, like (FORMAT json), or a query in parentheses: which, its
-		// first word tells.
-		options := strings.ToLower(skipBlank(rest[1:]))
-		if strings.HasPrefix(options, "format") || strings.HasPrefix(options, "analyze") {
-			if end := strings.IndexByte(rest, ')'); end >= 0 {
-				rest = rest[end+1:]
-			}
-		}
+	// Options, like (FORMAT json), or a query in parentheses: which, its first word tells.
+	if options := explainOptions.FindString(rest); options != "" {
+		rest, head = rest[len(options):], head+options+" "
 	}
-	return rest, true
+	return rest, head, true
 }
+
+// explainOptions are words and nothing else: in a comment or a text, a bracket closes
+// nothing.
+var explainOptions = regexp.MustCompile(`^(?i)\(\s*(format|analyze)(\s+\w+)?(\s*,\s*(format|analyze)(\s+\w+)?)*\s*\)`)
 
 // keyword cuts a word off the beginning of text, whatever blanks and comments
 // stand before it.
@@ -135,8 +136,11 @@ func skipBlank(text string) string {
 		text = strings.TrimLeft(text, " \t\r\n\f\v")
 		switch {
 		case strings.HasPrefix(text, "--"):
-			_, after, _ := strings.Cut(text, "\n")
-			text = after
+			end := strings.IndexAny(text, "\r\n")
+			if end < 0 {
+				return ""
+			}
+			text = text[end:]
 		case strings.HasPrefix(text, "/*"):
 			text = skipComment(text)
 		default:

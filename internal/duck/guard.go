@@ -84,9 +84,9 @@ func (g *guard) check(n map[string]any) error {
 }
 
 // checkExplain refuses to run a query for its plan: that names the files which
-// were read. before is what stands before the query.
-func (g *guard) checkExplain(before string) error {
-	if g != nil && strings.Contains(strings.ToLower(before), "analyze") {
+// were read. head is what stands before the query.
+func (g *guard) checkExplain(head string) error {
+	if g != nil && strings.Contains(strings.ToLower(head), "analyze") {
 		return invalid("EXPLAIN ANALYZE can't be used here", "EXPLAIN shows the plan")
 	}
 	return nil

@@ -135,6 +135,10 @@ func TestGuard(t *testing.T) {
 		"PRAGMA enable_profiling", "INSTALL httpfs", "LOAD httpfs", "LOAD '/tmp/x.so'", "USE xdm", "CREATE TABLE x (a INT)", "CREATE OR REPLACE VIEW charges AS SELECT 1", "CREATE SECRET s (TYPE s3)",
 		"CREATE MACRO m() AS TABLE FROM read_text('/etc/passwd')", "INSERT INTO drift (count) VALUES (1)", "DELETE FROM drift", "DROP VIEW charges", "EXPORT DATABASE '/tmp/x'", "CALL pragma_version()",
 		"EXPLAIN ANALYZE FROM charges", "explain/**/analyze FROM charges", "EXPLAIN (FORMAT json, ANALYZE) FROM charges", "EXPLAIN (ANALYZE true) FROM charges",
+		// EXPLAIN, where brackets and lines end for DuckDB and not for others
+		"EXPLAIN (FORMAT json /* ) SELECT 1 -- */ ) SELECT current_setting('temp_directory')", "EXPLAIN (FORMAT json -- ) SELECT 1\n) SELECT current_setting('allowed_paths')",
+		"EXPLAIN (FORMAT 'x) SELECT 1 -- ') SELECT current_setting('temp_directory')", "--\rSELECT (SELECT string_agg(sql) FROM duckdb_views()) AS\nEXPLAIN FROM range(1)",
+		"EXPLAIN --\rSELECT current_setting('temp_directory'), b FROM\n(SELECT 1 b)", "/**/--\rSELECT (SELECT count(*) FROM enable_logging()) AS\nEXPLAIN FROM range(1)",
 		"PREPARE p AS SELECT 1", "EXECUTE p", "BEGIN", "ROLLBACK", "CHECKPOINT", "EXPLAIN ANALYZE DELETE FROM drift", "EXPLAIN ANALYZE COPY drift TO '/tmp/out'",
 		"SELECT 1; SELECT 2", "SELECT 1; DROP VIEW charges", "SELECT 1 /* ; */; SET threads = 9", "SELECT '--'; SET threads = 9 --", "SELECT $$;$$; SET threads = 9", "/* /* */ SELECT 1 */ ; SET threads = 9",
 	} {
@@ -296,7 +300,7 @@ func TestExact(t *testing.T) {
 // Nothing that passes the guard tells a place, whatever it is made of.
 func FuzzGuard(f *testing.F) {
 	d, dir, _, _ := guardedDB(f)
-	for _, q := range []string{"SELECT 1", "FROM duckdb_views", "FROM read_text('x')", "SUMMARIZE charges", "SELECT current_setting('a')", "FROM (SHOW ALL TABLES)", "EXPLAIN FROM charges"} {
+	for _, q := range []string{"SELECT 1", "FROM duckdb_views", "FROM read_text('x')", "SUMMARIZE charges", "SELECT current_setting('a')", "FROM (SHOW ALL TABLES)", "EXPLAIN FROM charges", "EXPLAIN (FORMAT json) FROM charges", "--\rSELECT 1 AS\nEXPLAIN FROM range(1)"} {
 		f.Add(q)
 	}
 	f.Fuzz(func(t *testing.T, query string) {

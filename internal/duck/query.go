@@ -41,13 +41,14 @@ func (d *DB) QueryWith(ctx context.Context, query string, args ...any) (_ *Rows,
 			err = d.discreet(cmp.Or(ctx.Err(), d.lost(), err))
 		}
 	}()
-	inner, explain := explained(query)
+	inner, head, explain := explained(query)
 	if err := check(conn, inner, d.guard); err != nil {
 		return nil, err
 	}
-	if err := d.guard.checkExplain(strings.TrimSuffix(query, inner)); explain && err != nil {
+	if err := d.guard.checkExplain(head); err != nil {
 		return nil, err
 	}
+	query = head + inner
 	if strings.Contains(strings.ToLower(query), "quarantine") {
 		if err := d.fillQuarantine(); err != nil {
 			return nil, err
@@ -62,9 +63,11 @@ func (d *DB) QueryWith(ctx context.Context, query string, args ...any) (_ *Rows,
 	if err != nil {
 		return nil, err
 	}
-	switch duckdb.PreparedStatementType(s.stmt) {
-	case duckdb.StatementTypeSelect, duckdb.StatementTypeExplain:
-	default:
+	kind := duckdb.StatementTypeSelect
+	if explain {
+		kind = duckdb.StatementTypeExplain
+	}
+	if duckdb.PreparedStatementType(s.stmt) != kind {
 		s.close()
 		return nil, errNotQuery
 	}

@@ -53,6 +53,21 @@ func (p Proxies) Address(r *http.Request) (netip.Addr, error) {
 	return at, nil // from a proxy itself
 }
 
+// Unknown says whether a call comes through a proxy that nobody named, so that the
+// address of the socket says nothing of who calls.
+func (p Proxies) Unknown(r *http.Request) bool {
+	at, err := hop(r.RemoteAddr)
+	if err != nil || p.trusts(at) {
+		return err != nil
+	}
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via"} {
+		if r.Header.Get(name) != "" {
+			return true
+		}
+	}
+	return false
+}
+
 func (p Proxies) trusts(a netip.Addr) bool { return contains(p.Trusted, a) }
 
 func contains(all []netip.Prefix, a netip.Addr) bool {

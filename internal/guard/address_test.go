@@ -2,6 +2,7 @@ package guard_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
@@ -87,6 +88,31 @@ func TestAddress(t *testing.T) {
 	for _, peer := range []string{"", "@", "host:1", "1.2.3:1"} {
 		if a, err := (guard.Proxies{}).Address(&http.Request{RemoteAddr: peer}); err == nil {
 			t.Errorf("%q is %s", peer, a)
+		}
+	}
+}
+
+func TestUnknown(t *testing.T) {
+	t.Parallel()
+	p := guard.Proxies{Trusted: prefixes(t, "10.0.0.0/8")}
+	for _, c := range []struct {
+		peer, header, value string
+		want                bool
+	}{
+		{"127.0.0.1:1", "", "", false},
+		{"127.0.0.1:1", "X-Forwarded-For", "198.51.100.1", true},
+		{"127.0.0.1:1", "Via", "1.1 proxy", true},
+		{"127.0.0.1:1", "Forwarded", "for=198.51.100.1", true},
+		{"10.0.0.1:1", "X-Forwarded-For", "198.51.100.1", false},
+		{"nowhere", "", "", true},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.RemoteAddr = c.peer
+		if c.header != "" {
+			r.Header.Set(c.header, c.value)
+		}
+		if got := p.Unknown(r); got != c.want {
+			t.Errorf("%s %s: %v", c.peer, c.header, got)
 		}
 	}
 }

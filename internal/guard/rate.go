@@ -61,22 +61,27 @@ type Limiter struct {
 	now                      func() time.Time
 	address, client, refused *buckets
 	decisions                *buckets
+	accepted                 accepted
 }
 
 // NewLimiter returns a Limiter. Now is the clock.
 func NewLimiter(p Proxies, r Rates, now func() time.Time) *Limiter {
-	return &Limiter{p, now, newBuckets(r.Address), newBuckets(r.Client), newBuckets(r.Refused), newBuckets(r.Decisions)}
+	return &Limiter{
+		proxies: p, now: now, address: newBuckets(r.Address), client: newBuckets(r.Client), refused: newBuckets(r.Refused), decisions: newBuckets(r.Decisions),
+	}
 }
 
 // Middleware refuses calls of an address that calls too often, or whose
 // credentials were refused too often, before anything else of them is looked
-// at. It stands in front of the gateway and of the token service.
+// at. Credentials that Check saw are good from such an address, too. It stands in
+// front of the gateway and of the token service.
 func (l *Limiter) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		at, _ := l.proxies.Address(r) // where that is not known, the proxy's
 		key := network(at)
+		who := credentialOf(r)
 		wait, ok := l.refused.ready(key, l.now())
-		if ok {
+		if ok || l.accepted.has(who) && !guesses(r.URL.Path) {
 			wait, ok = l.address.take(key, l.now())
 		}
 		if !ok {
@@ -87,15 +92,24 @@ func (l *Limiter) Middleware(next http.Handler) http.Handler {
 			return
 		}
 		rec := &recorder{ResponseWriter: w}
+		r, s := showing(r)
 		next.ServeHTTP(rec, r)
-		if rec.status == http.StatusUnauthorized || rec.status == http.StatusBadRequest && strings.HasPrefix(r.URL.Path, "/ims/") {
+		switch {
+		case rec.status == http.StatusUnauthorized || rec.status == http.StatusBadRequest && strings.HasPrefix(r.URL.Path, "/ims/"):
 			l.refused.take(key, l.now())
+			l.accepted.drop(who)
+		case s.good.Load():
+			l.accepted.add(who)
 		}
 	})
 }
 
-// Check refuses a client that calls too often. It is for gateway.Gateway.Check.
-func (l *Limiter) Check(_ *http.Request, c *access.Caller) error {
+// Check refuses a client that calls too often. It is for gateway.Gateway.Check,
+// which comes when credentials are good.
+func (l *Limiter) Check(r *http.Request, c *access.Caller) error {
+	if s, ok := r.Context().Value(shownKey{}).(*shown); ok {
+		s.good.Store(true)
+	}
 	wait, ok := l.client.take(c.Org+" "+c.Client, l.now())
 	if ok {
 		return nil

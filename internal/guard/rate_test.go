@@ -124,11 +124,61 @@ func TestRefusedRate(t *testing.T) {
 	}
 }
 
+// Who has shown a good token calls on from an address where others guess; guesses
+// stay bounded, whatever comes with them.
+func TestRefusedBesideGood(t *testing.T) {
+	t.Parallel()
+	l := guard.NewLimiter(guard.Proxies{}, guard.Rates{Refused: guard.Rate{PerSecond: 0.001, Burst: 2}}, time.Now)
+	h := l.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/page": // for all
+		case r.URL.Path == "/ims/token/v3":
+			w.WriteHeader(http.StatusBadRequest)
+		case r.Header.Get("Authorization") == "Bearer good", r.Header.Get("Cookie") == "session=good":
+			if err := l.Check(r, &access.Caller{}); err != nil {
+				t.Error(err)
+			}
+		default:
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	}))
+	call := func(path, header, value string) int {
+		r := httptest.NewRequest(http.MethodPost, path, nil)
+		r.RemoteAddr = "198.51.100.1:1"
+		if header != "" {
+			r.Header.Set(header, value)
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w.Code
+	}
+	for _, c := range []struct {
+		path, header, value string
+		want                int
+	}{
+		{"/x", "Authorization", "Bearer good", 200},
+		{"/x", "Cookie", "session=good", 200},
+		{"/page", "Authorization", "Bearer bad", 200}, // a page that all may see makes it no better
+		{"/x", "Authorization", "Bearer bad", 401},
+		{"/x", "Authorization", "Bearer worse", 401},
+		{"/x", "Authorization", "Bearer bad", 429},
+		{"/page", "", "", 429},
+		{"/x", "Authorization", "Bearer good", 200},
+		{"/x", "Cookie", "session=good", 200},
+		{"/ims/token/v3", "Authorization", "Bearer good", 429},
+		{"/ui/signin", "Cookie", "session=good", 429},
+	} {
+		if got := call(c.path, c.header, c.value); got != c.want {
+			t.Errorf("%s with %s %s: %d, want %d", c.path, c.header, c.value, got, c.want)
+		}
+	}
+}
+
 func TestClientRate(t *testing.T) {
 	t.Parallel()
 	c := newCaller(t, guard.Rates{Client: guard.Rate{PerSecond: 1, Burst: 2}})
 	check := func(org, client string) error {
-		return c.limiter.Check(nil, &access.Caller{Principal: access.Principal{Org: org, Client: client}})
+		return c.limiter.Check(httptest.NewRequest(http.MethodGet, "/", nil), &access.Caller{Principal: access.Principal{Org: org, Client: client}})
 	}
 	for range 2 {
 		if err := check("A", "1"); err != nil {

@@ -1,6 +1,7 @@
 package webui
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -70,7 +71,7 @@ func (u *UI) signedIn(need access.Need, h func(*request) error) http.Handler {
 			r.Caller, r.token, err = u.caller(req.Context(), s)
 		}
 		if problem.KindOf(err) == problem.Unauthenticated {
-			_ = u.end(req.Context(), w, s) // it is worth nothing any more
+			_ = u.end(w, req, s) // it is worth nothing any more
 			u.signInFirst(w, req)
 			return
 		}
@@ -79,12 +80,29 @@ func (u *UI) signedIn(need access.Need, h func(*request) error) http.Handler {
 		}
 		if err == nil {
 			req.Body = http.MaxBytesReader(w, req.Body, gateway.MaxBody)
-			err = h(r)
+			if err = r.inPlace(); err == nil {
+				err = h(r)
+			}
 		}
 		if err != nil {
 			r.fail(err)
 		}
 	})
+}
+
+// inPlace refuses what a page of another sandbox sends: its reader went to this one
+// in another tab, and means what that page shows. Pages say where they are by
+// script (assets/src/sandbox.js).
+func (r *request) inPlace() error {
+	of := cmp.Or(r.http.Header.Get("X-Of-Sandbox"), r.query("of-sandbox"))
+	if of == "" && r.http.Method == http.MethodPost {
+		of = r.form("of-sandbox")
+	}
+	if of == "" || of == r.Caller.Sandbox.ID {
+		return nil
+	}
+	return gateway.Fail(http.StatusConflict, "", "", "%s",
+		r.t("This page is of another sandbox than %s, to which you went in another tab. Nothing was changed. Choose its sandbox above, and open the page again.", r.Caller.Sandbox.Title))
 }
 
 // signInFirst sends the browser to sign in, and back to where it was going.

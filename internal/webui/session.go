@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/tributary-data/tributary/internal/access"
@@ -45,7 +46,7 @@ func sessionID(cookie string) string {
 }
 
 // begin makes a session of a token, and sets its cookie.
-func (u *UI) begin(ctx context.Context, w http.ResponseWriter, token string, ends time.Time) error {
+func (u *UI) begin(w http.ResponseWriter, r *http.Request, token string, ends time.Time) error {
 	cookie := rand.Text()
 	s := session{Seen: u.Now(), Ends: u.Now().Add(sessionLife), id: sessionID(cookie)}
 	if ends.Before(s.Ends) {
@@ -59,7 +60,7 @@ func (u *UI) begin(ctx context.Context, w http.ResponseWriter, token string, end
 	if err != nil {
 		return err
 	}
-	err = u.DB.Do(ctx, func(t *docstore.Tx) error {
+	err = u.DB.Do(r.Context(), func(t *docstore.Tx) error {
 		if err := u.sweep(t); err != nil {
 			return err
 		}
@@ -69,7 +70,7 @@ func (u *UI) begin(ctx context.Context, w http.ResponseWriter, token string, end
 	if err != nil {
 		return err
 	}
-	u.cookie(w, sessionCookie, cookie, 0)
+	u.cookie(w, r, sessionCookie, cookie, 0)
 	return nil
 }
 
@@ -99,7 +100,7 @@ func (u *UI) ended(s session) bool {
 // session returns who calls; nil where nobody is signed in any more. A page
 // that asks by itself does not keep a session alive.
 func (u *UI) session(r *http.Request) (*session, error) {
-	c, err := r.Cookie(u.cookieName(sessionCookie))
+	c, err := r.Cookie(u.cookieName(r, sessionCookie))
 	if err != nil {
 		return nil, nil //nolint:nilerr // no cookie is nobody
 	}
@@ -148,9 +149,9 @@ func (u *UI) session(r *http.Request) (*session, error) {
 }
 
 // end removes a session and its cookie.
-func (u *UI) end(ctx context.Context, w http.ResponseWriter, s *session) error {
-	u.cookie(w, sessionCookie, "", -1)
-	err := u.DB.Do(ctx, func(t *docstore.Tx) error { return t.Delete(docstore.Scope{}, sessionKind, s.id) })
+func (u *UI) end(w http.ResponseWriter, r *http.Request, s *session) error {
+	u.cookie(w, r, sessionCookie, "", -1)
+	err := u.DB.Do(r.Context(), func(t *docstore.Tx) error { return t.Delete(docstore.Scope{}, sessionKind, s.id) })
 	if errors.Is(err, docstore.ErrNotFound) {
 		return nil
 	}
@@ -198,16 +199,23 @@ func (u *UI) caller(ctx context.Context, s *session) (c access.Caller, token str
 
 // cookie sets a cookie of this host alone, which scripts don't see. With an age
 // of 0 it ends with the browser.
-func (u *UI) cookie(w http.ResponseWriter, name, value string, age int) {
+func (u *UI) cookie(w http.ResponseWriter, r *http.Request, name, value string, age int) {
 	http.SetCookie(w, &http.Cookie{
-		Name: u.cookieName(name), Value: value, Path: "/", MaxAge: age, HttpOnly: true, Secure: u.Secure, SameSite: http.SameSiteLaxMode,
+		Name: u.cookieName(r, name), Value: value, Path: "/", MaxAge: age, HttpOnly: true, Secure: u.secure(r), SameSite: http.SameSiteLaxMode,
 	})
 }
 
 // cookieName makes browsers hold a cookie that came by TLS to this very host.
-func (u *UI) cookieName(name string) string {
-	if u.Secure {
+func (u *UI) cookieName(r *http.Request, name string) string {
+	if u.secure(r) {
 		return "__Host-" + name
 	}
 	return name
+}
+
+// secure says whether the browser came by TLS, perhaps to a proxy. Its word is
+// taken from any: a stranger who says so gives stricter cookies to himself alone.
+func (u *UI) secure(r *http.Request) bool {
+	return u.Secure || r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") ||
+		strings.Contains(strings.ToLower(r.Header.Get("Forwarded")), "proto=https")
 }

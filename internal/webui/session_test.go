@@ -39,6 +39,12 @@ func TestSignIn(t *testing.T) {
 	if c := h.Get("Set-Cookie"); !strings.Contains(c, "HttpOnly") || !strings.Contains(c, "SameSite=Lax") {
 		t.Errorf("the cookie is %s", c)
 	}
+	for header, value := range map[string]string{"X-Forwarded-Proto": "https", "Forwarded": "for=198.51.100.1;proto=https"} {
+		_, h, _ = w.visitor().post("/ui/signin", url.Values{"client_id": {w.id}, "client_secret": {w.secret}}, header, value)
+		if c := h.Get("Set-Cookie"); !strings.HasPrefix(c, "__Host-") || !strings.Contains(c, "Secure") {
+			t.Errorf("behind a proxy that speaks TLS (%s) the cookie is %s", header, c)
+		}
+	}
 	if status, _, _ := v.get("/ui/nowhere"); status != http.StatusNotFound {
 		t.Errorf("a page that is not there: %d", status)
 	}
@@ -85,5 +91,38 @@ func TestGoesToNoOtherHost(t *testing.T) {
 		if got := h.Get("Location"); got != "/ui/" {
 			t.Errorf("after signing in with to=%q one is sent to %q", to, got)
 		}
+	}
+}
+
+// Who went to another sandbox in another tab does nothing there with the page of this one.
+func TestPageOfAnotherSandbox(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	admin, err := w.Access.Operator(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Access.CreateSandbox(t.Context(), admin, "dev", "Development", "development"); err != nil {
+		t.Fatal(err)
+	}
+	v := w.signedIn(w.id, w.secret)
+	holds(t, v.page("/ui/alerts/new"), `data-sandbox="`+admin.Sandbox.ID+`"`)
+	form := url.Values{"channel": {"app"}, "name": {"Starts"}, "kinds": {"run-start"}, "of-sandbox": {admin.Sandbox.ID}}
+	v.must("/ui/sandbox", url.Values{"sandbox": {"dev"}})
+	for name, send := range map[string]func() (int, http.Header, string){
+		"form": func() (int, http.Header, string) { return v.post("/ui/alerts/new", form) },
+		"part": func() (int, http.Header, string) {
+			return v.get("/ui/alerts", "X-Of-Sandbox", admin.Sandbox.ID, "HX-Request", "true")
+		},
+		"stream": func() (int, http.Header, string) { return v.get("/ui/monitoring/live?of-sandbox=" + admin.Sandbox.ID) },
+	} {
+		if status, _, body := send(); status != http.StatusConflict || !strings.Contains(body, "another sandbox than Development") {
+			t.Errorf("%s: %d %s", name, status, alerts(body))
+		}
+	}
+	v.must("/ui/sandbox", url.Values{"sandbox": {admin.Sandbox.Name}})
+	v.must("/ui/alerts/new", form)
+	if n := len(w.subscriptions()); n != 1 {
+		t.Errorf("%d subscriptions", n)
 	}
 }

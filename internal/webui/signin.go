@@ -26,7 +26,7 @@ func (u *UI) signInRoutes(m *routes) {
 	m.public("GET", strings.TrimPrefix(Callback, Base), u.fromIssuer)
 	m.public("POST", "/preferences", u.prefer)
 	m.post("/signout", access.Need{}, func(r *request) error {
-		if err := u.end(r.Context(), r.w, r.session); err != nil {
+		if err := u.end(r.w, r.http, r.session); err != nil {
 			return err
 		}
 		return r.redirect("/signin")
@@ -66,7 +66,7 @@ func (u *UI) signIn(w http.ResponseWriter, r *http.Request) {
 		u.refuseSignIn(w, r, view, err)
 		return
 	}
-	if err := u.begin(r.Context(), w, token, u.Now().Add(sessionLife)); err != nil {
+	if err := u.begin(w, r, token, u.Now().Add(sessionLife)); err != nil {
 		u.refuseSignIn(w, r, view, err)
 		return
 	}
@@ -129,7 +129,7 @@ func (u *UI) prefer(w http.ResponseWriter, r *http.Request) {
 	for form, cookie := range map[string]string{"lang": languageCookie, "theme": themeCookie} {
 		switch v := r.PostFormValue(form); v {
 		case "en", "ko", "light", "dark", "auto":
-			http.SetCookie(w, &http.Cookie{Name: cookie, Value: v, Path: "/", MaxAge: year, Secure: u.Secure, HttpOnly: cookie == languageCookie, SameSite: http.SameSiteLaxMode})
+			http.SetCookie(w, &http.Cookie{Name: cookie, Value: v, Path: "/", MaxAge: year, Secure: u.secure(r), HttpOnly: cookie == languageCookie, SameSite: http.SameSiteLaxMode})
 		}
 	}
 	http.Redirect(w, r, Base+destination(r.PostFormValue("to")), http.StatusSeeOther)

@@ -48,14 +48,14 @@ func (u *UI) toIssuer(w http.ResponseWriter, r *http.Request) {
 		u.refuseSignIn(w, r, view, err)
 		return
 	}
-	u.cookie(w, challengeCookie, base64.RawURLEncoding.EncodeToString(sealed.Text), int(challengeLife/time.Second))
+	u.cookie(w, r, challengeCookie, base64.RawURLEncoding.EncodeToString(sealed.Text), int(challengeLife/time.Second))
 	http.Redirect(w, r, at, http.StatusSeeOther)
 }
 
 // fromIssuer begins the session of somebody whom the issuer sent back.
 func (u *UI) fromIssuer(w http.ResponseWriter, r *http.Request) {
 	p, ok := u.pending(r)
-	u.cookie(w, challengeCookie, "", -1)
+	u.cookie(w, r, challengeCookie, "", -1)
 	view := signInView{To: destination(p.To)}
 	q := r.URL.Query()
 	if !ok || q.Get("error") != "" || q.Get("code") == "" {
@@ -67,7 +67,7 @@ func (u *UI) fromIssuer(w http.ResponseWriter, r *http.Request) {
 		u.refuseSignIn(w, r, view, err)
 		return
 	}
-	if err := u.begin(r.Context(), w, token, ends); err != nil {
+	if err := u.begin(w, r, token, ends); err != nil {
 		u.refuseSignIn(w, r, view, err)
 		return
 	}
@@ -76,7 +76,7 @@ func (u *UI) fromIssuer(w http.ResponseWriter, r *http.Request) {
 
 // pending reads the cookie of who went to sign in, if it is in force.
 func (u *UI) pending(r *http.Request) (p pending, ok bool) {
-	c, err := r.Cookie(u.cookieName(challengeCookie))
+	c, err := r.Cookie(u.cookieName(r, challengeCookie))
 	if err != nil {
 		return p, false
 	}

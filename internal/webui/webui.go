@@ -42,7 +42,8 @@ type UI struct {
 	Keys   *secret.Keys
 	Log    *slog.Logger
 	Now    func() time.Time
-	// Secure says that browsers come by TLS; their cookies stay there then.
+	// Secure says that all browsers come by TLS; their cookies stay there then. Those
+	// of who is seen to come by TLS do so anyway.
 	Secure bool
 	// Ending, if set, is closed when the server ends: pages that are kept up to date
 	// let go of it then.

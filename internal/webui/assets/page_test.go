@@ -46,6 +46,15 @@ func sample(t *testing.T, page string) string {
 	mux.HandleFunc("POST /save", answer(http.StatusOK, http.Header{"Content-Type": {"text/html"}, "Hx-Trigger": {`{"toast": {"text": "It is saved", "tone": "positive"}}`}}, `<p>Saved</p>`))
 	mux.HandleFunc("GET /events", answer(http.StatusOK, http.Header{"Content-Type": {"text/event-stream"}},
 		"event: other\ndata: <b>not here</b>\n\nevent: live-count\ndata: <strong id=\"inner\">41</strong>\n\nevent: inner\ndata: 42\n\nevent: done\ndata:\n\n"))
+	mux.HandleFunc("GET /wait", func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("of-sandbox") != "sb-1" {
+			http.Error(w, "of which sandbox?", http.StatusBadRequest)
+			return
+		}
+		answer(http.StatusOK, http.Header{"Content-Type": {"text/event-stream"}}, ": open\n\n")(w, r)
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	})
 	s := httptest.NewServer(mux)
 	t.Cleanup(s.Close)
 	return s.URL
@@ -152,9 +161,40 @@ func TestScripts(t *testing.T) {
 		t.Parallel()
 		p := open(t)
 		p.WaitText("#inner", "42") // an element that an event brought hears events too
-		p.WaitFor(`[data-sse-state="done"]`)
+		p.WaitFor(`[data-sse="/events"][data-sse-state="done"]`)
 		if text := p.Text("#other"); text != "outside" {
 			t.Errorf("an event changed what is outside: %q", text)
+		}
+	})
+	t.Run("a page that nobody sees", func(t *testing.T) {
+		t.Parallel()
+		p := open(t)
+		see := func(hidden string) {
+			p.Eval(`Object.defineProperty(document, "hidden", {configurable: true, value: `+hidden+`}) && document.dispatchEvent(new Event("visibilitychange"))`, nil)
+		}
+		p.WaitFor(`[data-sse="/events"][data-sse-state="done"]`)
+		p.WaitFor(`[data-sse-state="live"]`)
+		see("true")
+		p.WaitFor(`[data-sse-state="paused"]`)
+		see("false")
+		p.WaitFor(`[data-sse-state="live"]`)
+		p.WaitFor(`[data-sse="/events"][data-sse-state="done"]`) // what has ended does not begin again
+	})
+	t.Run("sandbox", func(t *testing.T) {
+		t.Parallel()
+		p := open(t)
+		for form, want := range map[string]string{"#there": "sb-1", "#anywhere": "null"} {
+			var of string
+			if p.Eval(`String(new FormData(document.querySelector("`+form+`")).get("of-sandbox"))`, &of); of != want {
+				t.Errorf("%s says it is of %s, want %s", form, of, want)
+			}
+		}
+		p.Eval(`document.addEventListener("htmx:afterRequest", ({detail}) => (window.asked = detail.requestConfig.headers["X-Of-Sandbox"]))`, nil)
+		p.Click("#save")
+		p.WaitText("#out", "Saved")
+		var of string
+		if p.Eval("window.asked", &of); of != "sb-1" {
+			t.Errorf("a button says it is of %q", of)
 		}
 	})
 	t.Run("small things", func(t *testing.T) {

@@ -8,6 +8,7 @@ import "@spectrum-web-components/divider/sp-divider.js";
 import "@spectrum-web-components/status-light/sp-status-light.js";
 import "@spectrum-web-components/toast/sp-toast.js";
 import "./requests.js";
+import "./sandbox.js";
 import "./live.js";
 import "./confirm.js";
 import "./small.js";

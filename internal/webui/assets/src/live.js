@@ -2,7 +2,10 @@
 // event whose name is the id of the section or of something in it replaces what that
 // holds with the HTML it brings; the event "done" ends the stream. The browser takes up
 // a broken stream by itself; one that the server refused is tried again more slowly.
+// A page that nobody sees listens to nothing: over HTTP/1.1 a browser has six connections
+// to a host, and with six tabs in the background the next page would wait for ever.
 import htmx from "htmx.org";
+import { ofSandbox } from "./sandbox.js";
 
 const firstWait = 2000; // ms
 const longestWait = 60000;
@@ -13,17 +16,26 @@ class Stream {
     this.element = element;
     this.wait = firstWait;
     this.heard = new Set();
-    this.open();
+    this.ended = false;
+    this.show();
+  }
+
+  // show listens while the page is seen.
+  show() {
+    if (this.ended) return;
+    if (document.hidden) this.close("paused");
+    else if (!this.source || this.source.readyState === EventSource.CLOSED) this.open();
   }
 
   open() {
+    clearTimeout(this.timer);
     this.heard.clear();
-    this.source = new EventSource(this.element.dataset.sse);
+    this.source = new EventSource(ofSandbox(this.element.dataset.sse));
     this.source.addEventListener("open", () => {
       this.wait = firstWait;
       this.say("live");
     });
-    this.source.addEventListener("done", () => this.close("done"));
+    this.source.addEventListener("done", () => this.end());
     this.source.addEventListener("error", () => this.broken());
     this.listen();
   }
@@ -56,9 +68,14 @@ class Stream {
     this.element.dataset.sseState = state;
   }
 
+  end() {
+    this.ended = true;
+    this.close("done");
+  }
+
   close(state) {
     clearTimeout(this.timer);
-    this.source.close();
+    this.source?.close();
     if (state) this.say(state);
   }
 }
@@ -75,6 +92,7 @@ function look() {
 }
 
 document.addEventListener("htmx:afterSettle", look);
+document.addEventListener("visibilitychange", () => streams.forEach((stream) => stream.show()));
 // A page that is left must not hold one of the browser's few connections.
 addEventListener("pagehide", () => streams.forEach((stream) => stream.close()));
 addEventListener("pageshow", (event) => {
