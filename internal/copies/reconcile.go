@@ -2,13 +2,13 @@ package copies
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"time"
 
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/docstore"
+	"github.com/tributary-data/tributary/internal/lease"
 	"github.com/tributary-data/tributary/internal/problem"
 )
 
@@ -65,33 +65,14 @@ type task struct {
 	Org     string `json:"org"`
 	Sandbox string `json:"sandbox"`
 	Copy    string `json:"copy"`
-	Holder  string `json:"holder,omitempty"` // empty: nobody works on it
-	Until   int64  `json:"until,omitempty"`  // epoch ms: whoever is silent till then has lost it
-	After   int64  `json:"after,omitempty"`  // epoch ms: not to be tried before
-	Since   int64  `json:"since,omitempty"`  // epoch ms: since when it waits for what time heals
-	Lost    int    `json:"lost,omitempty"`   // how many workers fell silent
+	lease.Lease
+	Since int64 `json:"since,omitempty"` // epoch ms: since when it waits for what time heals
+	Lost  int   `json:"lost,omitempty"`  // how many workers fell silent
 }
 
 func (t *task) ref() Ref { return Ref{t.Sandbox, t.Copy} }
 
-func (t *task) held(now int64) bool { return t.Holder != "" && now < t.Until }
-
 func taskID(r Ref) string { return r.Sandbox + "/" + r.Copy }
-
-func read[T any](t *docstore.Tx, s docstore.Scope, kind, id string) (v T, d docstore.Doc, err error) {
-	if d, err = t.Get(s, kind, id); err != nil {
-		return v, d, err
-	}
-	return v, d, json.Unmarshal(d.Body, &v)
-}
-
-func write(t *docstore.Tx, s docstore.Scope, d docstore.Doc, v any) (err error) {
-	if d.Body, err = json.Marshal(v); err != nil {
-		return err
-	}
-	_, err = t.Put(s, d)
-	return err
-}
 
 // Ask asks for a reconcile of a copy, all of its resources or those that are
 // named. problem.Conflict while one is under way, or where no base connection
@@ -115,29 +96,29 @@ func (s *Service) Ask(ctx context.Context, c access.Caller, name string, resourc
 		return Reconcile{}, problem.Errorf(problem.Conflict, "the copy %s has none of the resources yet: there is nothing to compare", name)
 	}
 	err = s.DB.Do(ctx, func(t *docstore.Tx) error {
-		_, _, err := read[task](t, docstore.Scope{}, kindTask, taskID(r))
+		_, _, err := docstore.Read[task](t, docstore.Scope{}, kindTask, taskID(r))
 		switch {
 		case err == nil:
 			return &problem.Error{Kind: problem.Conflict, Detail: "a reconcile of " + name + " is under way", Advice: "Wait until it has ended: GET …/reconcile shows how far it is"}
 		case !errors.Is(err, docstore.ErrNotFound):
 			return err
 		}
-		_, d, err := read[Reconcile](t, scope(r, c.Org), kindState, name)
+		_, d, err := docstore.Read[Reconcile](t, scope(r, c.Org), kindState, name)
 		if errors.Is(err, docstore.ErrNotFound) {
 			d, err = docstore.Doc{Kind: kindState, ID: name}, nil
 		}
 		if err != nil {
 			return err
 		}
-		if err := write(t, scope(r, c.Org), d, out); err != nil {
+		if err := docstore.Write(t, scope(r, c.Org), d, out); err != nil {
 			return err
 		}
-		return write(t, docstore.Scope{}, docstore.Doc{Kind: kindTask, ID: taskID(r)}, task{Org: c.Org, Sandbox: r.Sandbox, Copy: name})
+		return docstore.Write(t, docstore.Scope{}, docstore.Doc{Kind: kindTask, ID: taskID(r)}, task{Org: c.Org, Sandbox: r.Sandbox, Copy: name})
 	})
 	if err != nil {
 		return Reconcile{}, err
 	}
-	s.wake()
+	s.bell.Ring()
 	return out, nil
 }
 
@@ -160,7 +141,7 @@ func (s *Service) State(ctx context.Context, c access.Caller, name string) (Reco
 	}
 	var out Reconcile
 	err := s.DB.Do(ctx, func(t *docstore.Tx) (err error) {
-		out, _, err = read[Reconcile](t, scope(r, c.Org), kindState, name)
+		out, _, err = docstore.Read[Reconcile](t, scope(r, c.Org), kindState, name)
 		if errors.Is(err, docstore.ErrNotFound) {
 			out, err = Reconcile{State: None, Resources: []Progress{}}, nil
 		}
@@ -168,11 +149,11 @@ func (s *Service) State(ctx context.Context, c access.Caller, name string) (Reco
 			return err
 		}
 		// Who said so may be gone.
-		k, _, err := read[task](t, docstore.Scope{}, kindTask, taskID(r))
+		k, _, err := docstore.Read[task](t, docstore.Scope{}, kindTask, taskID(r))
 		if err != nil && !errors.Is(err, docstore.ErrNotFound) {
 			return err
 		}
-		if !k.held(s.Now().UnixMilli()) {
+		if !k.Held(s.Now()) {
 			out.State = Queued
 		}
 		return nil
@@ -183,37 +164,7 @@ func (s *Service) State(ctx context.Context, c access.Caller, name string) (Reco
 // Forget removes the reconciles that a sandbox still waits for; who works on one
 // stops.
 func (s *Service) Forget(ctx context.Context, sc docstore.Scope) error {
-	return s.DB.Do(ctx, func(t *docstore.Tx) error {
-		docs, err := t.List(docstore.Scope{}, kindTask, docstore.Page{})
-		if err != nil {
-			return err
-		}
-		for _, d := range docs {
-			var k task
-			if err := json.Unmarshal(d.Body, &k); err != nil {
-				return err
-			}
-			if k.Org != sc.Org || k.Sandbox != sc.Sandbox {
-				continue
-			}
-			if err := t.Delete(docstore.Scope{}, kindTask, d.ID); err != nil && !errors.Is(err, docstore.ErrNotFound) {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-func (s *Service) bell() chan struct{} {
-	s.once.Do(func() { s.woken = make(chan struct{}, 1) })
-	return s.woken
-}
-
-func (s *Service) wake() {
-	select {
-	case s.bell() <- struct{}{}:
-	default: // it is said already
-	}
+	return lease.DropOf(ctx, s.DB, kindTask, sc)
 }
 
 func (s *Service) leaseFor() time.Duration {

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -227,6 +228,23 @@ func (t *Tx) Put(s Scope, d Doc) (Doc, error) {
 		}
 	}
 	return d, t.index(s, d)
+}
+
+// Read returns a document, and the value that its body is the JSON of; ErrNotFound.
+func Read[T any](t *Tx, s Scope, kind, id string) (v T, d Doc, err error) {
+	if d, err = t.Get(s, kind, id); err != nil {
+		return v, d, err
+	}
+	return v, d, json.Unmarshal(d.Body, &v)
+}
+
+// Write puts a document whose body is the JSON of a value.
+func Write(t *Tx, s Scope, d Doc, v any) (err error) {
+	if d.Body, err = json.Marshal(v); err != nil {
+		return err
+	}
+	_, err = t.Put(s, d)
+	return err
 }
 
 // Delete removes a document and its keys; ErrNotFound if it is not there.
