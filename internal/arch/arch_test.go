@@ -82,7 +82,7 @@ var rules = rulebook{
 			"internal/rawjson", "internal/secret", "internal/stripe", "internal/xdm",
 		},
 		"internal/copies":  {"internal/access", "internal/docstore", "internal/flow", "internal/gateway", "internal/lease", "internal/problem", "internal/stripe"},
-		"internal/erasure": {"internal/access", "internal/docstore", "internal/gateway", "internal/lease", "internal/problem", "internal/secret"},
+		"internal/erasure": {"internal/access", "internal/docstore", "internal/gateway", "internal/jsondoc", "internal/lease", "internal/problem", "internal/secret"},
 		"internal/source":  {"internal/flow", "internal/problem", "internal/stripe"},
 		// Where dataflows and the data plane meet.
 		"internal/runner": {
@@ -151,7 +151,7 @@ var rules = rulebook{
 		"internal/tables":    {"internal/chdbtest", "internal/duck", "internal/need", "internal/parquettest"},
 		"internal/intake":    {"internal/gateway/gatewaytest"},
 		"internal/gateway":   {"internal/gateway/gatewaytest"},
-		"internal/docstore":  {"internal/docstore/docstoretest"},
+		"internal/docstore":  {"internal/docstore/docstoretest", "internal/leaktest"},
 		"internal/lease":     {"internal/docstore/docstoretest"},
 		"internal/registry":  {"internal/docstore/docstoretest", "internal/gateway/gatewaytest", "internal/openapitest"},
 		"internal/stripe":    {"internal/stripesim"},

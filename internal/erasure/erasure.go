@@ -101,6 +101,8 @@ type Service struct {
 	// Copies returns the names of a sandbox's copies.
 	Copies   func(ctx context.Context, c access.Caller) ([]string, error)
 	Operator func(ctx context.Context, org, sandbox string) (access.Caller, error)
+	// Digest hashes the id of a customer for List, as copies do.
+	Digest   func(key []byte, customer string) [32]byte
 	Now      func() time.Time
 	Log      *slog.Logger
 	LeaseFor time.Duration // 0: a minute
@@ -171,6 +173,9 @@ func (s *Service) Ask(ctx context.Context, c access.Caller, a Ask) (Request, err
 	}
 	err = s.DB.Do(ctx, func(t *docstore.Tx) error {
 		if err := docstore.Write(t, c.Scope(), docstore.Doc{Kind: kindRequest, ID: r.ID}, r); err != nil {
+			return err
+		}
+		if err := s.put(t, c, r, a.Customer); err != nil {
 			return err
 		}
 		return docstore.Write(t, docstore.Scope{}, docstore.Doc{Kind: kindTask, ID: r.ID}, k)
