@@ -85,14 +85,18 @@ func tidy(ctx context.Context, keys *secret.Keys, db *docstore.DB) error {
 // reseal returns how many texts it has sealed anew, and the old keys that are
 // needed all the same.
 func reseal(ctx context.Context, keys *secret.Keys, db *docstore.DB) (count int, left []uint32, err error) {
-	err = db.Rewrite(ctx, func(_ docstore.Scope, d docstore.Doc) ([]byte, error) {
+	err = db.Rewrite(ctx, func(_ docstore.Scope, d *docstore.Doc) error {
 		r, err := keys.Reseal(d.Body)
+		if err != nil {
+			return err
+		}
 		count += r.Count
 		left = append(left, r.Left...)
 		if len(r.Left) > 0 {
 			fmt.Fprintf(os.Stderr, "tributary: %s %s holds something sealed that does not open; its key is kept\n", d.Kind, d.ID)
 		}
-		return r.Document, err
+		d.Body = r.Document
+		return nil
 	})
 	return count, left, err
 }

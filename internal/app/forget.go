@@ -179,13 +179,18 @@ func (h *home) forgetCustomer(ctx context.Context, r ForgetRequest) (*Forgetting
 // it, and its id.
 func (h *home) forgetKey(ctx context.Context) (key []byte, id string, err error) {
 	requests, err := h.store.ForgetRequests(ctx)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, "", err
-	case len(requests) > 0:
-		id = requests[0].KeyID
-	default:
-		id = h.rules.keyID
+	}
+	shared, err := listKey(h.dir)
+	if err != nil {
+		return nil, "", err
+	}
+	id = h.rules.keyID
+	for _, r := range requests {
+		if shared == nil || keyID(shared) != r.KeyID {
+			id = r.KeyID
+		}
 	}
 	if id == "" {
 		key, err = makeKey(h.dir)
@@ -254,14 +259,14 @@ func (h *home) tryForget(ctx context.Context, r ForgetRequest) (*Forgot, error) 
 		// Nobody was forgotten yet: any key tells ids apart.
 		key := make([]byte, privacy.KeySize)
 		rand.Read(key)
-		list = &forgotten{store: h.store, key: key, kind: map[privacy.Digest]int{}}
+		list = &forgotten{store: h.store, keys: [][]byte{key}, kind: map[privacy.Digest]int{}}
 	}
 	f := &forgettingAll{home: h, list: list.trial()}
 	var err error
 	if f.judge, err = f.list.judge(); err != nil {
 		return nil, err
 	}
-	f.list.kind[f.judge.digest.Of([]byte(r.Customer))] |= r.kind()
+	f.list.kind[f.judge.name([]byte(r.Customer))] |= r.kind()
 	if f.tables, err = h.lake.Tables(ctx); err == nil {
 		err = f.learn(ctx)
 	}

@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tributary-data/tributary/internal/app"
+	"github.com/tributary-data/tributary/internal/extract"
 	"github.com/tributary-data/tributary/internal/leaktest"
 	"github.com/tributary-data/tributary/internal/sqlstore"
 	"github.com/tributary-data/tributary/internal/stripe"
@@ -428,6 +430,81 @@ func TestForgetVariants(t *testing.T) {
 				t.Errorf("%s balance transactions before and %s after: %s", before, count(), marshal(done))
 			}
 		})
+	}
+}
+
+// A copy that is made after somebody was put on the list that copies share never has
+// anything of him, whichever way it comes: by a backfill, events, webhooks, a reconcile, a
+// replay, through rules that hash. One that has something loses it when it is opened.
+func TestForgetList(t *testing.T) {
+	t.Parallel()
+	long(t)
+	key := bytes.Repeat([]byte{7}, 32)
+	for name, tt := range map[string]struct {
+		rules string
+		late  bool // the copy is there before
+	}{
+		"new": {}, "new with rules": {rules: `{"rules":[{"path":"customer","do":"hash"},{"path":"charge","do":"hash"}]}`}, "late": {late: true},
+		"late with rules": {rules: `{"rules":[{"path":"customer","do":"hash"},{"path":"charge","do":"hash"}]}`, late: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := openShop(t)
+			if tt.rules != "" {
+				if _, err := app.SetPrivacy(t.Context(), s.dir, []byte(tt.rules)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			list := func(context.Context) (app.ForgetList, error) {
+				return app.ForgetList{Key: key, Customers: []app.ForgetEntry{{Request: "r1", Digest: app.ForgetDigest(key, s.a.id), Requested: time.Now()}}}, nil
+			}
+			listed := func(p *app.Sync) { p.Forgotten = list }
+			if tt.late {
+				s.run(t)
+			}
+			places := []string{"dataset", "history", "tributary.db", "quarantine"}
+			s.run(t, listed)
+			s.gone(t, places...)
+			if tt.late {
+				return
+			}
+			s.buys(t, s.a)
+			s.moves(t, s.a, 20)
+			s.buys(t, s.b)
+			s.sim.Advance(25 * time.Hour)
+			s.run(t, listed)
+			s.run(t, listed, func(p *app.Sync) { p.Reconcile = true })
+			s.gone(t, places...)
+			if _, err := (app.Replay{Dir: s.dir, Forgotten: list}).Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			s.gone(t, places...)
+			for _, p := range []*shopper{s.a, s.b} {
+				s.told(t, p)
+			}
+			s.gone(t, places...)
+			all, err := app.Forgettings(t.Context(), s.dir)
+			if err != nil || len(all) != 1 || all[0].ID != "r1" || all[0].Done.IsZero() {
+				t.Errorf("%s, %v", marshal(all), err)
+			}
+		})
+	}
+}
+
+// told sends the copy an event about a shopper by its webhook.
+func (s *shop) told(t *testing.T, p *shopper) {
+	t.Helper()
+	r, err := app.OpenReceiver(t.Context(), s.dir, func() {}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	_, err = r.Put(t.Context(), extract.Notice{
+		ID: "evt_hook" + p.word, Type: "customer.updated", Created: s.sim.Now().Unix(), Resource: "customers", ObjectID: p.id,
+		Object: []byte(fmt.Sprintf(`{"id":%q,"object":"customer","name":%q}`, p.id, p.word)), Refs: []extract.Ref{{Resource: "customers", ID: p.id}},
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -46,7 +46,7 @@ func (f *forgettingAll) learn(ctx context.Context) error {
 					again = append(again, id)
 				}
 			}
-			return f.list.note(ctx, f.judge.digest.Of([]byte(id)), kind)
+			return f.list.note(ctx, f.judge.name([]byte(id)), kind)
 		})
 		if err != nil {
 			return fmt.Errorf("%s: %w", resource, err)

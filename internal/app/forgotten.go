@@ -21,7 +21,7 @@ import (
 // hashes of ids. It may be used by many goroutines; a nil list is empty.
 type forgotten struct {
 	store *store
-	key   []byte
+	keys  [][]byte // of the hashes; what is noted goes by the first
 
 	mu   sync.RWMutex
 	kind map[privacy.Digest]int // nil: the database is asked each time
@@ -50,8 +50,12 @@ func openForgotten(ctx context.Context, dir string, store *store) (*forgotten, e
 	if err != nil || len(requests) == 0 {
 		return nil, err
 	}
+	rules, err := store.Privacy(ctx)
+	if err != nil {
+		return nil, err
+	}
 	f := &forgotten{store: store}
-	f.key, err = readKey(dir, requests[0].KeyID)
+	f.keys, err = forgetKeys(dir, rules.KeyID, requests)
 	return f, err
 }
 
@@ -96,16 +100,16 @@ func (f *forgotten) flush(ctx context.Context) error {
 
 // trial returns a copy whose changes nobody else sees.
 func (f *forgotten) trial() *forgotten {
-	return &forgotten{store: f.store, key: f.key, kind: maps.Clone(f.kind), dry: true}
+	return &forgotten{store: f.store, keys: f.keys, kind: maps.Clone(f.kind), dry: true}
 }
 
 // A judge holds objects against the list. It belongs to one goroutine.
 type judge struct {
-	list   *forgotten
-	digest *privacy.Digester
-	blank  *privacy.Filter
-	text   []byte
-	name   privacy.Digest
+	list    *forgotten
+	digests []*privacy.Digester // by the keys of the list
+	blank   *privacy.Filter
+	text    []byte
+	gone    privacy.Digest
 }
 
 // blankRules take from a balance transaction what points to a person. Amounts,
@@ -125,8 +129,15 @@ func (f *forgotten) judge() (*judge, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &judge{list: f, digest: privacy.NewDigester(f.key), blank: policy.For("balance_transactions")}, nil
+	j := &judge{list: f, blank: policy.For("balance_transactions")}
+	for _, key := range f.keys {
+		j.digests = append(j.digests, privacy.NewDigester(key))
+	}
+	return j, nil
 }
+
+// name returns what the object with that id is called in the list, once it is noted.
+func (j *judge) name(id []byte) privacy.Digest { return j.digests[0].Of(id) }
 
 // forgetting returns what a lander asks; nil for an empty list.
 func (f *forgotten) forgetting() (ingest.Forgetting, error) {
@@ -142,7 +153,15 @@ func (j *judge) known(ctx context.Context, id []byte) (int, error) {
 	if len(id) == 0 {
 		return 0, nil
 	}
-	return j.list.of(ctx, j.digest.Of(id))
+	kind := 0
+	for _, d := range j.digests {
+		k, err := j.list.of(ctx, d.Of(id))
+		if err != nil {
+			return 0, err
+		}
+		kind |= k
+	}
+	return kind, nil
 }
 
 // is reports whether a text is the id of an object of which nothing may be
@@ -167,8 +186,8 @@ func (j *judge) Judge(ctx context.Context, resource string, id, raw []byte) (ing
 	case err != nil:
 		return ingest.Verdict{}, err
 	case kind&sqlstore.ForgetObject != 0:
-		j.name = j.digest.Of(id)
-		return ingest.Verdict{Gone: true, Name: j.name[:]}, nil
+		j.gone = j.name(id)
+		return ingest.Verdict{Gone: true, Name: j.gone[:]}, nil
 	case kind&sqlstore.ForgetBlank == 0:
 		return ingest.Verdict{Raw: raw}, nil
 	}
@@ -201,11 +220,11 @@ func (j *judge) decide(ctx context.Context, resource string, id []byte, l links)
 	if kind&sqlstore.ForgetObject == 0 {
 		return kind, nil
 	}
-	if err := j.list.note(ctx, j.digest.Of(id), kind); err != nil {
+	if err := j.list.note(ctx, j.name(id), kind); err != nil {
 		return 0, err
 	}
 	for _, refund := range l.refunds {
-		if err := j.list.note(ctx, j.digest.Of(refund), kind&(sqlstore.ForgetObject|sqlstore.ForgetBooks)); err != nil {
+		if err := j.list.note(ctx, j.name(refund), kind&(sqlstore.ForgetObject|sqlstore.ForgetBooks)); err != nil {
 			return 0, err
 		}
 	}
@@ -214,7 +233,7 @@ func (j *judge) decide(ctx context.Context, resource string, id []byte, l links)
 		books = sqlstore.ForgetObject
 	}
 	for _, row := range l.balance {
-		if err := j.list.note(ctx, j.digest.Of(row), books); err != nil {
+		if err := j.list.note(ctx, j.name(row), books); err != nil {
 			return 0, err
 		}
 	}

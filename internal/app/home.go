@@ -30,6 +30,7 @@ import (
 //	lock            held by the one writer
 //	tributary.db    account, quarantine, drift, reads, privacy rules
 //	privacy.key     of the rules that hash
+//	forget.key      of the list of forgotten customers that copies share
 //	index/          id → version, rebuildable
 //	lake/           the Iceberg catalog and the tables
 type home struct {
@@ -41,6 +42,8 @@ type home struct {
 	rules  rules
 	// forgotten is of whom nothing may be kept; nil for nobody.
 	forgotten *forgotten
+	// list, if set, is the list that the copy shares with others.
+	list func(context.Context) (ForgetList, error)
 	// rewrote is what went through the privacy rules when the directory was
 	// opened: they are newer than what was stored.
 	rewrote Rewrote
@@ -59,11 +62,15 @@ func Exists(dir string) bool { return exists(dir) }
 
 // openHome takes the directory for this process alone, and creates what is
 // missing.
-func openHome(ctx context.Context, dir string) (*home, error) {
+func openHome(ctx context.Context, dir string) (*home, error) { return openListed(ctx, dir, nil) }
+
+// openListed is openHome for a copy that shares a list with others of whom they are
+// to keep nothing; it may be nil.
+func openListed(ctx context.Context, dir string, list func(context.Context) (ForgetList, error)) (*home, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, unusable(dir, err)
 	}
-	h := &home{dir: dir}
+	h := &home{dir: dir, list: list}
 	if err := h.open(ctx); err != nil {
 		_ = h.Close() // what failed first is the reason
 		return nil, unusable(dir, err)
@@ -105,6 +112,17 @@ func (h *home) open(ctx context.Context) (err error) {
 	}
 	if behind {
 		if err := h.rewrite(ctx); err != nil {
+			return err
+		}
+	}
+	if h.list != nil {
+		// Now that the database is there: whoever puts somebody on the list sees the
+		// copy afterwards, or the copy sees him.
+		list, err := h.list(ctx)
+		if err == nil {
+			err = h.adopt(ctx, list)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -67,7 +67,7 @@ func (s Sync) Keep(ctx context.Context) (*Keeper, error) {
 		return nil
 	}
 	if exists(s.Dir) {
-		if k.home, err = openHome(ctx, s.Dir); err != nil {
+		if k.home, err = openListed(ctx, s.Dir, s.Forgotten); err != nil {
 			return nil, err
 		}
 		if k.home.rewrote.any() {

@@ -23,6 +23,8 @@ type Replay struct {
 	Resources []string // empty: all
 	// Quarantine leaves the datasets and tries the quarantine alone.
 	Quarantine bool
+	// Forgotten, if set, returns of whom this copy and others are to keep nothing.
+	Forgotten func(context.Context) (ForgetList, error)
 	// Done, if set, is told of each resource as it is done.
 	Done func(Replayed)
 	// Between is called before the commit of a rebuild: tests stop there.
@@ -62,7 +64,7 @@ func (r Replay) Run(ctx context.Context) ([]Replayed, error) {
 	if err := mustExist(r.Dir); err != nil {
 		return nil, err
 	}
-	h, err := openHome(ctx, r.Dir)
+	h, err := openListed(ctx, r.Dir, r.Forgotten)
 	if err != nil {
 		return nil, err
 	}

@@ -53,6 +53,9 @@ type Sync struct {
 	// and nothing else: no list, no events; no cursor moves.
 	Inbox bool
 
+	// Forgotten, if set, returns of whom this copy and others are to keep nothing.
+	Forgotten func(context.Context) (ForgetList, error)
+
 	BatchRows int           // 0: ingest.DefaultBatchRows
 	BatchAge  time.Duration // 0: ingest.DefaultBatchAge
 	Retry     stripe.Retry
@@ -237,7 +240,7 @@ func (p *pass) open(ctx context.Context) (stripe.Probe, error) {
 	}
 	var err error
 	if p.home == nil {
-		if p.home, err = openHome(ctx, p.Dir); err != nil {
+		if p.home, err = openListed(ctx, p.Dir, p.Forgotten); err != nil {
 			return found, err
 		}
 		if p.home.rewrote.any() {

@@ -65,6 +65,7 @@ var rules = rulebook{
 		"internal/hook": {"internal/extract", "internal/stripe"},
 		// The services around the lake: who may do what, where documents are kept, the door.
 		"internal/docstore":  {},
+		"internal/lease":     {"internal/docstore"},
 		"internal/access":    {"internal/atomicfile", "internal/docstore", "internal/problem"},
 		"internal/accessapi": {"internal/access", "internal/gateway", "internal/problem"},
 		"internal/gateway":   {"internal/access", "internal/jsondoc", "internal/problem"},
@@ -80,8 +81,8 @@ var rules = rulebook{
 			"internal/access", "internal/catalog", "internal/dataprep", "internal/docstore", "internal/gateway", "internal/jsondoc", "internal/problem",
 			"internal/rawjson", "internal/secret", "internal/stripe", "internal/xdm",
 		},
-		"internal/copies":  {"internal/access", "internal/docstore", "internal/flow", "internal/gateway", "internal/problem", "internal/stripe"},
-		"internal/erasure": {"internal/access", "internal/docstore", "internal/gateway", "internal/problem", "internal/secret"},
+		"internal/copies":  {"internal/access", "internal/docstore", "internal/flow", "internal/gateway", "internal/lease", "internal/problem", "internal/stripe"},
+		"internal/erasure": {"internal/access", "internal/docstore", "internal/gateway", "internal/jsondoc", "internal/lease", "internal/problem", "internal/secret"},
 		"internal/source":  {"internal/flow", "internal/problem", "internal/stripe"},
 		// Where dataflows and the data plane meet.
 		"internal/runner": {
@@ -150,7 +151,8 @@ var rules = rulebook{
 		"internal/tables":    {"internal/chdbtest", "internal/duck", "internal/need", "internal/parquettest"},
 		"internal/intake":    {"internal/gateway/gatewaytest"},
 		"internal/gateway":   {"internal/gateway/gatewaytest"},
-		"internal/docstore":  {"internal/docstore/docstoretest"},
+		"internal/docstore":  {"internal/docstore/docstoretest", "internal/leaktest"},
+		"internal/lease":     {"internal/docstore/docstoretest"},
 		"internal/registry":  {"internal/docstore/docstoretest", "internal/gateway/gatewaytest", "internal/openapitest"},
 		"internal/stripe":    {"internal/stripesim"},
 		"internal/mapping":   {"internal/money", "internal/stripe", "internal/stripesim"},

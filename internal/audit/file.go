@@ -1,10 +1,12 @@
 package audit
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"sync"
 )
@@ -79,6 +81,53 @@ func (f *File) Write(e Entry) error {
 	}
 	_, err = f.f.Write(append(line, '\n')) // at once: lines of several processes do not mix
 	return err
+}
+
+// Blot writes asterisks over a text wherever it stands in the file, and returns how
+// often that was: an entry stays, and does not name what it was about. It is done in place,
+// letter by letter, as other processes add lines meanwhile. Of a file that was
+// renamed it knows nothing.
+func (f *File) Blot(text string) (n int64, err error) {
+	quoted, err := json.Marshal(text)
+	if err != nil || len(text) == 0 {
+		return 0, err
+	}
+	word := quoted[1 : len(quoted)-1]
+	file, err := os.OpenFile(f.path, os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	over := bytes.Repeat([]byte{'*'}, len(word))
+	part := make([]byte, 256<<10+len(word))
+	for at := int64(0); ; at += int64(len(part) - len(word)) {
+		read, err := file.ReadAt(part, at)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return n, err
+		}
+		for from := 0; ; from += len(word) {
+			i := bytes.Index(part[from:read], word)
+			if i < 0 {
+				break
+			}
+			from += i
+			if _, err := file.WriteAt(over, at+int64(from)); err != nil {
+				return n, err
+			}
+			copy(part[from:], over)
+			n++
+		}
+		if err != nil {
+			break
+		}
+	}
+	if n == 0 {
+		return 0, nil
+	}
+	return n, file.Sync()
 }
 
 func (f *File) moved() bool {

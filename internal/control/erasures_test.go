@@ -2,6 +2,9 @@ package control_test
 
 import (
 	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -49,7 +52,7 @@ func (s *shop) buyer(t *testing.T, word string) (needles []string) {
 		plant(o)
 		o["name"], o["email"] = word, word+"@example.com"
 	})
-	charge := create(stripesim.Charges, stripesim.Draft{Customer: customer, Method: "card", Status: "succeeded", Amount: 900}, plant)
+	charge := create(stripesim.Charges, stripesim.Draft{Customer: customer, Method: "card", Status: "succeeded", Amount: 9017}, plant)
 	create(stripesim.Refunds, stripesim.Draft{Charge: charge, Amount: 300}, func(o map[string]any) { o["metadata"] = map[string]any{"note": word} })
 	bad := fmt.Sprintf(`{"id":"ch_bad%s","object":"charge","created":%d,"amount":"lots","currency":"eur","customer":%q,"description":%q}`, word, s.sim.Now().Unix()-600, customer, word)
 	if err := s.sim.Put(stripesim.Charges, []byte(bad)); err != nil {
@@ -61,7 +64,47 @@ func (s *shop) buyer(t *testing.T, word string) (needles []string) {
 		t.Fatal(err)
 	}
 	s.dataset("orders of "+customer, s.schema(resources["prices"]))
+	s.pushed(t, customer, word)
 	return append(needles, word)
+}
+
+// pushed is what clients push of a customer: rows that came in, rows that failed, a file
+// of a batch that is still open, and a name that the audit log has.
+func (s *shop) pushed(t *testing.T, customer, word string) {
+	t.Helper()
+	dataset := s.dataset("pushed", s.schema(resources["customers"]))
+	row := func(more string) string {
+		return fmt.Sprintf(`{"_id":%q,"_tributary":{"customers_data":{"id":%q,"description":"of %s"%s}}}`, customer+more, customer, word, more)
+	}
+	_, batch := s.push(dataset, row("")+"\n"+row(`,"created":"no time"`)+"\n"+row(`,"created":"never"`)+"\nbroken "+customer+" "+word, 100)
+	if batch["status"] != "success" {
+		t.Fatalf("%v", batch)
+	}
+	open := s.must(201, "POST", "/data/foundation/import/batches", map[string]any{"datasetId": dataset, "inputFormat": map[string]any{"format": "json"}}).json(t)["id"].(string)
+	s.must(201, "PUT", "/data/foundation/import/batches/"+open+"/datasets/"+dataset+"/files/of-"+customer+".json", row(""), "Content-Type", "application/octet-stream")
+	s.must(404, "PUT", "/data/foundation/import/batches/"+customer+"/datasets/"+dataset+"/files/1.json", row(""), "Content-Type", "application/octet-stream")
+}
+
+// failing makes a dataflow of charges in which those of the buyers fail, and the samples
+// quote what stands in them.
+func (s *shop) failing(t *testing.T) {
+	t.Helper()
+	schema := s.schema(resources["charges"])
+	set := s.must(200, "GET", "/data/foundation/conversion/mappingSetTemplates/charges?schema="+url.QueryEscape(schema), nil).json(t)
+	for _, m := range set["mappings"].([]any) {
+		if m := m.(map[string]any); strings.HasSuffix(m["destination"].(string), "charges_data.amount") {
+			from := m["source"].(string)
+			m["sourceType"], m["source"] = "EXPRESSION", fmt.Sprintf(`iif(%s == 9017, %s, %s)`, from, strings.Replace(from, "amount", "description", 1), from)
+		}
+	}
+	mapping := s.must(200, "POST", "/data/foundation/conversion/mappingSets", set).json(t)["id"]
+	run := s.ended(t, s.flow(t, "charges", daily(), func(body map[string]any) {
+		body["transformations"] = []any{map[string]any{"name": "Mapping", "params": map[string]any{"mappingId": mapping, "mappingVersion": 0}}}
+		body["options"] = map[string]any{"partialIngestionPercent": 50}
+	}), 1)
+	if status(run) == "failed" || count(run, "failed") != 2 {
+		t.Fatalf("%v", run)
+	}
 }
 
 // places are the kinds of places that tell of one of the needles.
@@ -73,6 +116,14 @@ func (s *shop) places(t *testing.T, needles []string) map[string]string {
 		switch {
 		case strings.HasPrefix(kind, "lake/") && strings.Contains(kind, "/data/"):
 			kind = "datasets of dataflows"
+		case strings.HasPrefix(kind, "lake/") && strings.HasSuffix(kind, ".metadata.json"):
+			kind = "marks of dataflows"
+		case strings.HasPrefix(kind, "staging/"), strings.HasPrefix(kind, "diagnostics/"):
+			kind, _, _ = strings.Cut(kind, "/")
+		case strings.HasPrefix(f.Place, "postgres: pages"):
+			kind = "pages of PostgreSQL"
+		case kind == "postgres":
+			kind = "postgres"
 		case strings.HasPrefix(kind, "copies/") && strings.Contains(kind, "_history/data/"):
 			kind = "histories"
 		case strings.HasPrefix(kind, "copies/") && strings.Contains(kind, "/data/"):
@@ -111,9 +162,14 @@ func TestErasure(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes long")
 	}
-	s := openShop(t, "")
+	on(t, func(t *testing.T, database string) { erases(t, openShop(t, database)) })
+}
+
+func erases(t *testing.T, s *shop) {
+	t.Helper()
 	gone, control := s.buyer(t, "Aldegundis4711"), s.buyer(t, "Balthasar4711")
 	followed := []string{"charges", "customers", "refunds", "balance_transactions"}
+	s.failing(t)
 	for _, resource := range followed {
 		if run := s.ended(t, s.flow(t, resource, daily()), 1); status(run) == "failed" {
 			t.Fatalf("%v", run)
@@ -122,7 +178,12 @@ func TestErasure(t *testing.T) {
 	predicate := map[string]any{"charges": map[string]any{"state": "paid", "count": map[string]any{"atLeast": 1}}}
 	audienceID := into[struct{ ID string }](t, s.must(201, "POST", "/data/tributary/audiences", map[string]any{"name": "Payers", "predicate": predicate})).ID
 	s.must(200, "POST", "/data/tributary/audiences/"+audienceID+"/materialise", nil)
-	kinds := []string{"datasets of dataflows", "histories", "datasets", "database of a copy", "exposures", "audiences", "control.db"}
+	kinds := []string{"datasets of dataflows", "marks of dataflows", "histories", "datasets", "database of a copy", "exposures", "audiences", "staging", "diagnostics", "audit.log"}
+	if s.database == "" {
+		kinds = append(kinds, "control.db")
+	} else {
+		kinds = append(kinds, "postgres", "pages of PostgreSQL")
+	}
 	before := s.places(t, gone)
 	for _, kind := range kinds {
 		if before[kind] == "" {
@@ -195,6 +256,21 @@ func TestErasure(t *testing.T) {
 	if want, got := len(s.truth(t, "balance_transactions")), s.rows(t, "balance_transactions"); len(got) != want {
 		t.Errorf("%d balance transactions are left of %d", len(got), want)
 	}
+	// A copy that is made after the request: nobody told it but the list.
+	copies, err := filepath.Glob(filepath.Join(s.plane.dir, "copies", s.sandboxID(t), "acct_*"))
+	if err != nil || len(copies) != 1 {
+		t.Fatalf("%v, %v", copies, err)
+	}
+	if err := os.RemoveAll(copies[0]); err != nil {
+		t.Fatal(err)
+	}
+	for _, resource := range followed {
+		if run := s.ask(t, s.flows[resource]); status(run) == "failed" {
+			t.Fatalf("%v", run)
+		}
+	}
+	check("in a copy made later")
+
 	list := into[struct {
 		Items []erasureView
 		Next  string

@@ -32,7 +32,7 @@ func (p *Plane) dataflows(ctx context.Context, rows *tables.Tables) (err error) 
 	}
 	p.Runner = &runner.Runner{
 		Flows: p.Flow, Queue: p.queue, Catalog: p.Catalog, Rows: rows, Prep: p.Prep, Schemas: p.Registry, Alerts: p.Alert, Stripe: p.Stripe,
-		Copy: s, Pacer: p.Stripe.Pacer, Dir: p.dir, Now: p.now, Log: p.options.Log, Workers: p.options.Workers,
+		Copy: s, Forgotten: p.forgetList, Pacer: p.Stripe.Pacer, Dir: p.dir, Now: p.now, Log: p.options.Log, Workers: p.options.Workers,
 	}
 	p.Copies = &copies.Service{
 		DB: p.DB, Data: p.Runner.Data(), Flows: p.Flow, Pace: p.Stripe.Pace, Egress: p.options.Egress.Addresses, Operator: p.Access.OperatorIn, Now: p.now, Log: p.options.Log,

@@ -7,12 +7,12 @@ package copies
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/docstore"
 	"github.com/tributary-data/tributary/internal/flow"
+	"github.com/tributary-data/tributary/internal/lease"
 	"github.com/tributary-data/tributary/internal/problem"
 	"github.com/tributary-data/tributary/internal/stripe"
 )
@@ -109,8 +109,7 @@ type Service struct {
 	// put down: tests stop there.
 	At func(r Ref, resource string)
 
-	once   sync.Once
-	woken  chan struct{}
+	bell   lease.Bell
 	probes probes
 }
 

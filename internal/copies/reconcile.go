@@ -2,13 +2,13 @@ package copies
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"time"
 
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/docstore"
+	"github.com/tributary-data/tributary/internal/lease"
 	"github.com/tributary-data/tributary/internal/problem"
 )
 
@@ -65,16 +65,12 @@ type task struct {
 	Org     string `json:"org"`
 	Sandbox string `json:"sandbox"`
 	Copy    string `json:"copy"`
-	Holder  string `json:"holder,omitempty"` // empty: nobody works on it
-	Until   int64  `json:"until,omitempty"`  // epoch ms: whoever is silent till then has lost it
-	After   int64  `json:"after,omitempty"`  // epoch ms: not to be tried before
-	Since   int64  `json:"since,omitempty"`  // epoch ms: since when it waits for what time heals
-	Lost    int    `json:"lost,omitempty"`   // how many workers fell silent
+	lease.Lease
+	Since int64 `json:"since,omitempty"` // epoch ms: since when it waits for what time heals
+	Lost  int   `json:"lost,omitempty"`  // how many workers fell silent
 }
 
 func (t *task) ref() Ref { return Ref{t.Sandbox, t.Copy} }
-
-func (t *task) held(now int64) bool { return t.Holder != "" && now < t.Until }
 
 func taskID(r Ref) string { return r.Sandbox + "/" + r.Copy }
 
@@ -122,7 +118,7 @@ func (s *Service) Ask(ctx context.Context, c access.Caller, name string, resourc
 	if err != nil {
 		return Reconcile{}, err
 	}
-	s.wake()
+	s.bell.Ring()
 	return out, nil
 }
 
@@ -157,7 +153,7 @@ func (s *Service) State(ctx context.Context, c access.Caller, name string) (Reco
 		if err != nil && !errors.Is(err, docstore.ErrNotFound) {
 			return err
 		}
-		if !k.held(s.Now().UnixMilli()) {
+		if !k.Held(s.Now()) {
 			out.State = Queued
 		}
 		return nil
@@ -168,37 +164,7 @@ func (s *Service) State(ctx context.Context, c access.Caller, name string) (Reco
 // Forget removes the reconciles that a sandbox still waits for; who works on one
 // stops.
 func (s *Service) Forget(ctx context.Context, sc docstore.Scope) error {
-	return s.DB.Do(ctx, func(t *docstore.Tx) error {
-		docs, err := t.List(docstore.Scope{}, kindTask, docstore.Page{})
-		if err != nil {
-			return err
-		}
-		for _, d := range docs {
-			var k task
-			if err := json.Unmarshal(d.Body, &k); err != nil {
-				return err
-			}
-			if k.Org != sc.Org || k.Sandbox != sc.Sandbox {
-				continue
-			}
-			if err := t.Delete(docstore.Scope{}, kindTask, d.ID); err != nil && !errors.Is(err, docstore.ErrNotFound) {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-func (s *Service) bell() chan struct{} {
-	s.once.Do(func() { s.woken = make(chan struct{}, 1) })
-	return s.woken
-}
-
-func (s *Service) wake() {
-	select {
-	case s.bell() <- struct{}{}:
-	default: // it is said already
-	}
+	return lease.DropOf(ctx, s.DB, kindTask, sc)
 }
 
 func (s *Service) leaseFor() time.Duration {

@@ -10,9 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/tributary-data/tributary/internal/docstore"
+	"github.com/tributary-data/tributary/internal/lease"
 	"github.com/tributary-data/tributary/internal/problem"
 	"github.com/tributary-data/tributary/internal/stripe"
 )
@@ -24,9 +23,6 @@ const (
 	mostLost = 5         // workers that fall silent over one reconcile before it is given up
 	poll     = 5 * time.Second
 )
-
-// errLost says that a reconcile is another's by now, or is not wanted any more.
-var errLost = errors.New("another worker has the reconcile, or its copy is gone")
 
 // Run does the reconciles that were asked for, until ctx ends. What is cut short
 // is gone on with by whoever comes next: any number of processes may do it.
@@ -57,7 +53,7 @@ func (s *Service) Run(ctx context.Context) error {
 			return nil
 		case <-ended:
 			running--
-		case <-s.bell():
+		case <-s.bell.Rung():
 		case <-timer.C:
 		}
 		timer.Stop()
@@ -72,19 +68,18 @@ func (s *Service) claim(ctx context.Context) (mine task, ok bool, err error) {
 		if err != nil {
 			return err
 		}
-		now := s.Now().UnixMilli()
 		for _, d := range docs {
 			var k task
 			if err := json.Unmarshal(d.Body, &k); err != nil {
 				return err
 			}
-			if k.held(now) || now < k.After {
+			taken, lost := k.Take(s.Now(), s.leaseFor())
+			if !taken {
 				continue
 			}
-			if k.Holder != "" {
+			if lost {
 				k.Lost++
 			}
-			k.Holder, k.Until = uuid.NewString(), now+s.leaseFor().Milliseconds()
 			mine, ok = k, true
 			return t.Store(docstore.Scope{}, d, k)
 		}
@@ -93,7 +88,7 @@ func (s *Service) claim(ctx context.Context) (mine task, ok bool, err error) {
 	return mine, ok && err == nil, err
 }
 
-// change changes a reconcile and its task, while that is this worker's; errLost
+// change changes a reconcile and its task, while that is this worker's; lease.ErrLost
 // when it is not. over removes the task.
 func (s *Service) change(ctx context.Context, mine task, fn func(k *task, v *Reconcile) (over bool)) error {
 	gone := false
@@ -102,7 +97,7 @@ func (s *Service) change(ctx context.Context, mine task, fn func(k *task, v *Rec
 		r := mine.ref()
 		k, d, err := docstore.Body[task](t, docstore.Scope{}, kindTask, taskID(r))
 		if errors.Is(err, docstore.ErrNotFound) || err == nil && k.Holder != mine.Holder {
-			return errLost
+			return lease.ErrLost
 		}
 		if err != nil {
 			return err
@@ -125,7 +120,7 @@ func (s *Service) change(ctx context.Context, mine task, fn func(k *task, v *Rec
 		return t.Store(docstore.Scope{}, d, k)
 	})
 	if err == nil && gone {
-		return errLost
+		return lease.ErrLost
 	}
 	return err
 }
@@ -143,21 +138,13 @@ type job struct {
 // work does a reconcile from where it stands.
 func (s *Service) work(ctx context.Context, k task) {
 	j := &job{Service: s, task: k}
-	working, cancel := context.WithCancelCause(ctx)
-	renewed := make(chan struct{})
-	go func() {
-		defer close(renewed)
-		j.renew(working, cancel)
-	}()
-	err := j.guarded(working)
-	cancel(nil)
-	<-renewed
-	if errors.Is(err, errLost) || errors.Is(context.Cause(working), errLost) {
+	err := lease.Hold(ctx, lease.Renewal{Length: s.leaseFor(), Every: min(s.leaseFor()/4, 2*time.Second), Now: s.Now, Renew: j.renew}, j.guarded)
+	if errors.Is(err, lease.ErrLost) {
 		return
 	}
 	after, done := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer done()
-	if err := j.settle(after, ctx.Err() != nil, err); err != nil && !errors.Is(err, errLost) {
+	if err := j.settle(after, ctx.Err() != nil, err); err != nil && !errors.Is(err, lease.ErrLost) {
 		s.Log.ErrorContext(ctx, "a reconcile does not say how it went; it is gone on with when its lease is over", "copy", k.Copy, "error", err)
 	}
 }
@@ -297,39 +284,20 @@ func (j *job) ended(ctx context.Context, resource string, err error) error {
 	})
 }
 
-// renew keeps the lease and shows how far it is, until ctx ends; when the lease is
-// lost it ends ctx.
-func (j *job) renew(ctx context.Context, cancel context.CancelCauseFunc) {
-	every := min(j.leaseFor()/4, 2*time.Second)
-	t := time.NewTicker(every)
-	defer t.Stop()
-	last := j.Now()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-		}
-		err := j.change(ctx, j.task, func(k *task, v *Reconcile) bool {
-			k.Until = j.Now().Add(j.leaseFor()).UnixMilli()
-			j.show(v)
-			return false
-		})
-		switch {
-		case err == nil:
-			last = j.Now()
-		case errors.Is(err, errLost), j.Now().Sub(last) > j.leaseFor()-2*every:
-			cancel(errLost)
-			return
-		}
-	}
+// renew renews the lease, and shows how far it is.
+func (j *job) renew(ctx context.Context) error {
+	return j.change(ctx, j.task, func(k *task, v *Reconcile) bool {
+		k.Renew(j.Now(), j.leaseFor())
+		j.show(v)
+		return false
+	})
 }
 
 // settle ends a reconcile, or gives it back.
 func (j *job) settle(ctx context.Context, stopped bool, err error) error {
 	return j.change(ctx, j.task, func(k *task, v *Reconcile) bool {
 		now := j.Now()
-		k.Holder, k.Until = "", 0
+		k.Give()
 		if stopped {
 			v.queue()
 			return false

@@ -10,6 +10,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -217,16 +218,30 @@ func (t *Tx) Put(s Scope, d Doc) (Doc, error) {
 			return Doc{}, err
 		}
 	}
+	if err := t.addKeys(s, d); err != nil {
+		return Doc{}, err
+	}
+	return d, t.index(s, d)
+}
+
+func (t *Tx) addKeys(s Scope, d Doc) error {
 	for _, key := range d.Keys {
 		n, err := t.exec("insert into doc_key (org, sandbox, kind, name, id) values (?, ?, ?, ?, ?) on conflict do nothing", s.Org, s.Sandbox, d.Kind, key, d.ID)
 		if err != nil {
-			return Doc{}, err
+			return err
 		}
 		if n == 0 {
-			return Doc{}, fmt.Errorf("%s %s: key %q: %w", d.Kind, d.ID, key, ErrTaken)
+			return fmt.Errorf("%s %s: key %q: %w", d.Kind, d.ID, key, ErrTaken)
 		}
 	}
-	return d, t.index(s, d)
+	return nil
+}
+
+func (t *Tx) rekey(s Scope, d Doc) error {
+	if _, err := t.exec("delete from doc_key where org = ? and sandbox = ? and kind = ? and id = ?", s.Org, s.Sandbox, d.Kind, d.ID); err != nil {
+		return err
+	}
+	return t.addKeys(s, d)
 }
 
 // Delete removes a document and its keys; ErrNotFound if it is not there.
@@ -245,11 +260,12 @@ func (t *Tx) Delete(s Scope, kind, id string) error {
 }
 
 // Rewrite hands each document of the database, of all scopes, to change, and
-// stores what it returns if that is not the body as it was. The document gets a
+// stores it if its body or its keys are not as they were; nothing else of it may be
+// changed. The document gets a
 // new revision, so that nobody puts back what he read before; Updated stays. A
 // document at a time is one transaction. It is for upkeep: no caller of an API
 // reaches it.
-func (db *DB) Rewrite(ctx context.Context, change func(s Scope, d Doc) ([]byte, error)) error {
+func (db *DB) Rewrite(ctx context.Context, change func(s Scope, d *Doc) error) error {
 	type place struct{ org, sandbox, kind, id string }
 	var last place
 	for {
@@ -279,18 +295,21 @@ func (db *DB) Rewrite(ctx context.Context, change func(s Scope, d Doc) ([]byte, 
 				if err != nil {
 					return err
 				}
-				body, err := change(s, d)
-				if err != nil || bytes.Equal(body, d.Body) {
+				was := d
+				was.Keys = slices.Clone(d.Keys)
+				if err := change(s, &d); err != nil || bytes.Equal(was.Body, d.Body) && slices.Equal(was.Keys, d.Keys) {
 					return err
 				}
 				_, err = t.exec(
 					"update doc set body = ?, revision = revision + 1 where org = ? and sandbox = ? and kind = ? and id = ?",
-					string(body), s.Org, s.Sandbox, last.kind, last.id,
+					string(d.Body), s.Org, s.Sandbox, last.kind, last.id,
 				)
+				if err == nil && !slices.Equal(was.Keys, d.Keys) {
+					err = t.rekey(s, d)
+				}
 				if err != nil {
 					return err
 				}
-				d.Body = body
 				return t.index(s, d)
 			})
 			if err != nil {

@@ -245,8 +245,9 @@ func TestIndexUpkeep(t *testing.T) {
 		if err := db.Do(t.Context(), put); err != nil {
 			t.Fatal(err)
 		}
-		if err := db.Rewrite(t.Context(), func(docstore.Scope, docstore.Doc) ([]byte, error) {
-			return []byte(`{"Text":"new","At":1,"Sum":7}`), nil
+		if err := db.Rewrite(t.Context(), func(_ docstore.Scope, d *docstore.Doc) error {
+			d.Body = []byte(`{"Text":"new","At":1,"Sum":7}`)
+			return nil
 		}); err != nil {
 			t.Fatal(err)
 		}

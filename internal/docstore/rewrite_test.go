@@ -2,6 +2,7 @@ package docstore_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -37,9 +38,13 @@ func TestRewrite(t *testing.T) {
 			t.Fatal(err)
 		}
 		seen := 0
-		err = db.Rewrite(t.Context(), func(_ docstore.Scope, d docstore.Doc) ([]byte, error) {
+		err = db.Rewrite(t.Context(), func(_ docstore.Scope, d *docstore.Doc) error {
 			seen++
-			return bytes.ReplaceAll(d.Body, []byte("old"), []byte("fine")), nil
+			d.Body = bytes.ReplaceAll(d.Body, []byte("old"), []byte("fine"))
+			if d.ID == "3" {
+				d.Keys = []string{"other" + d.Keys[0]}
+			}
+			return nil
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -60,6 +65,12 @@ func TestRewrite(t *testing.T) {
 						got[fmt.Sprintf("%d %s %s", i, d.Kind, d.ID)] = string(d.Body)
 					}
 				}
+			}
+			if _, err := tx.Find(prod, "kind0", "key3"); !errors.Is(err, docstore.ErrNotFound) {
+				t.Errorf("the old key finds a document: %v", err)
+			}
+			if d, err := tx.Find(prod, "kind0", "otherkey3"); err != nil || d.ID != "3" {
+				t.Errorf("the new key finds %q, %v", d.ID, err)
 			}
 			d, err := tx.Find(prod, "kind1", "key1")
 			if err == nil && (d.Revision != 2 || !d.Updated.Equal(d.Created)) {

@@ -10,13 +10,13 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/docstore"
+	"github.com/tributary-data/tributary/internal/lease"
 	"github.com/tributary-data/tributary/internal/problem"
 	"github.com/tributary-data/tributary/internal/secret"
 )
@@ -101,13 +101,14 @@ type Service struct {
 	// Copies returns the names of a sandbox's copies.
 	Copies   func(ctx context.Context, c access.Caller) ([]string, error)
 	Operator func(ctx context.Context, org, sandbox string) (access.Caller, error)
+	// Digest hashes the id of a customer for List, as copies do.
+	Digest   func(key []byte, customer string) [32]byte
 	Now      func() time.Time
 	Log      *slog.Logger
 	LeaseFor time.Duration // 0: a minute
 	Poll     time.Duration // 0: five seconds
 
-	once  sync.Once
-	woken chan struct{}
+	bell lease.Bell
 }
 
 // A task is the right to work on a request.
@@ -115,10 +116,8 @@ type task struct {
 	Org      string        `json:"org"`
 	Sandbox  string        `json:"sandbox"`
 	Customer secret.Sealed `json:"customer"`
-	Holder   string        `json:"holder,omitempty"` // empty: nobody works on it
-	Until    int64         `json:"until,omitempty"`  // epoch ms: whoever is silent till then has lost it
-	After    int64         `json:"after,omitempty"`  // epoch ms: not to be tried before
-	Tries    int           `json:"tries,omitempty"`  // in vain
+	lease.Lease
+	Tries int `json:"tries,omitempty"` // in vain
 }
 
 func about(id string) string { return "erasure/" + id }
@@ -173,13 +172,16 @@ func (s *Service) Ask(ctx context.Context, c access.Caller, a Ask) (Request, err
 		return Request{}, err
 	}
 	err = s.DB.Do(ctx, func(t *docstore.Tx) error {
-		if err := write(t, c.Scope(), docstore.Doc{Kind: kindRequest, ID: r.ID}, r); err != nil {
+		if err := t.Store(c.Scope(), docstore.Doc{Kind: kindRequest, ID: r.ID}, r); err != nil {
 			return err
 		}
-		return write(t, docstore.Scope{}, docstore.Doc{Kind: kindTask, ID: r.ID}, k)
+		if err := s.put(t, c, r, a.Customer); err != nil {
+			return err
+		}
+		return t.Store(docstore.Scope{}, docstore.Doc{Kind: kindTask, ID: r.ID}, k)
 	})
 	if err == nil {
-		s.wake()
+		s.bell.Ring()
 	}
 	return r, err
 }
@@ -214,7 +216,7 @@ func (s *Service) Request(ctx context.Context, c access.Caller, id string) (r Re
 		return r, notFound(id)
 	}
 	err = s.DB.Do(ctx, func(t *docstore.Tx) (err error) {
-		r, _, err = read[Request](t, c.Scope(), kindRequest, id)
+		r, _, err = docstore.Body[Request](t, c.Scope(), kindRequest, id)
 		if errors.Is(err, docstore.ErrNotFound) {
 			return notFound(id)
 		}
@@ -229,38 +231,5 @@ func notFound(id string) error {
 
 // Forget drops the tasks of a sandbox that goes.
 func (s *Service) Forget(ctx context.Context, sc docstore.Scope) error {
-	return s.DB.Do(ctx, func(t *docstore.Tx) error {
-		docs, err := t.List(docstore.Scope{}, kindTask, docstore.Page{})
-		if err != nil {
-			return err
-		}
-		for _, d := range docs {
-			var k task
-			if err := json.Unmarshal(d.Body, &k); err != nil {
-				return err
-			}
-			if k.Org != sc.Org || k.Sandbox != sc.Sandbox {
-				continue
-			}
-			if err := t.Delete(docstore.Scope{}, kindTask, d.ID); err != nil && !errors.Is(err, docstore.ErrNotFound) {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-func read[T any](t *docstore.Tx, s docstore.Scope, kind, id string) (v T, d docstore.Doc, err error) {
-	if d, err = t.Get(s, kind, id); err != nil {
-		return v, d, err
-	}
-	return v, d, json.Unmarshal(d.Body, &v)
-}
-
-func write(t *docstore.Tx, s docstore.Scope, d docstore.Doc, v any) (err error) {
-	if d.Body, err = json.Marshal(v); err != nil {
-		return err
-	}
-	_, err = t.Put(s, d)
-	return err
+	return lease.DropOf(ctx, s.DB, kindTask, sc)
 }

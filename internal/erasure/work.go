@@ -8,14 +8,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/tributary-data/tributary/internal/docstore"
+	"github.com/tributary-data/tributary/internal/lease"
 	"github.com/tributary-data/tributary/internal/problem"
 )
-
-// errLost says that a request is another worker's by now, or its sandbox is gone.
-var errLost = errors.New("another worker has the privacy request, or its sandbox is gone")
 
 // Run does the requests, one after the other, until ctx ends. What is cut short is
 // gone on with by whoever comes next: any number of processes may do it.
@@ -32,7 +28,7 @@ func (s *Service) Run(ctx context.Context) error {
 		timer := time.NewTimer(cmp.Or(s.Poll, 5*time.Second))
 		select {
 		case <-ctx.Done():
-		case <-s.bell():
+		case <-s.bell.Rung():
 		case <-timer.C:
 		}
 		timer.Stop()
@@ -40,19 +36,7 @@ func (s *Service) Run(ctx context.Context) error {
 	return nil
 }
 
-func (s *Service) bell() chan struct{} {
-	s.once.Do(func() { s.woken = make(chan struct{}, 1) })
-	return s.woken
-}
-
-func (s *Service) wake() {
-	select {
-	case s.bell() <- struct{}{}:
-	default: // it is said already
-	}
-}
-
-func (s *Service) lease() time.Duration { return cmp.Or(s.LeaseFor, time.Minute) }
+func (s *Service) length() time.Duration { return cmp.Or(s.LeaseFor, time.Minute) }
 
 // claim takes one of the tasks that nobody works on.
 func (s *Service) claim(ctx context.Context) (id string, mine task, ok bool, err error) {
@@ -68,65 +52,62 @@ func (s *Service) claim(ctx context.Context) (id string, mine task, ok bool, err
 			if err := json.Unmarshal(d.Body, &k); err != nil {
 				return err
 			}
-			if k.Holder != "" && now.UnixMilli() < k.Until || now.UnixMilli() < k.After {
+			if taken, _ := k.Take(now, s.length()); !taken {
 				continue
 			}
-			k.Holder, k.Until = uuid.NewString(), now.Add(s.lease()).UnixMilli()
 			id, mine, ok = d.ID, k, true
-			return write(t, docstore.Scope{}, d, k)
+			return t.Store(docstore.Scope{}, d, k)
 		}
 		return nil
 	})
 	return id, mine, ok && err == nil, err
 }
 
-// change changes a request and its task, while that is this worker's; errLost when
+// change changes a request and its task, while that is this worker's; lease.ErrLost when
 // it is not. over removes the task, and with it the customer.
 func (s *Service) change(ctx context.Context, id string, mine task, fn func(k *task, r *Request) (over bool)) error {
 	return s.DB.Do(ctx, func(t *docstore.Tx) error {
-		k, d, err := read[task](t, docstore.Scope{}, kindTask, id)
+		k, d, err := docstore.Body[task](t, docstore.Scope{}, kindTask, id)
 		if errors.Is(err, docstore.ErrNotFound) || err == nil && k.Holder != mine.Holder {
-			return errLost
+			return lease.ErrLost
 		}
 		if err != nil {
 			return err
 		}
 		scope := docstore.Scope{Org: mine.Org, Sandbox: mine.Sandbox}
-		r, doc, err := read[Request](t, scope, kindRequest, id)
+		r, doc, err := docstore.Body[Request](t, scope, kindRequest, id)
 		if errors.Is(err, docstore.ErrNotFound) {
-			return errLost
+			return lease.ErrLost
 		}
 		if err != nil {
 			return err
 		}
 		over := fn(&k, &r)
-		if err := write(t, scope, doc, r); err != nil {
+		if err := t.Store(scope, doc, r); err != nil {
 			return err
 		}
 		if over {
 			return t.Delete(docstore.Scope{}, kindTask, id)
 		}
-		return write(t, docstore.Scope{}, d, k)
+		return t.Store(docstore.Scope{}, d, k)
 	})
 }
 
 // work does a request from where it stands.
 func (s *Service) work(ctx context.Context, id string, k task) {
-	working, cancel := context.WithCancelCause(ctx)
-	renewed := make(chan struct{})
-	go func() {
-		defer close(renewed)
-		s.renew(working, cancel, id, k)
-	}()
-	err := s.stores(working, id, k)
-	cancel(nil)
-	<-renewed
-	if errors.Is(err, errLost) || errors.Is(context.Cause(working), errLost) {
+	renewal := lease.Renewal{Length: s.length(), Every: s.length() / 4, Now: s.Now, Renew: func(ctx context.Context) error {
+		return s.change(ctx, id, k, func(k *task, _ *Request) bool {
+			k.Renew(s.Now(), s.length())
+			return false
+		})
+	}}
+	err := lease.Hold(ctx, renewal, func(ctx context.Context) error { return s.stores(ctx, id, k) })
+	if errors.Is(err, lease.ErrLost) {
 		return
 	}
 	after, done := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer done()
-	if err := s.settle(after, id, k, ctx.Err() != nil, err); err != nil && !errors.Is(err, errLost) {
+	if err := s.settle(after, id, k, ctx.Err() != nil, err); err != nil && !errors.Is(err, lease.ErrLost) {
 		s.Log.ErrorContext(ctx, "a privacy request does not say how it went; it is gone on with when its lease is over", "request", id, "error", err)
 	}
 }
@@ -183,32 +164,6 @@ func (s *Service) stores(ctx context.Context, id string, k task) error {
 	return nil
 }
 
-// renew keeps the lease until ctx ends; when it is lost it ends ctx.
-func (s *Service) renew(ctx context.Context, cancel context.CancelCauseFunc, id string, mine task) {
-	every := s.lease() / 4
-	t := time.NewTicker(every)
-	defer t.Stop()
-	last := s.Now()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-		}
-		err := s.change(ctx, id, mine, func(k *task, _ *Request) bool {
-			k.Until = s.Now().Add(s.lease()).UnixMilli()
-			return false
-		})
-		switch {
-		case err == nil:
-			last = s.Now()
-		case errors.Is(err, errLost), s.Now().Sub(last) > s.lease()-2*every:
-			cancel(errLost)
-			return
-		}
-	}
-}
-
 // mostTries is how often a request is tried in vain, with longer and longer
 // pauses, before it is given up: about a day.
 const mostTries = 300
@@ -217,7 +172,7 @@ const mostTries = 300
 func (s *Service) settle(ctx context.Context, id string, mine task, stopped bool, err error) error {
 	return s.change(ctx, id, mine, func(k *task, r *Request) bool {
 		now := s.Now()
-		k.Holder, k.Until = "", 0
+		k.Give()
 		switch kind := problem.KindOf(err); {
 		case stopped:
 			r.State = Queued

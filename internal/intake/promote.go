@@ -16,14 +16,15 @@ import (
 
 // Codes of what is wrong in a batch.
 const (
-	codeCorrupt  = "INGEST-1401-400" // a row can't be read
-	codeInvalid  = "INGEST-1555-400" // a row does not fit the schema
-	codePartial  = "INGEST-1212-400" // some rows failed; the diagnostics have them
-	codeSilent   = "INGEST-1211-400" // some rows failed; diagnostics are off
-	codeEmpty    = "106"             // a file is empty
-	codeNoHeader = "118"             // the header of a CSV file is empty
-	codeNoFiles  = "133"             // there are no files
-	codeConvert  = "MAPPER-3700-400" // texts did not become the type of their field
+	codeCorrupt   = "INGEST-1401-400" // a row can't be read
+	codeInvalid   = "INGEST-1555-400" // a row does not fit the schema
+	codePartial   = "INGEST-1212-400" // some rows failed; the diagnostics have them
+	codeSilent    = "INGEST-1211-400" // some rows failed; diagnostics are off
+	codeEmpty     = "106"             // a file is empty
+	codeNoHeader  = "118"             // the header of a CSV file is empty
+	codeNoFiles   = "133"             // there are no files
+	codeConvert   = "MAPPER-3700-400" // texts did not become the type of their field
+	codeForgotten = "FORGOTTEN"       // its files named a customer who was to be forgotten; ours
 )
 
 // A verdict is why a batch fails for what is in it.

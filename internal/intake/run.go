@@ -158,6 +158,8 @@ func (s *Service) guarded(ctx context.Context, k task) (err error) {
 		return s.dropped(ctx, k, catalog.Aborted)
 	case fail:
 		return s.dropped(ctx, k, catalog.Failed)
+	case forgotten:
+		return s.fail(ctx, k)
 	case abandon:
 		return s.ended(ctx, k, catalog.Abandoned, nil, s.abandoned())
 	}

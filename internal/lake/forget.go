@@ -26,6 +26,9 @@ type Forget struct {
 	// come that far, and old snapshots, delete files or manifests may tell of
 	// what went.
 	Whole bool
+	// Props, if set, returns what may stay of a property of the table that is not
+	// this package's.
+	Props func(name, value string) string
 }
 
 // Forget removes rows from the table, and from its disk all that told of them:
@@ -48,8 +51,19 @@ func (t *Table) tryForget(ctx context.Context, f Forget) (rows int64, err error)
 	if err := t.refresh(ctx); err != nil {
 		return 0, err
 	}
+	before, err := t.used(ctx, true)
+	if err != nil {
+		return 0, err
+	}
+	cut, err := t.cutProps(ctx, f.Props)
+	if err != nil {
+		return 0, err
+	}
 	if t.SnapshotID() == 0 {
-		return 0, nil
+		if !cut && !f.Whole {
+			return 0, nil
+		}
+		return 0, t.leave(ctx, before, f.Alone)
 	}
 	m := maintenance{t: t, target: targetBytes, ids: markIDs, spill: spillBytes}
 	if t.Bytes() <= smallBytes {
@@ -68,12 +82,8 @@ func (t *Table) tryForget(ctx context.Context, f Forget) (rows int64, err error)
 		}
 		rows += n
 	}
-	if rows == 0 && !f.Whole {
+	if rows == 0 && !cut && !f.Whole {
 		return 0, nil
-	}
-	before, err := t.used(ctx, true)
-	if err != nil {
-		return 0, err
 	}
 	if err := m.arrange(ctx); err != nil {
 		return 0, err
@@ -82,6 +92,32 @@ func (t *Table) tryForget(ctx context.Context, f Forget) (rows int64, err error)
 		return rows, err
 	}
 	return rows, t.leave(ctx, before, f.Alone)
+}
+
+// cutProps cuts what may not stay from the properties of the table.
+func (t *Table) cutProps(ctx context.Context, props func(name, value string) string) (cut bool, err error) {
+	if props == nil {
+		return false, nil
+	}
+	next := iceberg.Properties{}
+	for name, value := range t.tbl.Properties() {
+		if now := props(name, value); now != value {
+			next[name] = now
+		}
+	}
+	if len(next) == 0 {
+		return false, nil
+	}
+	tx := t.tbl.NewTransaction()
+	if err := tx.SetProperties(next); err != nil {
+		return false, err
+	}
+	now, err := tx.Commit(ctx)
+	if err != nil {
+		return false, err
+	}
+	t.tbl = now
+	return true, nil
 }
 
 // markTexts marks the live rows of a file that go, and returns their number.

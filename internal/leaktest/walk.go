@@ -91,6 +91,17 @@ func walkSQLite(t testing.TB, path string, visit func(table string, row []byte))
 	return err
 }
 
+// files are the files of the tables on the search path and of the queue's beside them,
+// with those of their long values and indexes: a row that was deleted or replaced stands
+// in them until they are written anew.
+const files = `with mine as (
+		select c.oid, c.reltoastrelid, c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+		where c.relkind = 'r' and n.nspname in (select s || e from unnest(current_schemas(false)) s, (values (''), ('_river')) v(e))),
+	whole as (select oid, relname from mine union all select reltoastrelid, relname from mine where reltoastrelid <> 0)
+	select relname, pg_read_binary_file(pg_relation_filepath(oid)) from whole
+	union all select relname, pg_read_binary_file(pg_relation_filepath(indexrelid)) from whole join pg_index on indrelid = oid`
+
+// walkPostgres reads tables, and the files of their pages where the user may do that.
 func walkPostgres(t testing.TB, address string, visit func(place string, text []byte)) {
 	t.Helper()
 	db, err := sql.Open("pgx", address)
@@ -102,6 +113,18 @@ func walkPostgres(t testing.TB, address string, visit func(place string, text []
 	for _, table := range tables {
 		if err == nil {
 			err = rows(t, db, "select * from "+quoted(table), func(row []byte) { visit("postgres: "+table, row) })
+		}
+	}
+	var may bool
+	if err == nil {
+		err = db.QueryRowContext(t.Context(), "select rolsuper from pg_roles where rolname = current_user").Scan(&may)
+	}
+	if err == nil && may {
+		if _, err = db.ExecContext(t.Context(), "checkpoint"); err == nil {
+			err = rows(t, db, files, func(row []byte) {
+				name, pages, _ := bytes.Cut(row, []byte("\n"))
+				visit("postgres: pages of "+string(name), pages)
+			})
 		}
 	}
 	if err != nil {

@@ -176,7 +176,7 @@ func (d *data) Replay(ctx context.Context, r copies.Ref, resources []string) ([]
 	}
 	waiting, cancel := context.WithTimeout(ctx, replayWait)
 	defer cancel()
-	done, err := d.runner.replay(ctx, waiting, app.Replay{Dir: dir, Resources: resources, Quarantine: true})
+	done, err := d.runner.replay(ctx, waiting, app.Replay{Dir: dir, Resources: resources, Quarantine: true, Forgotten: d.runner.listOf(dir)})
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()

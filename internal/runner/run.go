@@ -201,7 +201,7 @@ func (j *job) do(ctx context.Context) error {
 // copyOf says how the copy in dir is kept with the credentials.
 func (r *Runner) copyOf(dir string, with flow.Credentials) app.Sync {
 	s := r.Copy
-	s.Dir, s.Key, s.Account, s.Log = dir, with.Key, with.Account, r.Log
+	s.Dir, s.Key, s.Account, s.Log, s.Forgotten = dir, with.Key, with.Account, r.Log, r.listOf(dir)
 	if r.Pacer != nil {
 		s.Pacer = r.Pacer(with)
 	}
@@ -453,7 +453,9 @@ type mark struct {
 	Last    outcome `json:"last"`
 }
 
-func markName(flowID string) string { return "flow." + flowID }
+const markPrefix = "flow."
+
+func markName(flowID string) string { return markPrefix + flowID }
 
 func parseMark(text string) (mark, error) {
 	var m mark

@@ -199,10 +199,11 @@ func TestNoTokenAnywhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	count := 0
-	err = db.Rewrite(ctx, func(_ docstore.Scope, d docstore.Doc) ([]byte, error) {
+	err = db.Rewrite(ctx, func(_ docstore.Scope, d *docstore.Doc) error {
 		r, err := keys.Reseal(d.Body)
 		count += r.Count
-		return r.Document, err
+		d.Body = r.Document
+		return err
 	})
 	if err != nil || count != 2 {
 		t.Errorf("sealed anew %d: %v", count, err)
