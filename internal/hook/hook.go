@@ -25,9 +25,13 @@ const Path = "/webhooks/stripe"
 // bound; an event holds one object of some kilobytes.
 const MaxBody = 1 << 20
 
-// atOnce requests are read at the same time; more are asked to come again. It
-// bounds the memory that strangers can make us use.
-const atOnce = 32
+// usual is how many bytes an event has, or less. atOnce larger ones are read at the
+// same time, and more are asked to come again: it bounds the memory that strangers can
+// make us use. They don't keep the usual ones out, however slowly they send.
+const (
+	usual  = 64 << 10
+	atOnce = 32
+)
 
 // An Owner is whose events are taken.
 type Owner struct {
@@ -70,14 +74,21 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, stripe.SignatureMissing)
 		return
 	}
-	select {
-	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
-	default:
-		h.later(w, r, errors.New("too many requests at once"))
-		return
+	whole := http.MaxBytesReader(w, r.Body, MaxBody)
+	body, err := io.ReadAll(io.LimitReader(whole, usual))
+	if err == nil && len(body) == usual {
+		select {
+		case h.slots <- struct{}{}:
+			defer func() { <-h.slots }()
+		default:
+			w.Header().Set("Retry-After", "30")
+			h.say(w, r, http.StatusServiceUnavailable, again, errCrowd)
+			return
+		}
+		var rest []byte
+		rest, err = io.ReadAll(whole)
+		body = append(body, rest...)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
 	if err != nil {
 		h.refuse(w, r, errBody)
 		return
@@ -93,6 +104,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.take(w, r, body)
 }
+
+// errCrowd is said of one large body too many.
+var errCrowd = errors.New("too many large bodies at once")
 
 // errBody is all that is said of a body that can't be read.
 var errBody = errors.New("a body that is too large or not whole")
@@ -153,17 +167,25 @@ func (h *Handler) pass(w http.ResponseWriter, r *http.Request, why string, attrs
 	h.Log.LogAttrs(r.Context(), slog.LevelInfo, "webhook passed over", append(attrs, slog.String("because", why))...)
 }
 
+const again = "The event can't be kept now; send it again."
+
 // later answers that the event shall be sent again.
 func (h *Handler) later(w http.ResponseWriter, r *http.Request, err error, attrs ...slog.Attr) {
 	w.Header().Set("Retry-After", "30")
-	http.Error(w, "The event can't be kept now; send it again.", http.StatusServiceUnavailable)
+	http.Error(w, again, http.StatusServiceUnavailable)
 	h.Log.LogAttrs(r.Context(), slog.LevelError, "webhook not kept", append(attrs, slog.String("error", stripe.Redact(err.Error())))...)
 }
 
 // refuse answers what Stripe did not send, or sent long ago. What exactly is
 // wrong is for the log: a stranger learns nothing.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, why error) {
-	http.Error(w, "This is not a signed event of Stripe.", http.StatusBadRequest)
+	h.say(w, r, http.StatusBadRequest, "This is not a signed event of Stripe.", why)
+}
+
+// say answers what anybody may send, and as much as they like: the log has a line
+// for many.
+func (h *Handler) say(w http.ResponseWriter, r *http.Request, status int, text string, why error) {
+	http.Error(w, text, status)
 	if n, say := h.refused.count(h.Now()); say {
 		h.Log.LogAttrs(r.Context(), slog.LevelWarn, "webhook refused", slog.String("because", why.Error()),
 			slog.String("from", r.RemoteAddr), slog.Int("refused", n))

@@ -183,8 +183,8 @@ func TestFlood(t *testing.T) {
 	}
 }
 
-// Bodies that never end don't pile up: what comes beyond a bound is asked to
-// come again.
+// Large bodies that never end don't pile up: what comes beyond a bound is asked to
+// come again. Events come beside them.
 func TestCrowd(t *testing.T) {
 	t.Parallel()
 	b := &box{}
@@ -196,7 +196,7 @@ func TestCrowd(t *testing.T) {
 	codes := make(chan int, many)
 	for range many {
 		wg.Go(func() {
-			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, hook.Path, &slow{began: began, release: release})
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, hook.Path, io.MultiReader(strings.NewReader(strings.Repeat(" ", 64<<10)), &slow{began: began, release: release}))
 			r.Header.Set(stripe.SignatureHeader, "t=1,v1=00")
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, r)
@@ -209,9 +209,19 @@ func TestCrowd(t *testing.T) {
 	for range many {
 		<-began
 	}
+	w := httptest.NewRecorder()
+	good := event("evt_1", "")
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, hook.Path, strings.NewReader(good))
+	r.Header.Set(stripe.SignatureHeader, signature(at, good))
+	if h.ServeHTTP(w, r); w.Code != http.StatusOK {
+		t.Errorf("an event beside them: %d", w.Code)
+	}
 	close(release)
 	wg.Wait()
 	close(codes)
+	if n := strings.Count(b.logged.String(), "level=WARN"); n != 1 {
+		t.Errorf("%d lines about strangers: %s", n, b.logged.String())
+	}
 	got := map[int]int{}
 	for c := range codes {
 		got[c]++
