@@ -105,11 +105,16 @@ func (r *request) inPlace() error {
 		r.t("This page is of another sandbox than %s, to which you went in another tab. Nothing was changed. Choose its sandbox above, and open the page again.", r.Caller.Sandbox.Title))
 }
 
-// signInFirst sends the browser to sign in, and back to where it was going.
+// signInFirst sends the browser to sign in, and back to where it was going, or to
+// the page whose form or button it was.
 func (u *UI) signInFirst(w http.ResponseWriter, r *http.Request) {
 	to := Base + "/signin"
-	if at := r.URL.RequestURI(); r.Method == http.MethodGet && r.Header.Get("HX-Request") == "" && at != Base+"/" {
-		to += "?" + url.Values{"to": {strings.TrimPrefix(at, Base)}}.Encode()
+	at := r.URL.RequestURI()
+	if r.Method != http.MethodGet || r.Header.Get("HX-Request") != "" {
+		at = pageOf(r)
+	}
+	if back, ok := strings.CutPrefix(at, Base+"/"); ok && back != "" {
+		to += "?" + url.Values{"to": {"/" + back}}.Encode()
 	}
 	if r.Header.Get("HX-Request") == "true" {
 		w.Header().Set("HX-Redirect", to)
@@ -117,6 +122,16 @@ func (u *UI) signInFirst(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.Redirect(w, r, to, http.StatusSeeOther)
+}
+
+// pageOf is the page from which something is asked, without its host; "" where the
+// browser does not tell.
+func pageOf(r *http.Request) string {
+	page, err := url.Parse(cmp.Or(r.Header.Get("HX-Current-URL"), r.Referer()))
+	if err != nil {
+		return ""
+	}
+	return page.RequestURI()
 }
 
 func (r *request) notFound() error {

@@ -62,6 +62,26 @@ func TestSignIn(t *testing.T) {
 	}
 }
 
+// Whose session has ended in the middle of something comes back to that page.
+func TestBackToThePage(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	v := w.visitor()
+	for _, c := range []struct {
+		name, header, value, want string
+	}{
+		{"a form", "Referer", w.url + "/ui/workflow/x/data?resource=charges", "/ui/signin?to=%2Fworkflow%2Fx%2Fdata%3Fresource%3Dcharges"},
+		{"a button of htmx", "HX-Current-URL", w.url + "/ui/monitoring", "/ui/signin?to=%2Fmonitoring"},
+		{"a page elsewhere", "Referer", "https://evil.example/monitoring", "/ui/signin"},
+		{"another host", "Referer", "https://evil.example//ui/x", "/ui/signin"},
+		{"nothing", "Referer", "", "/ui/signin"},
+	} {
+		if status, h, _ := v.post("/ui/workflow/x/data", nil, c.header, c.value); status != http.StatusSeeOther || h.Get("Location") != c.want {
+			t.Errorf("%s: %d %s, want %s", c.name, status, h.Get("Location"), c.want)
+		}
+	}
+}
+
 // A session ends with the right of who has it.
 func TestSignedInNoMore(t *testing.T) {
 	t.Parallel()

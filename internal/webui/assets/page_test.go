@@ -6,7 +6,9 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/tributary-data/tributary/internal/browsertest"
@@ -46,6 +48,10 @@ func sample(t *testing.T, page string) string {
 	mux.HandleFunc("POST /save", answer(http.StatusOK, http.Header{"Content-Type": {"text/html"}, "Hx-Trigger": {`{"toast": {"text": "It is saved", "tone": "positive"}}`}}, `<p>Saved</p>`))
 	mux.HandleFunc("GET /events", answer(http.StatusOK, http.Header{"Content-Type": {"text/event-stream"}},
 		"event: other\ndata: <b>not here</b>\n\nevent: live-count\ndata: <strong id=\"inner\">41</strong>\n\nevent: inner\ndata: 42\n\nevent: done\ndata:\n\n"))
+	var counted atomic.Int64
+	mux.HandleFunc("POST /count", func(w http.ResponseWriter, r *http.Request) {
+		answer(http.StatusOK, asHTML, strconv.FormatInt(counted.Add(1), 10))(w, r)
+	})
 	mux.HandleFunc("GET /wait", func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("of-sandbox") != "sb-1" {
 			http.Error(w, "of which sandbox?", http.StatusBadRequest)
@@ -179,6 +185,15 @@ func TestScripts(t *testing.T) {
 		see("false")
 		p.WaitFor(`[data-sse-state="live"]`)
 		p.WaitFor(`[data-sse="/events"][data-sse-state="done"]`) // what has ended does not begin again
+	})
+	t.Run("twice", func(t *testing.T) {
+		t.Parallel()
+		p := open(t)
+		p.Eval(`(() => { const form = document.querySelector("#once"); form.requestSubmit(); form.requestSubmit(); })()`, nil)
+		p.WaitText("#counted", "1")
+		p.Eval(`new Promise((done) => setTimeout(done, 1100))`, nil)
+		p.Click("#once button")
+		p.WaitText("#counted", "2")
 	})
 	t.Run("sandbox", func(t *testing.T) {
 		t.Parallel()

@@ -3,6 +3,29 @@
 // form[data-complete]: its submit buttons can be pressed once all that is required is there.
 // input[type=datetime-local][data-utc="#id"] is UTC; the element says what it is where the reader is.
 
+// A button that has just sent its form, or awaits the answer, does not send the same again:
+// who clicks twice means it once.
+const twice = 1000; // ms
+const sent = new WeakMap(); // button, or form without one → what, when
+
+addEventListener(
+  "submit",
+  (event) => {
+    const form = event.target;
+    if (form.method !== "post") return;
+    const by = event.submitter ?? form;
+    const what = new URLSearchParams(new FormData(form)).toString();
+    const before = sent.get(by);
+    if (before?.what === what && (form.classList.contains("htmx-request") || event.timeStamp - before.at < twice)) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      return;
+    }
+    sent.set(by, { what, at: event.timeStamp });
+  },
+  true,
+);
+
 function complete(form) {
   const ready = form.checkValidity();
   for (const button of form.querySelectorAll("button[type=submit]")) button.disabled = !ready;
