@@ -49,6 +49,9 @@ type Proof struct {
 	Sums       []Sum `json:"sums"`
 	// Equal means that the numbers of objects and all sums agree.
 	Equal bool `json:"equal"`
+	// Unread is why the lake's side could not be read, "" if it was: its numbers
+	// say nothing then.
+	Unread string `json:"unread,omitempty"`
 
 	since, bound int64
 }
@@ -234,7 +237,7 @@ func (p *pass) confirm(ctx context.Context, l *lane, ids []string, limit int) (g
 		}
 		if strange > limit && !p.AcceptDeletes {
 			return nil, &problem.Error{
-				Kind: problem.Conflict,
+				Kind:   problem.Conflict,
 				Detail: fmt.Sprintf("%d or more objects of the copy are not in Stripe any more, nor known there as deleted, of %d that no list shows", strange, len(ids)),
 				Err:    ErrGuarded,
 				Advice: "Check that the key is the right one and that test data was not wiped by mistake. If they are to be marked deleted, run sync --reconcile --accept-deletes",
@@ -361,19 +364,26 @@ func (p *pass) prove(ctx context.Context) error {
 	}
 	reader, err := OpenReader(ctx, p.Dir)
 	if err != nil {
+		for _, r := range p.report.Resources {
+			if r.Proof != nil {
+				r.Proof.Unread = err.Error()
+			}
+		}
 		return err
 	}
 	defer reader.Close()
+	var failed error
 	for i := range p.report.Resources {
 		r := &p.report.Resources[i]
 		if r.Proof == nil {
 			continue
 		}
 		if err := reader.prove(ctx, r.Resource, r.Proof); err != nil {
-			return fmt.Errorf("the proof of %s: %w", r.Resource, err)
+			r.Proof.Unread = err.Error()
+			failed = errors.Join(failed, fmt.Errorf("the proof of %s: %w", r.Resource, err))
 		}
 	}
-	return nil
+	return failed
 }
 
 func (r *Reader) prove(ctx context.Context, resource string, proof *Proof) error {
