@@ -25,11 +25,14 @@ func printProofs(w io.Writer, r *app.Report) error {
 			fmt.Fprintln(t, "resource\tin Stripe\tin the lake\tmissing\tstale\textra\trepaired\theld\tquarantined\tnow\t")
 		}
 		suppressed += p.Suppressed
-		now := "equal"
-		if !p.Equal {
+		now, lake := "equal", count(p.Lake)
+		switch {
+		case p.Unread != "":
+			now, lake = "not compared", "?"
+		case !p.Equal:
 			now = "differs"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", s.Resource, count(p.Stripe), count(p.Lake), count(p.Missing), count(p.Stale),
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", s.Resource, count(p.Stripe), lake, count(p.Missing), count(p.Stale),
 			count(p.Extra), count(p.Repaired), count(p.Held), count(p.Quarantined), now)
 	}
 	if err := t.Flush(); err != nil || n == 0 {
@@ -40,7 +43,7 @@ func printProofs(w io.Writer, r *app.Report) error {
 	}
 	fmt.Fprintln(t, "sum of\tin Stripe\tin the lake\t\t")
 	for _, s := range r.Resources {
-		if s.Proof == nil {
+		if s.Proof == nil || s.Proof.Unread != "" {
 			continue
 		}
 		for _, sum := range s.Proof.Sums {

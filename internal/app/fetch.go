@@ -9,6 +9,7 @@ import (
 	"github.com/tributary-data/tributary/internal/extract"
 	"github.com/tributary-data/tributary/internal/ingest"
 	"github.com/tributary-data/tributary/internal/problem"
+	"github.com/tributary-data/tributary/internal/rawjson"
 	"github.com/tributary-data/tributary/internal/stripe"
 )
 
@@ -77,37 +78,51 @@ const wantedAtOnce = 1000
 func (p *pass) fetchByID(ctx context.Context, l *lane, ids []string, source string) error {
 	asked := p.client.StripeNow()
 	after := context.WithoutCancel(ctx)
-	var done []string
+	var done, gone []string
 	failed := p.retrieve(ctx, l, ids, func(id string, resp *stripe.Response, err error) error {
 		switch {
 		case problem.KindOf(err) == problem.NotFound && mayVanish(l.resource):
-			err = l.lander.Gone(after, id, ingest.Read{Start: asked, Version: stripe.Version, Source: source, Last: true})
+			gone = append(gone, id)
+			return nil
 		case problem.KindOf(err) == problem.NotFound:
 			l.unknown = append(l.unknown, id)
 			err = nil
 		case err == nil:
-			err = p.land(ctx, l, resp, source)
+			var deleted bool
+			if deleted, err = p.land(ctx, l, resp, source); deleted {
+				gone = append(gone, id)
+				return err
+			}
 		}
 		if err == nil {
 			done = append(done, id)
 		}
 		return err
 	})
+	if err := l.lander.Gone(after, gone, ingest.Read{Start: asked, Version: stripe.Version, Source: source, Last: true}); err != nil {
+		return err
+	}
 	if err := l.lander.Commit(after); err != nil {
 		return err
 	}
-	if err := p.home.store.Unwant(after, l.resource.Name, done); err != nil {
+	if err := p.home.store.Unwant(after, l.resource.Name, append(done, gone...)); err != nil {
 		return err
 	}
 	return failed
 }
 
-func (p *pass) land(ctx context.Context, l *lane, resp *stripe.Response, source string) error {
+// land lands an object that was asked for by id, unless it is the stub of one
+// that was deleted.
+func (p *pass) land(ctx context.Context, l *lane, resp *stripe.Response, source string) (deleted bool, err error) {
 	raw, err := extract.Complete(ctx, p.client, resp.Body)
 	if err != nil {
-		return err
+		return false, err
 	}
-	return l.lander.Single(context.WithoutCancel(ctx), raw, ingest.Read{
+	item, _, err := rawjson.One(raw, rawjson.SkipSpace(raw, 0))
+	if err != nil || item.Deleted {
+		return item.Deleted, err
+	}
+	return false, l.lander.Object(context.WithoutCancel(ctx), item, ingest.Read{
 		Start: resp.Start, Version: resp.Version, Request: resp.RequestID, Source: source, Last: true,
 	})
 }

@@ -51,10 +51,11 @@ type home struct {
 
 func databasePath(dir string) string { return filepath.Join(dir, "tributary.db") }
 
-// exists says whether dir is a directory of ours already.
+// exists says whether dir is a directory of ours already. One that may not be
+// looked into is taken for one: who opens it says why it can't be used.
 func exists(dir string) bool {
 	_, err := os.Stat(databasePath(dir))
-	return err == nil
+	return err == nil || errors.Is(err, fs.ErrPermission)
 }
 
 // Exists says whether there is a copy in dir.

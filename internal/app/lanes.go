@@ -52,11 +52,7 @@ func (p *pass) all(ctx context.Context) {
 		p.sayUnknown(l)
 	}
 	p.forgetMore(ctx)
-	err = p.prove(ctx)
-	if err == nil {
-		err = p.keepProofs(context.WithoutCancel(ctx))
-	}
-	if err != nil {
+	if err = errors.Join(p.prove(ctx), p.keepProofs(context.WithoutCancel(ctx))); err != nil {
 		p.report.unproved = err
 		p.note("%v", err)
 	}

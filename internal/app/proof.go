@@ -26,7 +26,7 @@ func proofMark(resource string) string { return "proof " + resource }
 // keepProofs puts down what the reconciles that ended in the pass came to.
 func (p *pass) keepProofs(ctx context.Context) error {
 	for _, r := range p.report.Resources {
-		if r.Proof == nil {
+		if r.Proof == nil || r.Proof.Unread != "" {
 			continue
 		}
 		text, err := json.Marshal(KeptProof{r.Resource, p.report.RunID, time.Now().UTC(), *r.Proof})

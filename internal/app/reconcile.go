@@ -49,6 +49,9 @@ type Proof struct {
 	Sums       []Sum `json:"sums"`
 	// Equal means that the numbers of objects and all sums agree.
 	Equal bool `json:"equal"`
+	// Unread is why the lake's side could not be read, "" if it was: its numbers
+	// say nothing then.
+	Unread string `json:"unread,omitempty"`
 
 	since, bound int64
 }
@@ -61,8 +64,9 @@ type Sum struct {
 	Lake     int64  `json:"in_lake"`
 }
 
-// Guards of a reconcile: more absent objects than this, in all or as a share of
-// what is stored, are taken for a wrong key or wiped test data.
+// Guards of a reconcile: more objects than this that Stripe knows nothing of, in
+// all or as a share of what is stored, are taken for a wrong key or wiped test
+// data. What Stripe says was deleted is not among them.
 const (
 	absentMost  = 10
 	absentShare = 100 // one in
@@ -197,14 +201,16 @@ func (p *pass) absent(l *lane) (ids []string, stored int, err error) {
 }
 
 // confirm asks for absent objects by id. It returns those that are gone, and
-// lands the others. More than limit of them stop it, unless deletes are
-// accepted.
+// lands the others. More than limit of them that Stripe knows nothing of stop it,
+// unless deletes are accepted.
 func (p *pass) confirm(ctx context.Context, l *lane, ids []string, limit int) (gone []string, err error) {
 	asked := p.client.StripeNow()
+	strange := 0
 	for batch := range slices.Chunk(ids, confirmAtOnce) {
 		err := p.retrieve(ctx, l, batch, func(id string, resp *stripe.Response, err error) error {
 			if problem.KindOf(err) == problem.NotFound {
 				gone = append(gone, id)
+				strange++
 				return nil
 			}
 			if err != nil {
@@ -229,11 +235,10 @@ func (p *pass) confirm(ctx context.Context, l *lane, ids []string, limit int) (g
 		if err != nil {
 			return nil, err
 		}
-		if len(gone) > limit && !p.AcceptDeletes {
+		if strange > limit && !p.AcceptDeletes {
 			return nil, &problem.Error{
-				Kind: problem.Conflict,
-				Detail: fmt.Sprintf("%d or more objects of the copy are not in Stripe any more, of %d that no list shows",
-					len(gone), len(ids)),
+				Kind:   problem.Conflict,
+				Detail: fmt.Sprintf("%d or more objects of the copy are not in Stripe any more, nor known there as deleted, of %d that no list shows", strange, len(ids)),
 				Err:    ErrGuarded,
 				Advice: "Check that the key is the right one and that test data was not wiped by mistake. If they are to be marked deleted, run sync --reconcile --accept-deletes",
 			}
@@ -254,11 +259,9 @@ func (p *pass) bury(ctx context.Context, l *lane, gone []string) error {
 	after := context.WithoutCancel(ctx)
 	asked := p.client.StripeNow()
 	for batch := range slices.Chunk(gone, wantedAtOnce) {
-		for _, id := range batch {
-			read := ingest.Read{Start: asked, Version: stripe.Version, Source: dataset.SourceReconcile, Last: true}
-			if err := l.lander.Gone(after, id, read); err != nil {
-				return err
-			}
+		read := ingest.Read{Start: asked, Version: stripe.Version, Source: dataset.SourceReconcile, Last: true}
+		if err := l.lander.Gone(after, batch, read); err != nil {
+			return err
 		}
 		if err := l.lander.Commit(after); err != nil {
 			return err
@@ -361,19 +364,26 @@ func (p *pass) prove(ctx context.Context) error {
 	}
 	reader, err := OpenReader(ctx, p.Dir)
 	if err != nil {
+		for _, r := range p.report.Resources {
+			if r.Proof != nil {
+				r.Proof.Unread = err.Error()
+			}
+		}
 		return err
 	}
 	defer reader.Close()
+	var failed error
 	for i := range p.report.Resources {
 		r := &p.report.Resources[i]
 		if r.Proof == nil {
 			continue
 		}
 		if err := reader.prove(ctx, r.Resource, r.Proof); err != nil {
-			return fmt.Errorf("the proof of %s: %w", r.Resource, err)
+			r.Proof.Unread = err.Error()
+			failed = errors.Join(failed, fmt.Errorf("the proof of %s: %w", r.Resource, err))
 		}
 	}
-	return nil
+	return failed
 }
 
 func (r *Reader) prove(ctx context.Context, resource string, proof *Proof) error {

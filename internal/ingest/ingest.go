@@ -6,6 +6,7 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -331,49 +332,49 @@ func (l *Lander) filter(raw []byte) ([]byte, *dataset.Rejected) {
 	return out, nil
 }
 
-// Single lands one object that was read by id. The stub of a deleted object
-// says that it is gone.
-func (l *Lander) Single(ctx context.Context, raw []byte, read Read) error {
-	item, _, err := rawjson.One(raw, rawjson.SkipSpace(raw, 0))
-	if err != nil {
-		return err
-	}
-	if item.Deleted {
-		return l.Gone(ctx, string(item.ID), read)
-	}
-	return l.Object(ctx, item, read)
-}
-
 // Touch commits the checkpoint, also when nothing landed.
 func (l *Lander) Touch(ctx context.Context) error {
 	l.dirty = true
 	return l.Commit(ctx)
 }
 
-// Gone marks an object as deleted: its last state stays, as a tombstone. One
-// that was never stored, or was read again since, is passed over.
-func (l *Lander) Gone(ctx context.Context, id string, read Read) error {
-	old, known, err := l.lookup([]byte(id))
-	if err != nil || old.Deleted {
-		return err
-	}
-	if !known {
-		return l.tellGone(ctx, id, old, nil)
-	}
-	if at := time.UnixMilli(old.ReadAt).UTC(); read.Start.Before(at) {
-		if !read.Last {
-			return nil
-		}
-		read.Start = at
-	}
-	if _, open := l.batch[id]; open {
+// Gone marks objects as deleted: their last states stay, as tombstones. Those
+// that were never stored, or were read again since, are passed over.
+func (l *Lander) Gone(ctx context.Context, ids []string, read Read) error {
+	if slices.ContainsFunc(ids, func(id string) bool { _, open := l.batch[id]; return open }) {
 		if err := l.Commit(ctx); err != nil {
 			return err
 		}
 	}
-	raw, err := l.Table.Last(ctx, old.Seq)
-	if err != nil {
-		return err
+	type object struct {
+		id  string
+		old idindex.Entry
+	}
+	ends := map[int64]object{}
+	for _, id := range ids {
+		old, known, err := l.lookup([]byte(id))
+		switch {
+		case err != nil:
+			return err
+		case old.Deleted:
+		case !known:
+			if err := l.tellGone(ctx, id, old, nil); err != nil {
+				return err
+			}
+		case read.Last || read.Start.UnixMilli() >= old.ReadAt:
+			ends[old.Seq] = object{id, old}
+		}
+	}
+	return l.Table.Last(ctx, slices.Collect(maps.Keys(ends)), func(seq int64, raw []byte) error {
+		return l.end(ctx, ends[seq].id, ends[seq].old, raw, read)
+	})
+}
+
+// end marks one object as deleted, whose last state is raw; nil where no
+// history is kept.
+func (l *Lander) end(ctx context.Context, id string, old idindex.Entry, raw []byte, read Read) error {
+	if at := time.UnixMilli(old.ReadAt).UTC(); read.Start.Before(at) {
+		read.Start = at
 	}
 	entry := old
 	entry.Deleted, entry.ReadAt = true, read.Start.UnixMilli()

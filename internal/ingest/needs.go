@@ -17,9 +17,10 @@ type Table interface {
 	// Commit makes the batch and the checkpoint durable together. After an
 	// error the table must be opened anew.
 	Commit(ctx context.Context, checkpoint string) error
-	// Last returns the object of the version with that seq, nil when the table
-	// keeps no history.
-	Last(ctx context.Context, seq int64) ([]byte, error)
+	// Last hands the objects of the versions with those seqs to each, in the
+	// order of seq; nil for all of them when the table keeps no history. To ask
+	// for many at once costs little more than to ask for one.
+	Last(ctx context.Context, seqs []int64, each func(seq int64, raw []byte) error) error
 	// Drop removes the object's row, which says that it was created then, with
 	// the next commit: what is done for a deleted object where no history is
 	// kept.

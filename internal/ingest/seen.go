@@ -72,7 +72,8 @@ func (l *Lander) Tell(ctx context.Context, id string) error {
 	if known {
 		stored = &state{hash: old.Hash}
 		if _, open := l.batch[id]; !open && slices.ContainsFunc(told, func(s snapshot) bool { return s.hash != old.Hash }) {
-			if stored.raw, err = l.Table.Last(ctx, old.Seq); err != nil {
+			err := l.Table.Last(ctx, []int64{old.Seq}, func(_ int64, raw []byte) error { stored.raw = raw; return nil })
+			if err != nil {
 				return err
 			}
 		}

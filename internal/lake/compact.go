@@ -128,24 +128,30 @@ func (m *maintenance) eachID(ctx context.Context, f *stored, do func(row int64, 
 	return nil
 }
 
-// rewrite replaces a group of files by files with their live rows, in the same
-// order. The new files get a higher sequence number than any delete file, so
-// none applies to them, and what was dropped here stays dropped.
-func (m *maintenance) rewrite(ctx context.Context, group []*stored) error {
+// rewrite replaces groups of files by files with their live rows, in the same
+// order, in one commit. The new files get a higher sequence number than any
+// delete file, so none applies to them, and what was dropped here stays dropped.
+func (m *maintenance) rewrite(ctx context.Context, groups [][]*stored) error {
 	enc, err := newEncoding(m.t.tbl.Schema(), true)
 	if err != nil {
 		return err
 	}
-	out := sink{tbl: m.t.tbl, out: m.t.cat.disk, enc: enc, target: m.target, at: everywhere()}
-	if values := group[0].Partition(); len(values) > 0 {
-		out.at = place{m.t.tbl.Spec(), values}
-	}
-	if err = m.copyAll(ctx, group, enc.arrow, out.write); err == nil {
-		err = out.roll()
+	out := sink{tbl: m.t.tbl, out: m.t.cat.disk, enc: enc, target: m.target}
+	for _, group := range groups {
+		out.at = everywhere()
+		if values := group[0].Partition(); len(values) > 0 {
+			out.at = place{m.t.tbl.Spec(), values}
+		}
+		if err = m.copyAll(ctx, group, enc.arrow, out.write); err == nil {
+			err = out.roll()
+		}
+		if err != nil {
+			break
+		}
 	}
 	added := Files{data: out.done}
 	if err == nil {
-		err = m.replace(ctx, group, added)
+		err = m.replace(ctx, slices.Concat(groups...), added)
 	}
 	if err != nil && !errors.Is(err, errUncertain) {
 		err = errors.Join(err, out.abort(), added.remove(out.out))

@@ -146,3 +146,43 @@ func TestReadHistoryStops(t *testing.T) {
 		t.Errorf("%d steps, want one error", n)
 	}
 }
+
+// Versions are found by seq wherever they lie, and one that is not there is told.
+func TestLast(t *testing.T) {
+	t.Parallel()
+	tbl, want := openHistory(t, t.TempDir(), 1, 2, 3000, 5, 1, 1, 1, 1, 3000, 4)
+	lane := &Lane{history: tbl}
+	ask := func(seqs ...int64) (got []string, err error) {
+		err = lane.Last(t.Context(), seqs, func(seq int64, raw []byte) error {
+			got = append(got, fmt.Sprint(seq, " ", string(raw)))
+			return nil
+		})
+		return got, err
+	}
+	check := func() {
+		t.Helper()
+		for _, seqs := range [][]int64{{}, {1}, {6016}, {2500}, {1, 2, 3}, {6016, 1, 3003, 3010, 2048, 2049}} {
+			got, err := ask(seqs...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var expected []string
+			for _, seq := range slices.Sorted(slices.Values(seqs)) {
+				expected = append(expected, fmt.Sprint(seq, " ", want[seq-1].Raw))
+			}
+			if diff := cmp.Diff(expected, got); diff != "" {
+				t.Errorf("%v: %s", seqs, diff)
+			}
+		}
+		for _, seqs := range [][]int64{{0}, {6017}, {0, 5}, {5, 6017}} {
+			if got, err := ask(seqs...); err == nil || !strings.Contains(err.Error(), "has no version") {
+				t.Errorf("%v: %q, %v", seqs, got, err)
+			}
+		}
+	}
+	check()
+	if _, err := tbl.Maintain(t.Context(), MaintainOptions{KeepFor: -1}); err != nil {
+		t.Fatal(err)
+	}
+	check()
+}

@@ -213,24 +213,6 @@ func (l *Lane) finish(w **Writer, t *Table, r batcher) (Files, error) {
 	return files, err
 }
 
-// Last returns the object of the version with that seq, nil when no history is
-// kept.
-func (l *Lane) Last(ctx context.Context, seq int64) ([]byte, error) {
-	if l.history == nil {
-		return nil, nil
-	}
-	for row, err := range l.history.ReadHistory(ctx, seq-1) {
-		if err != nil {
-			return nil, err
-		}
-		if row.Seq == seq {
-			return []byte(row.Raw), nil
-		}
-		break
-	}
-	return nil, fmt.Errorf("%s has no version %d", l.history.Name(), seq)
-}
-
 // Drop removes the row of an object from the dataset with the next commit.
 // created, in Unix seconds, is what that row says.
 func (l *Lane) Drop(id string, created int64) { l.replaced = append(l.replaced, Gone{id, created}) }

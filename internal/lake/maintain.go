@@ -169,8 +169,8 @@ func (m *maintenance) arrange(ctx context.Context) error {
 		m.report.Partition = to
 		return m.repartition(ctx, to)
 	}
-	for _, group := range m.groups() {
-		if err := m.rewrite(ctx, group); err != nil {
+	for _, step := range m.steps() {
+		if err := m.rewrite(ctx, step); err != nil {
 			return err
 		}
 	}
@@ -205,9 +205,26 @@ const (
 	fewFiles    = 4 // neighbours that are not worth merging
 )
 
-// groups returns the files to rewrite, each group in one commit: files with
-// dead rows, and runs of small files. Only neighbours share a group, so that
-// the files of a history stay in the order of seq.
+// steps returns the groups of files to rewrite, those of a step in one commit:
+// a table that is partitioned has many small ones.
+func (m *maintenance) steps() [][][]*stored {
+	var steps [][][]*stored
+	var size int64
+	for i, group := range m.groups() {
+		if i == 0 || size >= stepTargets*m.target {
+			steps, size = append(steps, nil), 0
+		}
+		steps[len(steps)-1] = append(steps[len(steps)-1], group)
+		for _, f := range group {
+			size += f.FileSizeBytes()
+		}
+	}
+	return steps
+}
+
+// groups returns the files to rewrite: files with dead rows, and runs of small
+// files. Only neighbours share a group, so that the files of a history stay in
+// the order of seq.
 func (m *maintenance) groups() [][]*stored {
 	var groups [][]*stored
 	var run []*stored

@@ -126,6 +126,32 @@ func partly(t *testing.T, tbl *Table) []row {
 	return want
 }
 
+// The files of many months are exchanged in one commit.
+func TestMonthsInOneCommit(t *testing.T) {
+	t.Parallel()
+	tbl := openOrders(t, openLake(t, t.TempDir()))
+	want := partly(t, tbl)
+	maintain(t, tbl, PartitionMonth)
+	var gone []Gone
+	for _, r := range want[:60] {
+		id := r["_id"].(string)
+		gone = append(gone, Gone{id, born(id)})
+	}
+	commit(t, tbl, Commit{Gone: gone})
+	if n := tbl.DeleteFiles(); n < 3 {
+		t.Fatalf("%d delete files; the test wants some months", n)
+	}
+	before := len(tbl.tbl.Metadata().Snapshots())
+	if _, err := tbl.Maintain(t.Context(), MaintainOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	// One that rewrites, one that drops the delete files, one of the manifests.
+	if n := len(tbl.tbl.Metadata().Snapshots()) - before; n > 3 {
+		t.Errorf("%d commits", n)
+	}
+	same(t, contents(t, tbl), want[60:]...)
+}
+
 func maintain(t *testing.T, tbl *Table, p Partitioning) MaintainReport {
 	t.Helper()
 	report, err := tbl.Maintain(t.Context(), MaintainOptions{KeepFor: -1, Partition: p})

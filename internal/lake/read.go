@@ -11,6 +11,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/metadata"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 	"github.com/apache/iceberg-go"
 )
@@ -25,9 +26,14 @@ var errNoColumn = errors.New("there is no column")
 // columns or, without names, all that the file has. A batch is valid until the
 // next one.
 func (t *Table) batches(ctx context.Context, df iceberg.DataFile, names []string) iter.Seq2[arrow.RecordBatch, error] {
+	return t.batchesOf(ctx, df, names, nil)
+}
+
+// batchesOf is batches of the row groups that pick takes; nil takes all.
+func (t *Table) batchesOf(ctx context.Context, df iceberg.DataFile, names []string, pick func(*metadata.RowGroupMetaData) bool) iter.Seq2[arrow.RecordBatch, error] {
 	return func(yield func(arrow.RecordBatch, error) bool) {
 		stopped := false
-		err := t.eachBatch(ctx, df, names, func(batch arrow.RecordBatch) bool {
+		err := t.eachBatch(ctx, df, names, pick, func(batch arrow.RecordBatch) bool {
 			stopped = !yield(batch, nil)
 			return !stopped
 		})
@@ -37,7 +43,9 @@ func (t *Table) batches(ctx context.Context, df iceberg.DataFile, names []string
 	}
 }
 
-func (t *Table) eachBatch(ctx context.Context, df iceberg.DataFile, names []string, yield func(arrow.RecordBatch) bool) (err error) {
+func (t *Table) eachBatch(
+	ctx context.Context, df iceberg.DataFile, names []string, pick func(*metadata.RowGroupMetaData) bool, yield func(arrow.RecordBatch) bool,
+) (err error) {
 	f, err := t.cat.disk.Open(df.FilePath())
 	if err != nil {
 		return err
@@ -63,7 +71,16 @@ func (t *Table) eachBatch(ctx context.Context, df iceberg.DataFile, names []stri
 		}
 		leaves = append(leaves, i)
 	}
-	rr, err := pr.GetRecordReader(ctx, leaves, nil)
+	var groups []int
+	for i := range pf.NumRowGroups() {
+		if pick == nil || pick(pf.MetaData().RowGroup(i)) {
+			groups = append(groups, i)
+		}
+	}
+	if len(groups) == 0 {
+		return nil
+	}
+	rr, err := pr.GetRecordReader(ctx, leaves, groups)
 	if err != nil {
 		return err
 	}

@@ -248,6 +248,10 @@ func (p *Plan) check(n *node, slot *dataset.Slot) bool {
 	return true
 }
 
+// lastSecond ends the year 9999. Many readers have no later time, and refuse the
+// whole column for one; milliseconds by mistake are later, too.
+const lastSecond = 253402300799
+
 // system checks and takes the fields that every object has.
 func (p *Plan) system(n *node) bool {
 	s := &p.scan
@@ -285,7 +289,7 @@ func (p *Plan) system(n *node) bool {
 			return s.reject(n.path, "is "+article(s.kindName())+", not an integer")
 		}
 		v, err := rawjson.Int(s.src[s.i:end])
-		if err != nil || v < 0 {
+		if err != nil || v < 0 || v > lastSecond {
 			return s.reject(n.path, "is not a time in unix seconds")
 		}
 		s.rec.Created = v

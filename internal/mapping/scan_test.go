@@ -184,6 +184,8 @@ func TestReject(t *testing.T) {
 		{"other object", edit(t, "object", `"refund"`), "object", `is "refund", not "charge"`},
 		{"created as string", edit(t, "created", `"2020"`), "created", "is a string, not an integer"},
 		{"created negative", edit(t, "created", `-5`), "created", "is not a time in unix seconds"},
+		{"created in milliseconds", edit(t, "created", `1767225600000`), "created", "is not a time in unix seconds"},
+		{"created after the year 9999", edit(t, "created", `253402300800`), "created", "is not a time in unix seconds"},
 		{"metadata as array", edit(t, "metadata", `["a"]`), "metadata", "is an array, not an object"},
 		{"object for an id", edit(t, "customer", `{"id":"cus_1"}`), "customer", "is an object, not a string"},
 		{"object as string", edit(t, "outcome", `"authorized"`), "outcome", "is a string, not an object"},
