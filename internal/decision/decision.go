@@ -98,6 +98,7 @@ type snapshot struct {
 	turns     map[string]int64
 	sandboxes map[string]*sandbox
 	keys      map[[sha256.Size]byte]*key
+	origins   map[string]bool // of all keys
 }
 
 // A sandbox is what its decisions go by.
@@ -116,6 +117,7 @@ type key struct {
 	id      string
 	caller  access.Caller
 	sandbox *sandbox
+	origins []string      // of web pages that may use it; none for a server's
 	used    *atomic.Int64 // hour of the last use, as Unix time; kept over snapshots
 	noted   *atomic.Int64 // the one that is in the database
 }
@@ -191,7 +193,7 @@ func (s *Service) load(ctx context.Context) error {
 	if before == nil {
 		before = &snapshot{}
 	}
-	next := &snapshot{turns: turns, sandboxes: map[string]*sandbox{}, keys: map[[sha256.Size]byte]*key{}}
+	next := &snapshot{turns: turns, sandboxes: map[string]*sandbox{}, keys: map[[sha256.Size]byte]*key{}, origins: map[string]bool{}}
 	changed := s.now.Load() == nil || len(turns) != len(before.turns)
 	for id, turn := range turns {
 		sb := before.sandboxes[id]
@@ -206,6 +208,11 @@ func (s *Service) load(ctx context.Context) error {
 		}
 		next.sandboxes[id] = sb
 		maps.Copy(next.keys, sb.keys)
+		for _, k := range sb.keys {
+			for _, origin := range k.origins {
+				next.origins[origin] = true
+			}
+		}
 	}
 	if changed {
 		s.now.Store(next)
@@ -243,7 +250,7 @@ func (s *Service) read(ctx context.Context, id string, before *sandbox) (*sandbo
 	}
 	slices.SortFunc(sb.ordered, func(a, b *flag) int { return strings.Compare(a.Key, b.Key) })
 	for _, k := range st.Keys {
-		kept := &key{id: k.ID, caller: sb.caller, sandbox: sb, used: new(atomic.Int64), noted: new(atomic.Int64)}
+		kept := &key{id: k.ID, caller: sb.caller, sandbox: sb, origins: k.Origins, used: new(atomic.Int64), noted: new(atomic.Int64)}
 		kept.caller.Client = "decision key " + k.ID
 		if !k.Used.IsZero() {
 			kept.noted.Store(k.Used.Unix())
