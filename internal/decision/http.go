@@ -186,7 +186,10 @@ func (s *Service) all(w http.ResponseWriter, r *http.Request, sb *sandbox) error
 	var some []string
 	query := r.URL.Query()
 	for _, text := range query["expose"] {
-		some = append(some, strings.Split(text, ",")...)
+		some = append(some, strings.SplitN(text, ",", maxSome+1)...)
+		if len(some) > maxSome {
+			return bad("INVALID_CONTEXT", "expose: it names 100 flags at most")
+		}
 	}
 	var decided []decision
 	flags := []any{}
