@@ -63,13 +63,13 @@ func (b *bench) decisions(ctx context.Context, against string) error {
 	}
 	var all []*decider
 	defer func() {
-		b.bin, b.env = ours, nil
+		b.bin, b.on = ours, nil
 		for _, d := range all {
 			d.stop()
 		}
 	}()
 	for i, bin := range builds {
-		b.bin, b.env = bin, nil
+		b.bin, b.on = bin, nil
 		d, err := b.decider(ctx, filepath.Join(b.tmp, fmt.Sprint("decisions", i)))
 		if err != nil {
 			return err
@@ -125,7 +125,7 @@ func (b *bench) decider(ctx context.Context, dir string) (*decider, error) {
 	if err := expose(ctx, dir, e); err != nil {
 		return nil, err
 	}
-	b.env = []string{"GOMAXPROCS=1"}
+	b.on = []string{"taskset", "-c", "0"} // one core, for the collector and the kernel's part, too
 	if at, stop, err = b.serve(ctx, "", dir); err != nil {
 		return nil, err
 	}

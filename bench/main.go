@@ -123,7 +123,7 @@ func run(ctx context.Context, only string, latency time.Duration, sizes, profile
 
 type bench struct {
 	tmp, bin, profile string
-	env               []string // of serve, besides the usual
+	on                []string // command that runs serve; empty for none
 	serving           int      // process id of the serve that was started last
 	dirs              int
 }

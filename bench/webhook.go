@@ -85,8 +85,9 @@ func (b *bench) tributary(ctx context.Context, stdin string, out io.Writer, args
 
 // serve starts `serve` and returns its URL once it has said until.
 func (b *bench) serve(ctx context.Context, until, dir string, more ...string) (url string, stop func(), err error) {
-	cmd := exec.CommandContext(ctx, b.bin, append([]string{"serve", "--dir", dir, "--listen", "127.0.0.1:0"}, more...)...)
-	cmd.Env = append(append(os.Environ(), "STRIPE_API_KEY="+webhookKey), b.env...)
+	args := slices.Concat(b.on, []string{b.bin, "serve", "--dir", dir, "--listen", "127.0.0.1:0"}, more)
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.Env = append(os.Environ(), "STRIPE_API_KEY="+webhookKey)
 	log, err := cmd.StderrPipe()
 	if err != nil {
 		return "", nil, err

@@ -136,6 +136,7 @@ func (c *serveCmd) run(ctx context.Context, listening func(*server.Server)) erro
 	if c.Every < app.LeastEvery {
 		return &problem.Error{Kind: problem.Invalid, Detail: fmt.Sprintf("--every %s is less than a minute", c.Every), Advice: "Webhooks bring changes within seconds; see `tributary webhook --help`."}
 	}
+	spareProcessor()
 	srv := &server.Server{Address: c.Listen, Public: c.Public, TLS: server.Files{Cert: c.TLSCert, Key: c.TLSKey}, Log: c.log(), Now: time.Now}
 	if err := srv.Reachable(); err != nil {
 		return err

@@ -133,6 +133,7 @@ func TestDecisions(t *testing.T) {
 	dev.sandbox = "dev"
 	_, secret := c.running("cart")
 	_, other := dev.running("mail")
+	public := c.must(201, "POST", "/data/tributary/experiments/keys", map[string]any{"name": "The page", "origins": []string{"https://shop.example"}}).json(t)["key"].(string)
 	context := func(i int) string { return fmt.Sprintf(`{"context": {"targetingKey": "cus_%d"}}`, i) }
 	told := make([]string, 50)
 	for i := range told {
@@ -154,6 +155,10 @@ func TestDecisions(t *testing.T) {
 	}
 	if status, _ := p.decide(t, "tdk_wrong", "/cart", context(0)); status != 429 {
 		t.Errorf("without a key, again and again: %d", status)
+	}
+	// A key that pages have passes by no bound: whoever reads it may be anybody.
+	if status, _ := p.decide(t, public, "/cart", context(0), "Origin", "https://shop.example"); status != 429 {
+		t.Errorf("from a page, at an address that guessed too often: %d", status)
 	}
 	for i := range 11 {
 		want := 200

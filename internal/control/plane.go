@@ -341,7 +341,7 @@ func (p *Plane) Handler() (http.Handler, error) {
 	}))
 	return p.telemetry.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, decision.Base+"/") && p.Decisions.Knows(r) {
-			decided.ServeHTTP(w, r) // all of a shop's customers come from one address; its key has a rate of its own
+			decided.ServeHTTP(w, r) // all customers of a shop's server come from one address; its key has a rate of its own
 			return
 		}
 		limited.ServeHTTP(w, r)

@@ -32,6 +32,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -98,6 +100,7 @@ type snapshot struct {
 	turns     map[string]int64
 	sandboxes map[string]*sandbox
 	keys      map[[sha256.Size]byte]*key
+	origins   map[string]bool // of all keys
 }
 
 // A sandbox is what its decisions go by.
@@ -116,6 +119,7 @@ type key struct {
 	id      string
 	caller  access.Caller
 	sandbox *sandbox
+	origins []string      // of web pages that may use it; none for a server's
 	used    *atomic.Int64 // hour of the last use, as Unix time; kept over snapshots
 	noted   *atomic.Int64 // the one that is in the database
 }
@@ -191,13 +195,16 @@ func (s *Service) load(ctx context.Context) error {
 	if before == nil {
 		before = &snapshot{}
 	}
-	next := &snapshot{turns: turns, sandboxes: map[string]*sandbox{}, keys: map[[sha256.Size]byte]*key{}}
+	next := &snapshot{turns: turns, sandboxes: map[string]*sandbox{}, keys: map[[sha256.Size]byte]*key{}, origins: map[string]bool{}}
 	changed := s.now.Load() == nil || len(turns) != len(before.turns)
+	var failed []error
 	for id, turn := range turns {
 		sb := before.sandboxes[id]
 		if at, is := before.turns[id]; !is || at != turn {
 			if sb, err = s.read(ctx, id, sb); err != nil {
-				return err
+				// The others are not kept from their switches; this one is read again.
+				failed = append(failed, fmt.Errorf("sandbox %s: %w", id, err))
+				sb, next.turns[id] = before.sandboxes[id], at
 			}
 			changed = true
 		}
@@ -206,11 +213,30 @@ func (s *Service) load(ctx context.Context) error {
 		}
 		next.sandboxes[id] = sb
 		maps.Copy(next.keys, sb.keys)
+		for _, k := range sb.keys {
+			for _, origin := range k.origins {
+				next.origins[origin] = true
+			}
+		}
 	}
 	if changed {
 		s.now.Store(next)
 	}
-	return nil
+	for id, sb := range next.sandboxes {
+		if !sb.runs() || sb == before.sandboxes[id] {
+			continue
+		}
+		// What is switched off or revoked is so by now, whatever this comes to.
+		if err := s.Exposures.Warm(ctx, id); err != nil {
+			failed = append(failed, fmt.Errorf("sandbox %s: %w", id, err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// runs says whether anybody can be told a variant that is kept.
+func (sb *sandbox) runs() bool {
+	return len(sb.Keys) > 0 && slices.ContainsFunc(sb.Experiments, func(e experiment.Experiment) bool { return e.State == experiment.Running })
 }
 
 // read reads a sandbox; nil where it is gone.
@@ -222,7 +248,6 @@ func (s *Service) read(ctx context.Context, id string, before *sandbox) (*sandbo
 	sb := &sandbox{State: st, flags: map[string]*flag{}, keys: map[[sha256.Size]byte]*key{}}
 	sb.caller.Org = st.Scope.Org
 	sb.caller.Sandbox = access.Sandbox{ID: st.Scope.Sandbox, Name: st.Name}
-	runs := false
 	for _, e := range st.Experiments {
 		f := &flag{Experiment: e, id: e.ID.String(), shares: map[string]*share{}}
 		for _, v := range e.Variants {
@@ -239,11 +264,10 @@ func (s *Service) read(ctx context.Context, id string, before *sandbox) (*sandbo
 		}
 		sb.flags[e.Key] = f
 		sb.ordered = append(sb.ordered, f)
-		runs = runs || e.State == experiment.Running
 	}
 	slices.SortFunc(sb.ordered, func(a, b *flag) int { return strings.Compare(a.Key, b.Key) })
 	for _, k := range st.Keys {
-		kept := &key{id: k.ID, caller: sb.caller, sandbox: sb, used: new(atomic.Int64), noted: new(atomic.Int64)}
+		kept := &key{id: k.ID, caller: sb.caller, sandbox: sb, origins: k.Origins, used: new(atomic.Int64), noted: new(atomic.Int64)}
 		kept.caller.Client = "decision key " + k.ID
 		if !k.Used.IsZero() {
 			kept.noted.Store(k.Used.Unix())
@@ -256,11 +280,6 @@ func (s *Service) read(ctx context.Context, id string, before *sandbox) (*sandbo
 			kept.used, kept.noted = before.keys[hash].used, before.keys[hash].noted
 		}
 		sb.keys[hash] = kept
-	}
-	if runs && len(st.Keys) > 0 {
-		if err := s.Exposures.Warm(ctx, id); err != nil {
-			return nil, err
-		}
 	}
 	return sb, nil
 }

@@ -500,6 +500,9 @@ func TestBulk(t *testing.T) {
 	if other := p.ask(key, "", unit("cus_1"), "If-None-Match", tag); other.status != 200 || other.header.Get("Etag") == tag {
 		t.Errorf("after a change: %d", other.status)
 	}
+	if r := p.ask(key, "?expose=a&expose="+strings.Repeat("b,", 100), unit("cus_8")); r.status != 400 || len(p.exposed(a)) != 1 {
+		t.Errorf("of a hundred and two: %d", r.status)
+	}
 	if got := p.ask(key, "?expose=", unit("cus_9")).body; got != `{"flags":[]}` {
 		t.Errorf("of none: %s", got)
 	}

@@ -73,9 +73,9 @@ func begin(t *testing.T, dir, database string) *process {
 	return p
 }
 
-func (p *process) key() string {
+func (p *process) key(origins ...string) string {
 	p.t.Helper()
-	_, secret, err := p.Trials.CreateKey(p.t.Context(), shop, "The shop")
+	_, secret, err := p.Trials.CreateKey(p.t.Context(), shop, "The shop", origins...)
 	if err != nil {
 		p.t.Fatal(err)
 	}

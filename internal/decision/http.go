@@ -60,6 +60,9 @@ const (
 // variant counts as exposed to it. So, by default, all running experiments expose the
 // unit; expose names those that will be used, and the others are left out.
 //
+// Pages may ask with a key that names their origins (CORS). Such a key is public; so the
+// addresses that it comes from have the rate of all others.
+//
 // Faults are in the words of the protocol: 400 and 404 with errorCode, 401, 403, 429
 // with Retry-After, 500.
 func (s *Service) Handler() http.Handler {
@@ -75,6 +78,10 @@ func (s *Service) Handler() http.Handler {
 			r.SetPathValue("key", key)
 			route, handle = onePath, s.one
 		}
+		if r.Method == http.MethodOptions && r.Header.Get("Origin") != "" {
+			s.preflight(w, r)
+			return
+		}
 		if r.Method != http.MethodPost {
 			w.Header().Set("Allow", http.MethodPost)
 			write(w, http.StatusMethodNotAllowed, failure{Details: "this path knows POST"})
@@ -84,10 +91,14 @@ func (s *Service) Handler() http.Handler {
 	})
 }
 
-// Knows says whether a call has a key that is good.
+// Knows says whether a call has a key that only servers have, and that is good.
 func (s *Service) Knows(r *http.Request) bool {
 	now := s.now.Load()
-	return now != nil && now.keys[trial.KeyHash(secretOf(r))] != nil
+	if now == nil {
+		return false
+	}
+	k := now.keys[trial.KeyHash(secretOf(r))]
+	return k != nil && len(k.origins) == 0
 }
 
 func secretOf(r *http.Request) string {
@@ -115,6 +126,9 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, route string, ha
 			return err
 		}
 		k := now.keys[trial.KeyHash(secretOf(r))]
+		if err := now.admit(w.Header(), r, k); err != nil {
+			return err
+		}
 		if k == nil {
 			return &fault{status: http.StatusUnauthorized, details: "a key for decisions is needed: Authorization: Bearer tdk_…, and this is none"}
 		}
@@ -172,7 +186,10 @@ func (s *Service) all(w http.ResponseWriter, r *http.Request, sb *sandbox) error
 	var some []string
 	query := r.URL.Query()
 	for _, text := range query["expose"] {
-		some = append(some, strings.Split(text, ",")...)
+		some = append(some, strings.SplitN(text, ",", maxSome+1)...)
+		if len(some) > maxSome {
+			return bad("INVALID_CONTEXT", "expose: it names 100 flags at most")
+		}
 	}
 	var decided []decision
 	flags := []any{}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -18,6 +20,7 @@ const (
 	maxBody = 64 << 10
 	maxCart = 200 // things in a cart
 	maxID   = 255 // bytes of an id in a cart
+	maxSome = 100 // flags that are named
 )
 
 // An input is the evaluation context of a call, as far as decisions know it.
@@ -46,9 +49,15 @@ func (in input) unit(u experiment.Unit) (unit, customer string) {
 // hidden returns an error of others in which nothing of the context stands.
 func (in input) hidden(err error) error {
 	text := err.Error()
-	for _, one := range append([]string{in.targeting, in.customer}, in.cart...) {
-		if one != "" {
-			text = strings.ReplaceAll(text, one, "…")
+	all := append([]string{in.targeting, in.customer}, in.cart...)
+	slices.SortFunc(all, func(a, b string) int { return len(b) - len(a) }) // one may be a part of another
+	for _, one := range all {
+		if one == "" {
+			break
+		}
+		text = strings.ReplaceAll(text, one, "…")
+		if quoted := strings.Trim(strconv.Quote(one), `"`); quoted != "" {
+			text = strings.ReplaceAll(text, quoted, "…")
 		}
 	}
 	return errors.New(text)

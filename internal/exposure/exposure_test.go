@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -274,17 +275,28 @@ func TestTail(t *testing.T) {
 	if got := read(t, dir); len(got) != 1 {
 		t.Fatalf("a tail of zeros: %v", got)
 	}
-	changed := append([]byte{}, text...)
-	changed[whole-1] ^= 1
-	write(changed)
-	var damaged *exposure.Damaged
-	for _, err := range exposure.All(t.Context(), dir, sandbox) {
-		if errors.As(err, &damaged) {
-			break
+	// Of a last write that was not flushed, a lost page may be any of it.
+	for n := whole; n < int64(len(text)); n += 8 {
+		lost := append([]byte{}, text...)
+		clear(lost[n:min(n+8, int64(len(text)))])
+		write(lost)
+		if got := read(t, dir); len(got) != 1 {
+			t.Fatalf("without the bytes from %d on: %v", n, got)
 		}
 	}
-	if damaged == nil {
-		t.Error("a changed byte is not told")
+	for n := range whole {
+		changed := append([]byte{}, text...)
+		changed[n] ^= 1
+		write(changed)
+		var damaged *exposure.Damaged
+		for _, err := range exposure.All(t.Context(), dir, sandbox) {
+			if errors.As(err, &damaged) {
+				break
+			}
+		}
+		if damaged == nil {
+			t.Errorf("a change of byte %d is not told", n)
+		}
 	}
 	// A process that begins goes on beside what a kill left.
 	write(text[:len(text)-3])
@@ -294,6 +306,53 @@ func TestTail(t *testing.T) {
 	slices.Sort(all)
 	if d := cmp.Diff([]string{"1 a cus_1", "1 b cus_2"}, all); d != "" {
 		t.Error(d)
+	}
+}
+
+// Who waits for one sandbox, as another process rewrites it, holds up no other.
+func TestApart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l := open(t, dir)
+	if err := os.MkdirAll(filepath.Join(dir, sandbox), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	held, err := os.Create(filepath.Join(dir, sandbox, "lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = held.Close() }()
+	if err := syscall.Flock(int(held.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	e := exposure.Exposure{Experiment: experiment, Phase: 1, Variant: "a", Unit: "cus_1"}
+	waits, others := make(chan error, 1), make(chan error, 1)
+	go func() { waits <- l.Put(context.Background(), sandbox, e) }()
+	go func() {
+		for range 20 { // while the first one comes to its lock
+			if err := l.Put(context.Background(), uuid.NewString(), e); err != nil {
+				others <- err
+				return
+			}
+		}
+		others <- nil
+	}()
+	select {
+	case err := <-others:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(time.Minute):
+		t.Error("the others wait")
+	}
+	if err := held.Close(); err != nil { // and with it the lock
+		t.Fatal(err)
+	}
+	if err := <-waits; err != nil {
+		t.Error(err)
+	}
+	if got := read(t, dir); len(got) != 1 {
+		t.Errorf("%v", got)
 	}
 }
 

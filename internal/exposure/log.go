@@ -24,9 +24,10 @@ type Log struct {
 	// they come, and dropped when they are read.
 	MaxIndexed int
 
-	mu     sync.Mutex
-	stores map[string]*store
-	closed bool
+	mu      sync.Mutex // guards what follows
+	stores  map[string]*store
+	opening map[string]*sync.Mutex // by sandbox
+	closed  bool
 }
 
 const defaultIndexed = 4_000_000
@@ -124,25 +125,53 @@ func (l *Log) store(ctx context.Context, sandbox string) (*store, error) {
 	if !sandboxID.MatchString(sandbox) {
 		return nil, problem.Errorf(problem.Invalid, "%q is no sandbox's id", sandbox)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if s := l.stores[sandbox]; s != nil {
-		return s, nil
+	s, turn, err := l.known(sandbox)
+	if s != nil || err != nil {
+		return s, err
 	}
-	if l.closed {
-		return nil, errors.New("the log of exposures is closed")
+	// Reading what is there takes a while; who asks about others does not wait for it.
+	turn.Lock()
+	defer turn.Unlock()
+	if s, _, err = l.known(sandbox); s != nil || err != nil {
+		return s, err
 	}
 	most := l.MaxIndexed
 	if most == 0 {
 		most = defaultIndexed
 	}
-	s, err := openStore(ctx, filepath.Join(l.Dir, sandbox), l, most)
-	if err != nil {
+	if s, err = openStore(ctx, filepath.Join(l.Dir, sandbox), l, most); err != nil {
 		return nil, err
 	}
-	if l.stores == nil {
-		l.stores = map[string]*store{}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		s.close()
+		return nil, errClosed
 	}
 	l.stores[sandbox] = s
 	return s, nil
+}
+
+var errClosed = errors.New("the log of exposures is closed")
+
+// known returns the store of a sandbox if it is open, and whose turn it is to open
+// it if not.
+func (l *Log) known(sandbox string) (*store, *sync.Mutex, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s := l.stores[sandbox]; s != nil {
+		return s, nil, nil
+	}
+	if l.closed {
+		return nil, nil, errClosed
+	}
+	if l.stores == nil {
+		l.stores, l.opening = map[string]*store{}, map[string]*sync.Mutex{}
+	}
+	turn := l.opening[sandbox]
+	if turn == nil {
+		turn = new(sync.Mutex)
+		l.opening[sandbox] = turn
+	}
+	return nil, turn, nil
 }

@@ -65,14 +65,14 @@ func (s *segment) each(fn func(e Exposure, offset int64) bool) error {
 		length := int64(binary.BigEndian.Uint32(head[:]))
 		next := end + int64(n) + length
 		if length == 0 || length > maxFrame || next > s.size {
-			return s.tail(end, next, damaged)
+			return s.tail(end, damaged)
 		}
 		payload = slices.Grow(payload[:0], int(length))[:length]
 		if _, err := io.ReadFull(r, payload); err != nil {
 			return fmt.Errorf("read %s: %w", s.f.Name(), err)
 		}
 		if crc32.Checksum(payload, castagnoli) != binary.BigEndian.Uint32(head[4:]) {
-			return s.tail(end, next, damaged)
+			return s.tail(end, damaged)
 		}
 		for at := 0; at < len(payload); {
 			e, n, err := readRecord(payload[at:])
@@ -89,20 +89,31 @@ func (s *segment) each(fn func(e Exposure, offset int64) bool) error {
 }
 
 // tail says whether what is not whole, from one offset on, may be the last
-// write of a process that was killed: it reaches the end of the file, or the
-// rest of the file was given room and never filled.
-func (s *segment) tail(from, next int64, damaged func() error) error {
-	if next >= s.size && s.size-from <= maxFrame+frameHead {
-		return nil
+// write of a process that was killed, or of a machine that lost its power: it is no
+// longer than a frame, and no whole frame follows. Of a write that was not flushed, any
+// pages may be there and others not.
+func (s *segment) tail(from int64, damaged func() error) error {
+	if s.size-from > maxFrame+frameHead {
+		return damaged()
 	}
-	b := make([]byte, min(s.size-from, maxFrame+frameHead))
-	if _, err := s.f.ReadAt(b, from); err != nil && !errors.Is(err, io.EOF) {
+	b := make([]byte, s.size-from)
+	if n, err := s.f.ReadAt(b, from); err != nil && !errors.Is(err, io.EOF) {
 		return err
-	}
-	if s.size-from <= maxFrame+frameHead && zero(b) {
+	} else if b = b[:n]; zero(b) {
 		return nil
 	}
-	return damaged()
+	for at := 1; at+frameHead < len(b); at++ {
+		if wholeFrame(b[at:]) {
+			return damaged()
+		}
+	}
+	return nil
+}
+
+// wholeFrame says whether b begins with a frame.
+func wholeFrame(b []byte) bool {
+	length := int(binary.BigEndian.Uint32(b))
+	return length >= recordHead && length <= len(b)-frameHead && crc32.Checksum(b[frameHead:frameHead+length], castagnoli) == binary.BigEndian.Uint32(b[4:])
 }
 
 func zero(b []byte) bool { return !slices.ContainsFunc(b, func(c byte) bool { return c != 0 }) }

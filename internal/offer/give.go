@@ -3,6 +3,7 @@ package offer
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"github.com/tributary-data/tributary/internal/docstore"
 	"github.com/tributary-data/tributary/internal/recommend"
@@ -63,10 +64,14 @@ func (s *Service) Recommend(ctx context.Context, sandbox string, v Visit, n int)
 	if m.model == nil || n <= 0 {
 		return nil, m.broken
 	}
-	for ask := n; ; ask *= 2 {
+	// Most often nothing is left out; what may be is what has offers, or is in the cart.
+	for ask := n; ; ask = n + len(m.of) + len(v.Items) {
 		all := m.model.Recommend(v.Items, ask)
 		var out []recommend.Recommendation
 		for _, r := range all {
+			if slices.Contains(v.Items, r.Item) { // of a large cart, which a model doesn't look at whole
+				continue
+			}
 			may, err := s.may(ctx, sandbox, m.of[r.Item], v)
 			if err != nil {
 				return nil, err
@@ -75,7 +80,7 @@ func (s *Service) Recommend(ctx context.Context, sandbox string, v Visit, n int)
 				out = append(out, r)
 			}
 		}
-		if len(out) >= n || len(all) < ask {
+		if len(out) >= n || len(all) < ask || ask > n {
 			return out[:min(n, len(out))], nil
 		}
 	}

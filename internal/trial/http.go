@@ -73,11 +73,14 @@ import (
 //
 // # GET /keys, POST /keys, POST /keys/{key}/revoke
 //
-//	{"items": [{"id": "…", "name": "The shop", "hint": "9f3c", "createdBy": "…", "createdAt": "…", "lastUsedAt": "…"}]}
+//	{"items": [{"id": "…", "name": "The shop", "hint": "9f3c", "origins": ["https://shop.example"], "createdBy": "…", "createdAt": "…", "lastUsedAt": "…"}]}
 //
 // The keys by which shops ask for decisions (package decision), a hundred at most.
-// POST takes a name; its answer has the secret as "key": "tdk_…", this once. It
-// opens nothing but decisions of this sandbox. lastUsedAt is the hour of its last
+// POST takes a name and origins; its answer has the secret as "key": "tdk_…", this once. It
+// opens nothing but decisions of this sandbox. origins are those of web pages whose scripts may use
+// the key in a browser (CORS); without any, only servers can. What browsers have is
+// public: anybody who reads it can ask, and be counted, so give such an experiment
+// visitors for units, and browsers another key than servers. lastUsedAt is the hour of its last
 // use, and absent before the first. What was revoked is refused within a second.
 const base = "/data/tributary/experiments"
 

@@ -24,6 +24,9 @@ type Key struct {
 	Hash      string `json:"hash"` // KeyHash of the secret, in hex
 	Hint      string `json:"hint"` // its last four characters
 	CreatedBy string `json:"createdBy"`
+	// Origins are those of the web pages that may use the key in a browser, as
+	// browsers write them. A key without any is for servers.
+	Origins []string `json:"origins,omitempty"`
 
 	Created time.Time `json:"-"`
 	Used    time.Time `json:"-"` // the hour of its last use; zero for never
@@ -44,18 +47,23 @@ func (k Key) Sum() (sum [sha256.Size]byte, err error) {
 	return sum, nil
 }
 
-// CreateKey makes a key and returns its secret, which is never shown again.
-func (s *Service) CreateKey(ctx context.Context, c access.Caller, name string) (Key, string, error) {
+// CreateKey makes a key and returns its secret, which is never shown again. Origins
+// are those of web pages that may use it, none for a key that servers use.
+func (s *Service) CreateKey(ctx context.Context, c access.Caller, name string, origins ...string) (Key, string, error) {
 	if name == "" || len(name) > 200 || !docstore.Storable(name) {
 		return Key{}, "", problem.Errorf(problem.Invalid, "name: it needs 1 to 200 bytes")
+	}
+	origins, err := originsOf(origins)
+	if err != nil {
+		return Key{}, "", err
 	}
 	b := make([]byte, 24)
 	rand.Read(b)
 	secret := KeyPrefix + hex.EncodeToString(b)
 	hash := KeyHash(secret)
-	k := Key{Name: name, Hash: hex.EncodeToString(hash[:]), Hint: secret[len(secret)-4:], CreatedBy: c.User}
+	k := Key{Name: name, Hash: hex.EncodeToString(hash[:]), Hint: secret[len(secret)-4:], CreatedBy: c.User, Origins: origins}
 	id := uuid.NewString()
-	err := s.DB.Do(ctx, func(t *docstore.Tx) error {
+	err = s.DB.Do(ctx, func(t *docstore.Tx) error {
 		n, err := t.Count(c.Scope(), kindKey, "")
 		if err != nil {
 			return err

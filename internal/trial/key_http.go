@@ -8,6 +8,9 @@ import (
 
 func showKey(k Key) map[string]any {
 	v := map[string]any{"id": k.ID, "name": k.Name, "hint": k.Hint, "createdBy": k.CreatedBy, "createdAt": k.Created.Format(timeForm)}
+	if len(k.Origins) > 0 {
+		v["origins"] = k.Origins
+	}
 	if !k.Used.IsZero() {
 		v["lastUsedAt"] = k.Used.Format(timeForm)
 	}
@@ -27,15 +30,16 @@ func (s *Service) keys(ctx context.Context, c *gateway.Call) (*gateway.Answer, e
 }
 
 func (s *Service) createKey(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
-	body, err := c.Members("name")
+	body, err := c.Members("name", "origins")
 	if err != nil {
 		return nil, err
 	}
 	var name string
-	if err := body.Fill(map[string]any{"name": &name}); err != nil {
+	var origins []string
+	if err := body.Fill(map[string]any{"name": &name, "origins": &origins}); err != nil {
 		return nil, err
 	}
-	k, secret, err := s.CreateKey(ctx, c.Caller, name)
+	k, secret, err := s.CreateKey(ctx, c.Caller, name, origins...)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -290,4 +291,35 @@ func TestKeys(t *testing.T) {
 			t.Errorf("keys: %v", got)
 		}
 	})
+}
+
+// Origins are kept as browsers write them; what none would write is refused, and so is
+// what would be all of them.
+func TestOrigins(t *testing.T) {
+	t.Parallel()
+	w := open(t, filepath.Join(t.TempDir(), "control.db"))
+	made := w.must(201, "POST", "/keys", object{"name": "The page", "origins": []string{
+		"https://shop.example", "HTTPS://Shop.Example/", "https://shop.example:443", "https://shop.example:8443", "http://localhost:3000", "http://127.0.0.1:80", "https://[::1]:8443", "https://xn--shp-tna.example",
+	}})
+	want := []any{"https://shop.example", "https://shop.example:8443", "http://localhost:3000", "http://127.0.0.1", "https://[::1]:8443", "https://xn--shp-tna.example"}
+	if diff := cmp.Diff(want, made["origins"].([]any)); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(any(want), w.must(200, "GET", "/keys", nil)["items"].([]any)[0].(object)["origins"]); diff != "" {
+		t.Error(diff)
+	}
+	for _, bad := range []string{
+		"*", "https://*", "https://*.shop.example", "null", "", "shop.example", "//shop.example", "https://", "https://shop.example/path", "https://shop.example//", "https://shop.example?", "https://shop.example/#",
+		"https://user@shop.example", "ftp://shop.example", "javascript:alert(1)", "file:///", "https://shöp.example", "https://shop.example:", "https://shop .example", "https://shop.example,https://b.example",
+		"https://" + strings.Repeat("a", 300) + ".example",
+	} {
+		w.refused(400, "origins[0]", "POST", "/keys", object{"name": "The page", "origins": []string{bad}})
+	}
+	many := make([]string, 21)
+	for i := range many {
+		many[i] = fmt.Sprintf("https://shop%d.example", i)
+	}
+	w.refused(400, "20 at most", "POST", "/keys", object{"name": "The page", "origins": many})
+	w.refused(400, "origins", "POST", "/keys", object{"name": "The page", "origins": "https://shop.example"})
+	w.refused(400, "variants", "POST", "/keys", object{"name": "The page", "variants": many})
 }

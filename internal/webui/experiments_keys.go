@@ -13,10 +13,13 @@ type decisionKeysView struct {
 		By       string `json:"createdBy"`
 		Created  string `json:"createdAt"`
 		LastUsed string `json:"lastUsedAt"`
+		// Origins are those of the pages that may use it.
+		Origins []string `json:"origins"`
 	} `json:"items"`
-	Name   string     `json:"-"`
-	Done   string     `json:"-"`
-	Faults formFaults `json:"-"`
+	Name    string     `json:"-"`
+	Origins string     `json:"-"` // as typed, one a line
+	Done    string     `json:"-"`
+	Faults  formFaults `json:"-"`
 }
 
 func (r *request) decisionKeys() (*decisionKeysView, error) {
@@ -34,16 +37,17 @@ func (r *request) showDecisionKeys() error {
 
 // makeDecisionKey makes a key, which is shown once, on the page that answers.
 func (r *request) makeDecisionKey() error {
-	name, wrong := r.form("name"), formFaults(nil)
+	name, typed, wrong := r.form("name"), r.form("origins"), formFaults(nil)
 	if name == "" {
 		wrong.add("name", r.t("Give the key a name."))
 	} else {
 		var made struct {
 			Key string `json:"key"`
 		}
-		err := r.send(http.MethodPost, experimentAPI+"/keys", map[string]string{"name": name}, &made)
+		origins := append([]string{}, linesOf(typed)...)
+		err := r.send(http.MethodPost, experimentAPI+"/keys", map[string]any{"name": name, "origins": origins}, &made)
 		if err == nil {
-			return r.show("decision_key", map[string]string{"Name": name, "Secret": made.Key})
+			return r.show("decision_key", map[string]any{"Name": name, "Secret": made.Key, "Origins": origins})
 		}
 		wrong = append(wrong, r.fault(err))
 	}
@@ -51,7 +55,7 @@ func (r *request) makeDecisionKey() error {
 	if err != nil {
 		return err
 	}
-	v.Name, v.Faults = name, wrong
+	v.Name, v.Origins, v.Faults = name, typed, wrong
 	return r.again("decision_keys", "main", v)
 }
 

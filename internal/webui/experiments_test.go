@@ -99,6 +99,13 @@ func TestDecisionKeys(t *testing.T) {
 	holds(t, list, "The shop", "tdk_…"+secret[48:], "Never", "!"+secret)
 	revoke := regexp.MustCompile(`/ui(/experiments/keys/[0-9a-f-]{36}/revoke)`).FindStringSubmatch(list)[0]
 	holds(t, v.page(v.must(revoke, nil)), "The key was revoked", "No shop can ask yet")
+	if status, _, body := v.post("/ui/experiments/keys", url.Values{"name": {"The page"}, "origins": {"https://*"}}); status != http.StatusUnprocessableEntity || !strings.Contains(body, "no origin of web pages") || !strings.Contains(body, "https://*</textarea>") {
+		t.Errorf("a key for all pages: %d", status)
+	}
+	if status, _, body := v.post("/ui/experiments/keys", url.Values{"name": {"The page"}, "origins": {"https://shop.example\nhttps://b.example/"}}); status != http.StatusOK || !strings.Contains(body, "Give it to the shop&#39;s pages") {
+		t.Errorf("a key for pages: %d", status)
+	}
+	holds(t, v.page("/ui/experiments/keys"), "https://shop.example<br>https://b.example<br>")
 
 	holds(t, v.page("/ui/experiments/holdout"), `value="0"`)
 	if status, _, _ := v.post("/ui/experiments/holdout", url.Values{"share": {"some"}}); status != http.StatusUnprocessableEntity {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -42,5 +43,14 @@ func keepRoom(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
+	}
+}
+
+// spareProcessor lets a server with one processor do something else while it waits for
+// the disk. Go's scheduler has as many places to run code as there are processors, and
+// takes away that of a call to the kernel late: a flush would hold up all else.
+func spareProcessor() {
+	if os.Getenv("GOMAXPROCS") == "" && runtime.GOMAXPROCS(0) == 1 {
+		runtime.GOMAXPROCS(2)
 	}
 }
