@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/tributary-data/tributary/internal/access"
@@ -23,8 +24,10 @@ import (
 // Removes the data of a customer, by its id at Stripe: the customer, its charges,
 // subscriptions and refunds, from all copies of the sandbox or the one that is
 // named: history, datasets, old snapshots, quarantine, events that wait; from the
-// datasets that dataflows made of them, from audiences, exposures and documents.
-// Passes keep nothing of the customer from then on. mode is keepBooks, as usual
+// datasets that dataflows made of them or clients pushed into, from uploads and
+// diagnostics, audiences, exposures, documents and the audit log.
+// Passes keep nothing of the customer from then on, in these copies and in those that
+// are made later. mode is keepBooks, as usual
 // (balance transactions stay without what points to the customer, once the next
 // run has read them again), or everything. Stripe still has the customer: delete
 // it there, too. 202 with the request; 404 for a copy that there is not.
@@ -37,7 +40,7 @@ import (
 //	{"items": [{"id": "…", "customer": "cus_…4f", "mode": "keepBooks", "state": "complete", "askedAt": 1767225600000, "askedBy": "…",
 //	   "startedAt": …, "endedAt": …, "steps": [{"store": "copies", "removed": [{"from": "acct_1Abc-test/charges", "count": 9}, …]}, …]}]}
 //
-// state is queued, running, complete or failed; "waits" says why it does not go on
+// "left" names the stores that are not done yet. state is queued, running, complete or failed; "waits" says why it does not go on
 // now, "error" why it failed. Each step is a store that is done.
 //
 // # GET /requests/{id}
@@ -73,7 +76,7 @@ func (s *Service) ask(ctx context.Context, c *gateway.Call) (*gateway.Answer, er
 	if err != nil {
 		return nil, err
 	}
-	return &gateway.Answer{Status: http.StatusAccepted, Body: r}, nil
+	return &gateway.Answer{Status: http.StatusAccepted, Body: s.shown(r)}, nil
 }
 
 func (s *Service) list(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
@@ -95,7 +98,11 @@ func (s *Service) list(ctx context.Context, c *gateway.Call) (*gateway.Answer, e
 	if err != nil {
 		return nil, err
 	}
-	body := map[string]any{"items": all}
+	items := []shown{}
+	for _, r := range all {
+		items = append(items, s.shown(r))
+	}
+	body := map[string]any{"items": items}
 	if next != (docstore.Mark{}) {
 		text, err := json.Marshal(next)
 		if err != nil {
@@ -111,5 +118,22 @@ func (s *Service) one(ctx context.Context, c *gateway.Call) (*gateway.Answer, er
 	if err != nil {
 		return nil, err
 	}
-	return gateway.OK(r), nil
+	return gateway.OK(s.shown(r)), nil
+}
+
+// shown is a request as it is answered.
+type shown struct {
+	Request
+	Left []string `json:"left"`
+}
+
+func (s *Service) shown(r Request) shown {
+	v := shown{Request: r, Left: []string{}}
+	for _, store := range s.Stores {
+		done := slices.ContainsFunc(r.Steps, func(d Done) bool { return d.Store == store.Name })
+		if !done && (r.State == Queued || r.State == Running) {
+			v.Left = append(v.Left, store.Name)
+		}
+	}
+	return v
 }

@@ -84,7 +84,7 @@ type Runner struct {
 	// resources.
 	Copy app.Sync
 	// Forgotten, if set, returns of whom a copy of a sandbox is to keep nothing.
-	Forgotten func(ctx context.Context, sandbox, copy string) (app.ForgetList, error)
+	Forgotten func(ctx context.Context, sandbox, name string) (app.ForgetList, error)
 	// Pacer returns that of an account; nil for one in each copy.
 	Pacer func(flow.Credentials) *stripe.Pacer
 	Dir   string // of the installation; copies are below it

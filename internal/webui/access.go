@@ -16,7 +16,7 @@ const (
 func (u *UI) accessRoutes(m *routes) {
 	admin := access.Administrator()
 	network, log := access.AnyOf(access.ViewSources, access.ManageSources), access.AnyOf(access.ViewAudit)
-	m.get("/access", access.AnyOf(access.ViewSources, access.ManageSources, access.ViewAudit), (*request).showAccess)
+	m.get("/access", access.AnyOf(access.ViewSources, access.ManageSources, access.ViewAudit, access.ManageDatasets), (*request).showAccess)
 	m.get("/access/allow-list", network, (*request).showNetwork)
 	m.post("/access/allow-list/{level}", admin, (*request).allowRange)
 	m.post("/access/allow-list/{level}/remove", admin, (*request).disallowRange)
@@ -37,15 +37,19 @@ func (u *UI) accessRoutes(m *routes) {
 	m.post("/access/integrations/{id}/delete", admin, (*request).deleteIntegration)
 	m.post("/access/integrations/{id}/secrets", admin, (*request).addSecret)
 	m.post("/access/integrations/{id}/secrets/remove", admin, (*request).removeSecret)
+	privacyRoutes(m)
 	u.alertRoutes(m)
 }
 
 // showAccess leads to the first of the pages that the caller may see.
 func (r *request) showAccess() error {
-	if r.may(access.ViewSources, access.ManageSources) {
+	switch {
+	case r.may(access.ViewSources, access.ManageSources):
 		return r.redirect("/access/allow-list")
+	case r.may(access.ViewAudit):
+		return r.redirect("/access/audit")
 	}
-	return r.redirect("/access/audit")
+	return r.redirect("/access/privacy")
 }
 
 // deed is what was just done, in the words of those that a page knows.

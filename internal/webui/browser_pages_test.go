@@ -115,6 +115,7 @@ func (w *world) furnish() {
 	v.must("/ui/alerts/new", url.Values{"channel": {"app"}, "name": {"Failures"}, "kinds": {"run-failure"}, "enabled": {"true"}})
 	v.must("/ui/access/roles/new", url.Values{"name": {"Watchers"}, "permissions": {"view-sources"}, "sandboxes": {"prod"}})
 	v.must("/ui/offers/new", offerForm(nil))
+	w.removed(v, url.Values{"customer": {"cus_Nobody4711"}, "mode": {"keepBooks"}, "sure": {"yes"}})
 	if !slices.ContainsFunc(items(w.api("GET", "/data/tributary/copies", nil)), func(c map[string]any) bool { return c["copy"] != "" }) {
 		w.t.Fatal("there is no copy")
 	}

@@ -28,7 +28,7 @@ var navigation = []navItem{
 	{Path: "/experiments", Title: "Experiments", Icon: "experiment", need: []string{"view-datasets", "manage-datasets"}},
 	{Path: "/offers", Title: "Offers", Icon: "offer", need: []string{"view-datasets", "manage-datasets"}},
 	{Path: "/alerts", Title: "Alerts", Icon: "alert", need: []string{"view-alerts"}},
-	{Path: "/access", Title: "Access", Icon: "key", need: []string{"view-sources", "view-user-activity-log"}},
+	{Path: "/access", Title: "Access", Icon: "key", need: []string{"view-sources", "view-user-activity-log", "manage-datasets"}},
 }
 
 // Nav returns the entries of the navigation.
