@@ -147,7 +147,7 @@ func (a *analysis) compare(m metric, groups []*Sums) (out []Comparison, explaine
 	}
 	control := groups[0]
 	for i, g := range groups[1:] {
-		c := Comparison{Variant: a.keys[i+1], Adjust: is, Plain: a.effect(m.estimate(control), m.estimate(g), control.N+g.N)}
+		c := Comparison{Variant: a.keys[i+1], Adjust: is, Plain: a.effect(m.estimate(control), m.estimate(g), control.N, g.N)}
 		if m.value == converted {
 			k1, n1, k2, n2 := control.total(converted), control.N, g.total(converted), g.N
 			in := stats.Newcombe(k1, n1, k2, n2, a.level)
@@ -155,15 +155,19 @@ func (a *analysis) compare(m metric, groups []*Sums) (out []Comparison, explaine
 		}
 		c.Effect = c.Plain
 		if is {
-			c.Effect = a.effect(adjusted[0], adjusted[i+1], control.N+g.N)
+			c.Effect = a.effect(adjusted[0], adjusted[i+1], control.N, g.N)
 		}
 		out = append(out, c)
 	}
 	return out, explained
 }
 
-// effect compares two estimates that n units made.
-func (a *analysis) effect(from, to stats.Estimate, n int64) Effect {
+// effect compares two estimates that so many units made.
+func (a *analysis) effect(from, to stats.Estimate, nFrom, nTo int64) Effect {
+	n := nFrom + nTo
+	if !stats.Enough(nFrom, nTo) {
+		n = 0 // nothing is said at any time
+	}
 	d, lift := stats.Difference(from, to), stats.Lift(from, to)
 	in := d.Interval(a.level)
 	out := Effect{Value: Float(d.Value), Low: Float(in.Low), High: Float(in.High), P: Float(d.P()), Always: a.always(d, n), estimate: d}
@@ -193,7 +197,7 @@ func (a *analysis) guardrail(m metric, groups []*Sums) Guardrail {
 	out := Guardrail{Name: m.name, Groups: a.values(m, groups)}
 	control := groups[0]
 	for i, g := range groups[1:] {
-		e := a.effect(m.estimate(control), m.estimate(g), control.N+g.N)
+		e := a.effect(m.estimate(control), m.estimate(g), control.N, g.N)
 		c := GuardCheck{Variant: a.keys[i+1], Effect: e, P: 1, Few: control.total(m.value)+g.total(m.value) < fewEvents}
 		if t := e.estimate; !c.Few && t.SE > 0 {
 			c.P = Float(stats.StudentCDF(-t.Value/t.SE, t.DF))

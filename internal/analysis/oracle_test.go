@@ -90,6 +90,10 @@ func combined(value, a, dfa, b, dfb float64) estimate {
 	if v == 0 {
 		return estimate{value, 0, dfa + dfb}
 	}
+	one, two := dfa+1, dfb+1
+	if s := (a*one*dfa + b*two*dfb) / (dfa + dfb); s/one+s/two > v {
+		return estimate{value, math.Sqrt(s/one + s/two), dfa + dfb}
+	}
 	return estimate{value, math.Sqrt(v), v * v / (a*a/dfa + b*b/dfb)}
 }
 
@@ -103,6 +107,15 @@ func lift(a, b estimate) estimate {
 	}
 	r := b.value / a.value
 	return combined(r-1, math.Pow(r*a.se/a.value, 2), a.df, math.Pow(b.se/a.value, 2), b.df)
+}
+
+// told is how many units two groups have, 0 where they are too few.
+func told(a, b values) int {
+	n := len(a.y) + len(b.y)
+	if 4*len(a.y)*len(b.y) < 100*n {
+		return 0
+	}
+	return n
 }
 
 // A checker gathers what differs.
@@ -195,7 +208,7 @@ func of(name string, variants []string, all []outcome) []values {
 // compared checks the comparisons of one metric among some units.
 func (c *checker) compared(what, name string, variants []string, all []outcome, groups []analysis.Group, comparisons []analysis.Comparison, explained analysis.Float) {
 	vs := of(name, variants, all)
-	n := func(i int) int { return len(vs[0].y) + len(vs[i].y) }
+	n := func(i int) int { return told(vs[0], vs[i]) }
 	var plain []estimate
 	for i, v := range vs {
 		e := estimated(v.flat())
@@ -245,7 +258,7 @@ func (c *checker) check(r *analysis.Result, all []outcome) {
 	for _, g := range r.Guardrails {
 		vs := of(g.Name, variants, all)
 		for i, got := range g.Comparisons {
-			c.effect(g.Name+"."+got.Variant, got.Effect, estimated(vs[0].flat()), estimated(vs[i+1].flat()), len(vs[0].y)+len(vs[i+1].y))
+			c.effect(g.Name+"."+got.Variant, got.Effect, estimated(vs[0].flat()), estimated(vs[i+1].flat()), told(vs[0], vs[i+1]))
 		}
 	}
 	for _, s := range r.Segments {
@@ -276,7 +289,7 @@ func (c *checker) check(r *analysis.Result, all []outcome) {
 			} else if c.m.Before > 0 {
 				continue
 			}
-			c.effect(fmt.Sprintf("%s at %s", s.Variant, l.At), l.Effect, estimated(flat[0]), estimated(flat[i+1]), int(l.Units))
+			c.effect(fmt.Sprintf("%s at %s", s.Variant, l.At), l.Effect, estimated(flat[0]), estimated(flat[i+1]), told(vs[0], vs[i+1]))
 		}
 	}
 }

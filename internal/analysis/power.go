@@ -199,7 +199,8 @@ func spread(b *Baseline, p stats.Plan) float64 {
 		return 1
 	}
 	with := max(1, 1+p.Effect/float64(b.Value))
-	return math.Sqrt((1/(1-p.Share) + with*with/p.Share) / (1/(1-p.Share) + 1/p.Share))
+	own := (1/(1-p.Share) + with*with/p.Share) / (1/(1-p.Share) + 1/p.Share)
+	return math.Sqrt(max(own, (1-p.Share)+with*with*p.Share)) // as stats.Difference has it
 }
 
 // inflation is how many times as many units an always-valid interval needs that is

@@ -44,7 +44,7 @@ func (p Plan) UnitsForProportion(base float64) int64 {
 
 func (p Plan) units(varA, varB float64) int64 {
 	z := NormalQuantile(1-p.Alpha/2) + NormalQuantile(p.Power)
-	v := varA/(1-p.Share) + varB/p.Share
+	v := max(varA/(1-p.Share)+varB/p.Share, ((1-p.Share)*varA+p.Share*varB)/(p.Share*(1-p.Share))) // as Difference has it
 	return int64(math.Ceil(z * z * v / (p.Effect * p.Effect)))
 }
 

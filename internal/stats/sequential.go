@@ -4,8 +4,13 @@ import "math"
 
 // LeastUnits is how many units, of both groups together, there must be before
 // Always says anything: its normal approximation, unlike a theorem about
-// infinitely many units, needs some.
+// infinitely many units, needs some. Of groups that differ in size it takes more
+// (Enough).
 const LeastUnits = 100
+
+// Enough says whether groups of these sizes are as many as LeastUnits: as of groups
+// of one size, by the error that a difference has.
+func Enough(a, b int64) bool { return 4*float64(a)*float64(b) >= LeastUnits*float64(a+b) }
 
 // An Anytime is what may be said at every look at once: with probability level
 // all of its intervals, of all times, hold the true value, and the p-value falls

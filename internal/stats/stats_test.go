@@ -62,8 +62,9 @@ func TestMeans(t *testing.T) {
 		a, b             stats.Sample
 		p, df, low, high float64
 	}{
-		{"small", stats.Sample{N: 12, Mean: 10, Var: 4}, stats.Sample{N: 15, Mean: 11.5, Var: 9}, 0.13342376588209445, 24.32232070910556, -0.49251806987388846, 3.4925180698738885},
-		{"large", stats.Sample{N: 4000, Mean: 52.3, Var: 812.25}, stats.Sample{N: 4100, Mean: 54.1, Var: 930.1}, 0.006059992979221855, 8083.058861766645, 0.5146985081090165, 3.0853014918909922},
+		{"the small one varies more", stats.Sample{N: 12, Mean: 10, Var: 9}, stats.Sample{N: 15, Mean: 11.5, Var: 4}, 0.15379180087921077, 18.38651094141051, -0.6151699277229232, 3.6151699277229232},
+		{"the small one varies less", stats.Sample{N: 12, Mean: 10, Var: 4}, stats.Sample{N: 15, Mean: 11.5, Var: 9}, 0.1499868450598349, 25, -0.5800319784279013, 3.5800319784279013},
+		{"many", stats.Sample{N: 4000, Mean: 52.3, Var: 930.1}, stats.Sample{N: 4100, Mean: 54.1, Var: 812.25}, 0.00610249169189698, 8029.632885151579, 0.5136234949666225, 3.0863765050333862},
 	} {
 		d := stats.Difference(stats.Mean(c.a), stats.Mean(c.b))
 		near(t, c.name+" p", d.P(), c.p)
