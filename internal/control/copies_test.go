@@ -235,7 +235,7 @@ func TestReconcileOfCopies(t *testing.T) {
 	t.Parallel()
 	on(t, func(t *testing.T, database string) {
 		s := openShop(t, database)
-		for _, resource := range []string{"charges", "customers"} {
+		for _, resource := range []string{"charges", "subscriptions"} {
 			s.ended(t, s.flow(t, resource, daily()), 1)
 		}
 		account, _ := s.sim.Account()
@@ -244,11 +244,11 @@ func TestReconcileOfCopies(t *testing.T) {
 		if v := into[reconcileView](t, s.must(200, "GET", path, nil)); v.State != "none" || len(v.Proofs) != 0 {
 			t.Errorf("before the first: %+v", v)
 		}
-		// More than the guard lets go, without a word.
+		// More than the guard lets go, as when test data is wiped.
 		err := s.sim.Silently(func() error {
 			for i := range 12 {
-				if err := s.sim.Do(stripesim.Step{Do: "delete", Resource: stripesim.Customers, Target: "oldest"}); err != nil {
-					return fmt.Errorf("customer %d: %w", i, err)
+				if err := s.sim.Do(stripesim.Step{Do: "delete", Resource: stripesim.Subscriptions, Target: "oldest"}); err != nil {
+					return fmt.Errorf("subscription %d: %w", i, err)
 				}
 			}
 			return nil
@@ -271,7 +271,7 @@ func TestReconcileOfCopies(t *testing.T) {
 				if r.State != "complete" || r.Guarded || r.Read < 150 || r.Requests == 0 || r.Error != "" {
 					t.Errorf("%+v", r)
 				}
-			case "customers":
+			case "subscriptions":
 				if r.State != "failed" || !r.Guarded || !strings.Contains(r.Error, "not in Stripe any more") {
 					t.Errorf("%+v", r)
 				}
@@ -283,7 +283,7 @@ func TestReconcileOfCopies(t *testing.T) {
 		// Without workers it waits; the next process does it.
 		s.workers = -1
 		s.again(t)
-		s.must(202, "POST", path, map[string]any{"acceptDeletes": true, "resources": []string{"customers"}})
+		s.must(202, "POST", path, map[string]any{"acceptDeletes": true, "resources": []string{"subscriptions"}})
 		if r := s.do("POST", path, nil); r.status != 409 || !strings.Contains(string(r.body), "under way") {
 			t.Errorf("%d %s", r.status, r.body)
 		}
@@ -293,8 +293,8 @@ func TestReconcileOfCopies(t *testing.T) {
 		s.workers = 0
 		s.again(t)
 		v = s.reconciled(t, name)
-		i := slices.IndexFunc(v.Proofs, func(p proofView) bool { return p.Resource == "customers" })
-		if v.State != "complete" || len(v.Resources) != 1 || len(v.Proofs) != 2 || i < 0 || v.Proofs[i].Extra != 12 || !v.Proofs[i].Equal || v.Proofs[i].InLake != int64(s.sim.Count(stripesim.Customers)) {
+		i := slices.IndexFunc(v.Proofs, func(p proofView) bool { return p.Resource == "subscriptions" })
+		if v.State != "complete" || len(v.Resources) != 1 || len(v.Proofs) != 2 || i < 0 || v.Proofs[i].Extra != 12 || !v.Proofs[i].Equal || v.Proofs[i].InLake != int64(s.sim.Count(stripesim.Subscriptions)) {
 			t.Errorf("%+v", v)
 		}
 		for _, id := range s.flows {
