@@ -90,7 +90,7 @@ type shownPart struct {
 // cells are the numbers that a row of the page has to show for a group, by the
 // columns: as they are printed in figures, without signs of money and groups of digits.
 func (p *shownPart) cells(i int) []string {
-	print := func(v *float64, scale, factor float64) string {
+	written := func(v *float64, scale, factor float64) string {
 		if v == nil {
 			return "–"
 		}
@@ -99,11 +99,11 @@ func (p *shownPart) cells(i int) []string {
 	value := func(v *float64) string {
 		switch p.Kind {
 		case "money":
-			return print(v, 2, 0.01) // of euros
+			return written(v, 2, 0.01) // of euros
 		case "number":
-			return print(v, 3, 1)
+			return written(v, 3, 1)
 		}
-		return print(v, 2, 100)
+		return written(v, 2, 100)
 	}
 	g := p.Groups[i]
 	out := []string{g.Variant, fmt.Sprint(g.Units), value(g.Value), "", "", "", "", "", ""}
@@ -112,7 +112,7 @@ func (p *shownPart) cells(i int) []string {
 	}
 	c := p.Comparisons[i-1]
 	effect, low, high, always := c.Effect.Lift.Value, c.Effect.Lift.Low, c.Effect.Lift.High, c.Effect.Lift.Always
-	show := func(v *float64) string { return print(v, 1, 100) }
+	show := func(v *float64) string { return written(v, 1, 100) }
 	if effect == nil {
 		effect, low, high, show = c.Effect.Value, c.Effect.Low, c.Effect.High, value
 		always.Low, always.High = c.Effect.Always.Low, c.Effect.Always.High
@@ -127,7 +127,7 @@ func (p *shownPart) cells(i int) []string {
 		if v != nil && *v < 0.0001 {
 			return "< 0.0001"
 		}
-		return print(v, 4, 1)
+		return written(v, 4, 1)
 	}
 	out[3], out[4], out[5], out[6], out[7] = show(effect), between(low, high), between(always.Low, always.High), chance(c.Effect.P), chance(c.Effect.Always.P)
 	if c.Corrected != nil {
