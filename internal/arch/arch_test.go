@@ -204,7 +204,7 @@ var rules = rulebook{
 		"github.com/duckdb":             {"internal/duck"},
 		"github.com/alecthomas/kong":    {"cmd/tributary"},
 		"golang.org/x/term":             {"cmd/tributary"},
-		"github.com/klauspost/compress": {"internal/stripe"},
+		"github.com/klauspost/compress": {"internal/lake", "internal/stripe"},
 		"golang.org/x/text":             {"internal/webui"},
 		"golang.org/x/time":             {"internal/audit", "internal/guard", "internal/stripe"},
 		"github.com/tink-crypto":        {"internal/secret"},

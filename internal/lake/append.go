@@ -216,8 +216,8 @@ type rows struct {
 	tmp     scratch
 }
 
-func newRows(schema *arrow.Schema) *rows {
-	r := &rows{builder: array.NewRecordBuilder(memory.DefaultAllocator, schema), fields: map[string]array.Builder{}}
+func newRows(mem memory.Allocator, schema *arrow.Schema) *rows {
+	r := &rows{builder: array.NewRecordBuilder(mem, schema), fields: map[string]array.Builder{}}
 	for i, f := range schema.Fields() {
 		r.fields[f.Name] = r.builder.Field(i)
 	}
@@ -245,8 +245,8 @@ type datasetRows struct {
 	livemode, deleted       *array.BooleanBuilder
 }
 
-func newDatasetRows(schema *arrow.Schema, layout *dataset.Layout, tenant string) *datasetRows {
-	r := newRows(schema)
+func newDatasetRows(mem memory.Allocator, schema *arrow.Schema, layout *dataset.Layout, tenant string) *datasetRows {
+	r := newRows(mem, schema)
 	d := &datasetRows{
 		rows:     r,
 		id:       r.fields[colID].(*array.StringBuilder),
@@ -319,8 +319,8 @@ type historyRows struct {
 	livemode                                         *array.BooleanBuilder
 }
 
-func newHistoryRows(schema *arrow.Schema) *historyRows {
-	r := newRows(schema)
+func newHistoryRows(mem memory.Allocator, schema *arrow.Schema) *historyRows {
+	r := newRows(mem, schema)
 	str := func(name string) *array.StringBuilder { return r.fields[name].(*array.StringBuilder) }
 	return &historyRows{
 		rows: r,

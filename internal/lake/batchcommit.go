@@ -289,7 +289,7 @@ func (t *Table) without(ctx context.Context, batches []string) (old []iceberg.Da
 	if len(batches) == 0 {
 		return nil, Files{}, 0, nil
 	}
-	enc, err := newEncoding(t.tbl.Schema(), true)
+	enc, err := newEncoding(t.cat.mem, t.tbl.Schema(), true)
 	if err != nil {
 		return nil, Files{}, 0, err
 	}

@@ -63,6 +63,7 @@ var errUncertain = errors.New("the outcome of the commit is unknown")
 type catalog struct {
 	db   *sql.DB
 	disk *disk
+	mem  *recycler // of rows on their way to files
 
 	mu   sync.Mutex
 	last map[string]version // by table name: what was read or written last
@@ -120,7 +121,7 @@ func connect(root, query string) (*catalog, error) {
 		return nil, err
 	}
 	db.SetMaxOpenConns(1)
-	return &catalog{db: db, disk: newDisk(root), last: map[string]version{}, exec: db.ExecContext}, nil
+	return &catalog{db: db, disk: newDisk(root), mem: &recycler{}, last: map[string]version{}, exec: db.ExecContext}, nil
 }
 
 func (c *catalog) close() error {

@@ -132,7 +132,7 @@ func (m *maintenance) eachID(ctx context.Context, f *stored, do func(row int64, 
 // order, in one commit. The new files get a higher sequence number than any
 // delete file, so none applies to them, and what was dropped here stays dropped.
 func (m *maintenance) rewrite(ctx context.Context, groups [][]*stored) error {
-	enc, err := newEncoding(m.t.tbl.Schema(), true)
+	enc, err := newEncoding(m.t.cat.mem, m.t.tbl.Schema(), true)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ type RecordWriter struct {
 // files are removed if ctx ends before Close.
 func (t *Table) NewRecords(ctx context.Context, batch string) *RecordWriter {
 	w := &RecordWriter{out: t.NewWriter(ctx), batch: batch, table: &Table{cat: t.cat, tbl: t.tbl}}
-	r := newRows(t.ArrowSchema())
+	r := newRows(t.cat.mem, t.ArrowSchema())
 	w.build = r.builder
 	w.id = r.fields[colBatch].(*array.StringBuilder)
 	w.object, _ = r.fields[colObject].(*array.StringBuilder)

@@ -48,7 +48,7 @@ func (t *Table) keyEncoding() (*encoding, error) {
 	if err != nil {
 		return nil, err
 	}
-	enc, err := newEncoding(schema, false)
+	enc, err := newEncoding(t.cat.mem, schema, false)
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ const (
 )
 
 // streamRows is how many rows go to the Parquet encoder at once.
-const streamRows = 2500
+const streamRows = 1250
 
 // A Lane is the one writer of a resource: its history and its dataset. A
 // version goes to the history with the checkpoint first, then to the dataset;
@@ -62,12 +62,12 @@ func (l *Lake) Lane(ctx context.Context, schema *xdm.Schema, layout *dataset.Lay
 		return nil, err
 	}
 	lane := &Lane{data: data, layout: layout, tenant: schema.Tenant, group: schema.Group}
-	lane.rows = newDatasetRows(data.ArrowSchema(), layout, schema.Tenant)
+	lane.rows = newDatasetRows(l.cat.mem, data.ArrowSchema(), layout, schema.Tenant)
 	if history {
 		if lane.history, err = l.History(ctx, schema.Resource); err != nil {
 			return nil, err
 		}
-		lane.old = newHistoryRows(lane.history.ArrowSchema())
+		lane.old = newHistoryRows(l.cat.mem, lane.history.ArrowSchema())
 	}
 	if lane.seq, err = lane.redo().number(propSeq); err != nil {
 		return nil, err
@@ -234,8 +234,10 @@ const (
 )
 
 // Tidy maintains the tables of the lane that have many small files, and a small
-// dataset that has any delete file. It must not be called with a batch in hand.
+// dataset that has any delete file, and gives memory back. It must not be called
+// with a batch in hand.
 func (l *Lane) Tidy(ctx context.Context) error {
+	l.data.cat.mem.drop()
 	for _, t := range []*Table{l.history, l.data} {
 		if t == nil {
 			continue

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/compress"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
@@ -26,6 +27,12 @@ const (
 	pageBytes = 64 << 10
 	pageRows  = 256
 
+	// Files in passing that hold whole objects: a page of 256 of them is half a
+	// megabyte, and what waits for the end of a group grows by doubling.
+	pageBytesPassing = 16 << 10
+	pageRowsRaw      = 32
+	groupBytesRaw    = 3 << 20
+
 	// A row group ends at whichever comes first.
 	groupRows  = 120 << 10
 	groupBytes = 12 << 20 // compressed, all of it in memory
@@ -37,27 +44,34 @@ type encoding struct {
 	arrow  *arrow.Schema
 	props  *parquet.WriterProperties
 	delete []int // ids of the key columns of an equality delete file; nil for data
+	every  int64 // rows between two looks at the size of a page
+	group  int64 // bytes of a row group, compressed
 }
 
 // newEncoding returns the encoding of files with the given schema. Compact
 // files have dictionaries, which readers like, and zstd; files in passing do
 // without, which is a third of the CPU, and have Snappy, which is half as large
 // again and a tenth of the CPU of a backfill.
-func newEncoding(schema *iceberg.Schema, compact bool) (*encoding, error) {
+func newEncoding(mem memory.Allocator, schema *iceberg.Schema, compact bool) (*encoding, error) {
 	as, err := table.SchemaToArrowSchema(schema, nil, true, false)
 	if err != nil {
 		return nil, err
 	}
-	codec := compress.Codecs.Snappy
+	codec, page := compress.Codecs.Snappy, int64(pageBytesPassing)
 	if compact {
-		codec = compress.Codecs.Zstd
+		codec, page = compress.Codecs.Zstd, pageBytes
+	}
+	enc := &encoding{schema: schema, arrow: as, every: pageRows, group: groupBytes}
+	if f, ok := schema.FindFieldByName("raw"); ok && f.Type.Equals(iceberg.PrimitiveTypes.String) && !compact {
+		enc.every, enc.group = pageRowsRaw, groupBytesRaw
 	}
 	opts := []parquet.WriterProperty{
+		parquet.WithAllocator(mem),
 		parquet.WithCompression(codec),
 		parquet.WithCompressionLevel(zstdLevel),
 		parquet.WithDataPageVersion(parquet.DataPageV1),
-		parquet.WithDataPageSize(pageBytes),
-		parquet.WithBatchSize(pageRows),
+		parquet.WithDataPageSize(page),
+		parquet.WithBatchSize(enc.every),
 		parquet.WithMaxRowGroupLength(groupRows),
 		parquet.WithDictionaryDefault(compact),
 		parquet.WithStats(false),
@@ -78,7 +92,8 @@ func newEncoding(schema *iceberg.Schema, compact bool) (*encoding, error) {
 			opts = append(opts, parquet.WithDictionaryCostFallbackFor(leaves.Column(i).Path(), true))
 		}
 	}
-	return &encoding{schema: schema, arrow: as, props: parquet.NewWriterProperties(opts...)}, nil
+	enc.props = parquet.NewWriterProperties(opts...)
+	return enc, nil
 }
 
 // A dataFile is a Parquet file of a table while it is written.
@@ -116,7 +131,7 @@ func createFile(tbl *table.Table, out *disk, enc *encoding, at place) (*dataFile
 
 // write adds the rows of batch and leaves it to the caller.
 func (d *dataFile) write(batch arrow.RecordBatch) error {
-	if d.pq.RowGroupTotalCompressedBytes() >= groupBytes {
+	if d.pq.RowGroupTotalCompressedBytes() >= d.enc.group {
 		if err := d.pq.NewBufferedRowGroupChecked(); err != nil {
 			return err
 		}

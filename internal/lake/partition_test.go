@@ -38,7 +38,7 @@ func TestFanout(t *testing.T) {
 			t.Parallel()
 			tbl := openOrders(t, openLake(t, t.TempDir()))
 			maintain(t, tbl, PartitionMonth)
-			enc, err := newEncoding(tbl.tbl.Schema(), false)
+			enc, err := newEncoding(tbl.cat.mem, tbl.tbl.Schema(), false)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -39,7 +39,7 @@ func (m *maintenance) repartition(ctx context.Context, to Partitioning) error {
 	if err != nil {
 		return err
 	}
-	enc, err := newEncoding(staged.Schema(), true)
+	enc, err := newEncoding(m.t.cat.mem, staged.Schema(), true)
 	if err != nil {
 		return err
 	}

@@ -93,6 +93,7 @@ type Writer struct {
 	ctx     context.Context // of the goroutine, which NewWriter's caller bounds
 	tbl     *table.Table
 	out     *disk
+	mem     *recycler
 	compact bool                   // as Maintain would write it
 	batches chan arrow.RecordBatch // closed by Close and Abort
 	done    chan struct{}          // closed by the goroutine, after files and err are set
@@ -106,7 +107,7 @@ func (t *Table) NewWriter(ctx context.Context) *Writer { return t.newWriter(ctx,
 
 func (t *Table) newWriter(ctx context.Context, compact bool) *Writer {
 	w := &Writer{
-		ctx: ctx, tbl: t.tbl, out: t.cat.disk, compact: compact,
+		ctx: ctx, tbl: t.tbl, out: t.cat.disk, mem: t.cat.mem, compact: compact,
 		batches: make(chan arrow.RecordBatch, 1), done: make(chan struct{}),
 	}
 	go w.run()
@@ -157,7 +158,7 @@ func (w *Writer) run() {
 }
 
 func (w *Writer) encode() (err error) {
-	enc, err := newEncoding(w.tbl.Schema(), w.compact)
+	enc, err := newEncoding(w.mem, w.tbl.Schema(), w.compact)
 	if err != nil {
 		return err
 	}
