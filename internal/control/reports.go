@@ -31,6 +31,19 @@ func (p *Plane) openCopy(ctx context.Context, c access.Caller, name string) (rep
 	return spaced{of, sqlapi.SpaceOf(name)}, nil
 }
 
+// copySnapshot says in which state a copy is that openCopy takes.
+func (p *Plane) copySnapshot(ctx context.Context, c access.Caller, name string) (report.Snapshot, error) {
+	dir, _, err := p.copyDir(ctx, c, name)
+	if err != nil {
+		return report.Snapshot{}, err
+	}
+	state, err := app.CopyVersion(ctx, dir)
+	if problem.KindOf(err) == problem.NotFound {
+		return report.Snapshot{}, nil // nothing was copied yet, as openCopy says
+	}
+	return report.Snapshot{Copy: dir, State: state}, err
+}
+
 // copyDir returns the directory and the name of a copy that openCopy takes.
 func (c *Control) copyDir(ctx context.Context, by access.Caller, name string) (dir, called string, err error) {
 	names, err := c.copyNames(by)
