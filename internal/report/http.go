@@ -15,6 +15,7 @@ import (
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/gateway"
 	"github.com/tributary-data/tributary/internal/problem"
+	"github.com/tributary-data/tributary/internal/shelf"
 )
 
 // A Copy is a copy that was opened for a report.
@@ -33,28 +34,22 @@ type Service struct {
 	Names func(ctx context.Context, c access.Caller) ([]string, error)
 	// Snapshot says in which state the copy is that Open would open, with the same
 	// problems; it costs far less. Nil where nothing can be said.
-	Snapshot func(ctx context.Context, c access.Caller, name string) (Snapshot, error)
+	Snapshot func(ctx context.Context, c access.Caller, name string) (shelf.Snapshot, error)
 
 	slot  chan struct{} // a report uses all of the machine that queries may have
-	shelf *shelf
-}
-
-// A Snapshot is a state of a copy.
-type Snapshot struct {
-	Copy  string // another text for every copy, also of other sandboxes
-	State string // another one with every commit to the copy; "" for one of which nothing is kept
+	shelf *shelf.Shelf[*Report]
 }
 
 // New returns a service of these parts.
 func New(s Service) *Service {
-	s.slot, s.shelf = make(chan struct{}, 1), new(shelf)
+	s.slot, s.shelf = make(chan struct{}, 1), shelf.New[*Report](maxCells)
 	return &s
 }
 
 // snapshot says in which state a copy is.
-func (s *Service) snapshot(ctx context.Context, c access.Caller, name string) (Snapshot, error) {
+func (s *Service) snapshot(ctx context.Context, c access.Caller, name string) (shelf.Snapshot, error) {
 	if s.Snapshot == nil {
-		return Snapshot{}, nil
+		return shelf.Snapshot{}, nil
 	}
 	return s.Snapshot(ctx, c, name)
 }
@@ -66,7 +61,7 @@ func (s *Service) BNPL(ctx context.Context, c access.Caller, name string, p Para
 	if err != nil {
 		return nil, err
 	}
-	if r := s.shelf.get(at, &p); r != nil {
+	if r := s.kept(at, p); r != nil {
 		return r, nil
 	}
 	select {
@@ -75,7 +70,7 @@ func (s *Service) BNPL(ctx context.Context, c access.Caller, name string, p Para
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	if r := s.shelf.get(at, &p); r != nil { // it was made for another meanwhile
+	if r := s.kept(at, p); r != nil { // it was made for another meanwhile
 		return r, nil
 	}
 	of, err := s.Open(ctx, c, name)
@@ -90,7 +85,7 @@ func (s *Service) BNPL(ctx context.Context, c access.Caller, name string, p Para
 	for _, section := range r.Sections {
 		section.Query = in(spaceOf(of), section.Query)
 	}
-	s.shelf.put(at, p.key(), r) // at is no newer than what was opened
+	s.keep(at, p, r) // at is no newer than what was opened
 	return r, nil
 }
 
@@ -102,7 +97,7 @@ func (s *Service) Queries(ctx context.Context, c access.Caller, name string, p P
 	}
 	whole := p
 	whole.Section = ""
-	if r := s.shelf.get(at, &whole); r != nil {
+	if r := s.kept(at, whole); r != nil {
 		return r.queries(p.Section)
 	}
 	of, err := s.Open(ctx, c, name)

@@ -10,11 +10,12 @@ import (
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/problem"
 	"github.com/tributary-data/tributary/internal/report"
+	"github.com/tributary-data/tributary/internal/shelf"
 )
 
 // A report is made once of a state of a copy, and anew of the next one; what it has
 // is not worked out again for a section or a query.
-func TestShelf(t *testing.T) {
+func TestKeeps(t *testing.T) {
 	t.Parallel()
 	source := copyOf(t, shop(t))
 	opened, state := 0, map[string]string{"mine": "1", "theirs": "1"}
@@ -23,11 +24,11 @@ func TestShelf(t *testing.T) {
 			opened++
 			return kept{source}, nil
 		},
-		Snapshot: func(_ context.Context, _ access.Caller, name string) (report.Snapshot, error) {
+		Snapshot: func(_ context.Context, _ access.Caller, name string) (shelf.Snapshot, error) {
 			if _, ok := state[name]; !ok {
-				return report.Snapshot{}, problem.Errorf(problem.NotFound, "there is no copy %q", name)
+				return shelf.Snapshot{}, problem.Errorf(problem.NotFound, "there is no copy %q", name)
 			}
-			return report.Snapshot{Copy: name, State: state[name]}, nil
+			return shelf.Snapshot{Copy: name, State: state[name]}, nil
 		},
 	})
 	said := func(name string, p report.Params) string {
