@@ -208,6 +208,14 @@ func (r *request) t(format string, args ...any) string {
 	return r.print().Sprintf(message.Key(format, format), args...)
 }
 
+// tn is t for a number of something.
+func (r *request) tn(n int, one, many string) string {
+	if n == 1 {
+		return r.t(one, n)
+	}
+	return r.t(many, n)
+}
+
 // print returns what writes in the request's language.
 func (r *request) print() *message.Printer { return r.ui.printers[r.lang] }
 
