@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tributary-data/tributary/internal/access"
+	"github.com/tributary-data/tributary/internal/copytest"
 	"github.com/tributary-data/tributary/internal/problem"
 	"github.com/tributary-data/tributary/internal/report"
 	"github.com/tributary-data/tributary/internal/shelf"
@@ -16,8 +17,10 @@ import (
 // A report is made once of a state of a copy, and anew of the next one; what it has
 // is not worked out again for a section or a query.
 func TestKeeps(t *testing.T) {
+	little.Hold(t)
 	t.Parallel()
-	source := copyOf(t, shop(t))
+	_, dir := little.Copy(t)
+	source := copytest.Open(t, dir)
 	opened, state := 0, map[string]string{"mine": "1", "theirs": "1"}
 	s := report.New(report.Service{
 		Open: func(context.Context, access.Caller, string) (report.Copy, error) {
