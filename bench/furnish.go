@@ -118,48 +118,67 @@ func (v *visitor) linked(ctx context.Context) (map[string]address, error) {
 	return found, nil
 }
 
-// furnish makes a dataflow with its account, its copy and its rows, a draft of
+// furnished are the resources that really are brought in: those that reports,
+// audiences and results are made of.
+var furnished = []string{"charges", "refunds", "balance_transactions", "customers"}
+
+// furnish makes dataflows with their account, its copy and its rows, a draft of
 // another, and one of whatever else has a page.
 func (v *visitor) furnish(ctx context.Context) error {
-	if err := v.workflow(ctx); err != nil {
+	for _, resource := range furnished {
+		if err := v.bring(ctx, resource); err != nil {
+			return fmt.Errorf("%s: %w", resource, err)
+		}
+	}
+	if err := v.workflow(ctx, "charges"); err != nil { // one that is left as it is
+		return err
+	}
+	for _, one := range []struct {
+		path string
+		form url.Values
+	}{
+		{"/ui/alerts/new", url.Values{"channel": {"app"}, "name": {"Failures"}, "kinds": {"run-failure"}}},
+		{"/ui/access/roles/new", url.Values{"name": {"Watchers"}, "permissions": {"view-sources"}, "sandboxes": {"prod"}}},
+		{"/ui/offers/new", url.Values{
+			"key": {"wrap"}, "name": {"Gift wrapping"}, "active": {"true"}, "item": {"gift-wrap"}, "item-name": {"Wrapping"}, "item-price": {""}, "item-amount": {"4.50"},
+			"item-currency": {"eur"}, "minimum": {"30"}, "currency": {"eur"},
+		}},
+	} {
+		if _, err := v.post(ctx, one.path, one.form); err != nil {
+			return err
+		}
+	}
+	audience, err := v.post(ctx, "/ui/audiences/new", url.Values{
+		"do": {"save"}, "match": {"all"}, "name": {"Payers"}, "c0.kind": {"charges"}, "c0.state": {"paid"}, "c0.count-op": {"atLeast"}, "c0.count": {"2"},
+	})
+	if err != nil {
+		return err
+	}
+	audience, _, _ = strings.Cut(audience, "?")
+	_, err = v.post(ctx, audience+"/materialise", nil)
+	return err
+}
+
+// bring makes a dataflow, and waits for its first run.
+func (v *visitor) bring(ctx context.Context, resource string) error {
+	if err := v.workflow(ctx, resource); err != nil {
 		return err
 	}
 	at, err := v.post(ctx, "/ui/workflow/"+v.draft+"/finish", nil)
 	if err != nil {
 		return err
 	}
-	for tries := 0; ; tries++ {
+	for range 1200 {
 		page, err := v.page(ctx, at)
 		if err != nil {
 			return err
 		}
 		if strings.Contains(page, `class="badge positive">Success`) {
-			break
-		}
-		if tries > 600 {
-			return errors.New("the first run does not end")
+			return nil
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	if err := v.workflow(ctx); err != nil { // one that is left as it is
-		return err
-	}
-	if _, err := v.post(ctx, "/ui/alerts/new", url.Values{"channel": {"app"}, "name": {"Failures"}, "kinds": {"run-failure"}}); err != nil {
-		return err
-	}
-	if _, err := v.post(ctx, "/ui/access/roles/new", url.Values{"name": {"Watchers"}, "permissions": {"view-sources"}, "sandboxes": {"prod"}}); err != nil {
-		return err
-	}
-	experiment, err := v.post(ctx, "/ui/experiments/new", url.Values{
-		"name": {"An add-on before checkout"}, "key": {"cart-offer"}, "units": {"customer"}, "from": {"0"}, "to": {"100"}, "variant": {"none", "wrap"}, "variant-name": {"", "Wrap"},
-		"share": {"50", "50"}, "value": {"", `{"show": true}`}, "offer": {"", ""}, "recommend": {"", ""}, "metric": {"revenue"}, "currency": {"EUR"}, "days": {"14"}, "before": {"30"},
-	})
-	if err != nil {
-		return err
-	}
-	experiment, _, _ = strings.Cut(experiment, "?")
-	_, err = v.post(ctx, experiment+"/start", url.Values{"version": {"1"}})
-	return err
+	return errors.New("the first run does not end")
 }
 
 // between returns what stands between two texts, "" where they don't.
@@ -170,7 +189,7 @@ func between(text, before, after string) string {
 }
 
 // workflow fills in a draft of a dataflow up to its last step.
-func (v *visitor) workflow(ctx context.Context) error {
+func (v *visitor) workflow(ctx context.Context, resource string) error {
 	at, err := v.post(ctx, "/ui/workflow", nil)
 	if err != nil {
 		return err
@@ -183,14 +202,14 @@ func (v *visitor) workflow(ctx context.Context) error {
 		form func() (url.Values, error)
 	}{
 		{"/connect/new", func() (url.Values, error) { return url.Values{"name": {"Real shop"}, "token": {"sk_test_bench"}}, nil }},
-		{"/data", func() (url.Values, error) { return url.Values{"resource": {"charges"}}, nil }},
+		{"/data", func() (url.Values, error) { return url.Values{"resource": {resource}}, nil }},
 		{"/detail", func() (url.Values, error) {
 			page, err := v.page(ctx, base+"/detail")
 			schema := regexp.MustCompile(`name="schema" value="([^"]*)" checked`).FindStringSubmatch(page)
 			if schema == nil {
 				schema = []string{"", ""}
 			}
-			return url.Values{"target": {"new"}, "datasetName": {"Charges " + draft}, "schema": {html.UnescapeString(schema[1])}, "name": {"Charges " + draft}}, err
+			return url.Values{"target": {"new"}, "datasetName": {resource + " " + draft}, "schema": {html.UnescapeString(schema[1])}, "name": {resource + " " + draft}}, err
 		}},
 		{"/mapping/done", func() (url.Values, error) {
 			page, err := v.page(ctx, base+"/mapping") // which begins with what is suggested

@@ -48,6 +48,9 @@ func (b *bench) pages(ctx context.Context) error {
 		return err
 	}
 	defer end()
+	if err := compare(ctx, dir, account); err != nil {
+		return err
+	}
 	at, done, err := b.serve(ctx, "", dir, "--stripe-url", account, "--calls-per-client", "none", "--calls-per-address", "none")
 	if err != nil {
 		return err
@@ -81,12 +84,16 @@ func (b *bench) pages(ctx context.Context) error {
 	}
 	views[signIn] = first
 	fmt.Printf("\nPages with %d dataflows and %d runs, one at a time\n\n", large.flows, large.runs)
-	return errors.Join(printPages(took, views), lost)
+	return errors.Join(v.print(pages, took, views), lost)
 }
 
-func printPages(took map[string][]time.Duration, views map[string]transfer) error {
+// abroad are parts of pages that wait for Stripe's answer where the last one is too
+// old; pages stand without them, and they load by themselves.
+var abroad = map[string]bool{"/ui/workflow/{draft}/connect/account": true}
+
+func (v *visitor) print(pages map[string]address, took map[string][]time.Duration, views map[string]transfer) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "GET\tp50\tp99\tlongest\tbytes\tfirst view")
+	fmt.Fprintln(w, "GET\tasked\tfirst\tp50\tp99\tlongest\tbytes\tfirst view")
 	largest, slowest := "", ""
 	var worst time.Duration
 	for _, pattern := range webui.Pages() {
@@ -96,19 +103,23 @@ func printPages(took map[string][]time.Duration, views map[string]transfer) erro
 		}
 		slices.Sort(d)
 		of := func(share float64) time.Duration { return d[min(int(share*float64(len(d))), len(d)-1)] }
-		if p99 := of(0.99); p99 > worst {
+		name := pattern
+		if abroad[pattern] {
+			name += " (asks Stripe)"
+		}
+		if p99 := of(0.99); p99 > worst && !abroad[pattern] {
 			slowest, worst = pattern, p99
 		}
 		if largest == "" || views[pattern].all() > views[largest].all() {
 			largest = pattern
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\n", pattern, of(0.5).Round(time.Millisecond/10), of(0.99).Round(time.Millisecond/10), of(1).Round(time.Millisecond/10),
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%d\t%d\n", name, len(d), v.first[pages[pattern].path].Round(time.Millisecond/10), of(0.5).Round(time.Millisecond/10), of(0.99).Round(time.Millisecond/10), of(1).Round(time.Millisecond/10),
 			views[pattern].page, views[pattern].all())
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	fmt.Printf("\nThe slowest is %s: p99 %s (goal %s). The largest first view is %s: %d bytes, of which the page is %d (goal %d).\n",
+	fmt.Printf("\nThe first time is that of whoever came first after the last commit. The slowest of what waits for nobody else is %s: p99 %s (goal %s). The largest first view is %s: %d bytes, of which the page is %d (goal %d).\n",
 		slowest, worst.Round(time.Millisecond/10), pageGoal, largest, views[largest].all(), views[largest].page, viewGoal)
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // A transfer is what came over the wire for a page: bodies as they were sent.
@@ -31,7 +32,8 @@ func (t transfer) all() int {
 type visitor struct {
 	at     string
 	client *http.Client
-	draft  string // of a dataflow, filled in up to its last step
+	draft  string                   // of a dataflow, filled in up to its last step
+	first  map[string]time.Duration // how long what was never asked for took, by path
 }
 
 func newVisitor(at string) (*visitor, error) {
@@ -43,7 +45,7 @@ func newVisitor(at string) (*visitor, error) {
 		Jar: jar, Transport: &http.Transport{DisableCompression: true}, // it is asked for here, to see what is sent
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	return &visitor{at: at, client: client}, nil
+	return &visitor{at: at, client: client, first: map[string]time.Duration{}}, nil
 }
 
 // get returns a page and how many bytes it was when it came.
@@ -56,6 +58,7 @@ func (v *visitor) get(ctx context.Context, path string, part bool) (status int, 
 	if part {
 		req.Header.Set("Hx-Request", "true")
 	}
+	begun := time.Now()
 	resp, err := v.client.Do(req)
 	if err != nil {
 		return 0, "", 0, err
@@ -64,6 +67,9 @@ func (v *visitor) get(ctx context.Context, path string, part bool) (status int, 
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return 0, "", 0, err
+	}
+	if _, ok := v.first[path]; !ok && resp.StatusCode == http.StatusOK {
+		v.first[path] = time.Since(begun)
 	}
 	sent = len(b)
 	if resp.Header.Get("Content-Encoding") == "gzip" {

@@ -16,12 +16,62 @@ import (
 	"github.com/tributary-data/tributary/internal/exposure"
 	"github.com/tributary-data/tributary/internal/gateway/gatewaytest"
 	"github.com/tributary-data/tributary/internal/problem"
+	"github.com/tributary-data/tributary/internal/shelf"
 )
 
 // kept leaves a copy open.
 type kept struct{ analysis.Source }
 
 func (kept) Close() error { return nil }
+
+// keeps fails the test unless a result is made once of a state of a copy and of what
+// was shown, and anew after a change of either, or of the experiment.
+func keeps(t *testing.T, source analysis.Source, fresh time.Time, e experiment.Experiment, shown []exposure.Exposure) {
+	t.Helper()
+	opened, state, now, of := 0, "1", fresh.Add(time.Hour), experiments{"one": e}
+	s := analysis.New(analysis.Service{
+		Experiments: of,
+		Open: func(context.Context, access.Caller, string) (analysis.Copy, time.Time, error) {
+			opened++
+			return kept{source}, fresh, nil
+		},
+		Shown: func(context.Context, access.Caller) iter.Seq2[exposure.Exposure, error] { return each(shown) },
+		Now:   func() time.Time { return now },
+		State: func(_ context.Context, _ access.Caller, name string) (shelf.Snapshot, time.Time, error) {
+			return shelf.Snapshot{Copy: name, State: state}, fresh, nil
+		},
+	})
+	var c access.Caller
+	c.Sandbox.Name = "prod"
+	for _, one := range []struct {
+		name  string
+		do    func()
+		ask   analysis.Ask
+		opens int
+	}{
+		{"first", nil, analysis.Ask{ID: "one"}, 1},
+		{"again", nil, analysis.Ask{ID: "one"}, 0},
+		{"as of earlier", nil, analysis.Ask{ID: "one", AsOf: fresh.AddDate(0, 0, -3)}, 1},
+		{"later", func() { now = now.AddDate(0, 0, 1) }, analysis.Ask{ID: "one"}, 0},
+		{"of another copy", nil, analysis.Ask{ID: "one", Copy: "theirs"}, 1},
+		{"after a commit", func() { state = "2" }, analysis.Ask{ID: "one"}, 1},
+		{"after a change of the experiment", func() { e.Name = "another"; of["one"] = e }, analysis.Ask{ID: "one"}, 1},
+		{"as of the present", func() { now, state = fresh, "3" }, analysis.Ask{ID: "one"}, 1},
+		{"as of the present again", nil, analysis.Ask{ID: "one"}, 1},
+	} {
+		if one.do != nil {
+			one.do()
+		}
+		opened = 0
+		r, err := s.Result(t.Context(), c, one.ask)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if opened != one.opens || r.Experiment.Name != e.Name {
+			t.Errorf("%s: opened %d times, want %d; of %s", one.name, opened, one.opens, r.Experiment.Name)
+		}
+	}
+}
 
 // experiments are those of the sandbox prod.
 type experiments map[string]experiment.Experiment
@@ -40,6 +90,7 @@ func TestHTTP(t *testing.T) {
 	t.Parallel()
 	sim, source, fresh := copied(t)
 	e, shown := study(t, charges(t, sim), 1, experiment.Unit{}, experiment.Measure{Metric: "revenue", Currency: "usd", Days: 30, Before: 60, Items: "items_count"})
+	keeps(t, source, fresh, e, shown)
 	draft := e
 	draft.Phases = nil
 	s := gatewaytest.New(t, analysis.New(analysis.Service{

@@ -2,6 +2,8 @@ package analysis
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"io"
 	"iter"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/tributary-data/tributary/internal/experiment"
 	"github.com/tributary-data/tributary/internal/exposure"
 	"github.com/tributary-data/tributary/internal/problem"
+	"github.com/tributary-data/tributary/internal/shelf"
 )
 
 // A Copy is a copy of a Stripe account that was opened for an analysis.
@@ -33,13 +36,21 @@ type Service struct {
 	// Shown yields the exposures of the caller's sandbox.
 	Shown func(ctx context.Context, c access.Caller) iter.Seq2[exposure.Exposure, error]
 	Now   func() time.Time
+	// State says in which state the copy is that Open would open, and the exposures
+	// that were shown are, and up to when the copy has everything; it costs far less
+	// than an analysis. Nil where nothing can be said.
+	State func(ctx context.Context, c access.Caller, name string) (at shelf.Snapshot, fresh time.Time, err error)
 
-	slot chan struct{} // an analysis uses all of the machine that queries may have
+	slot  chan struct{} // an analysis uses all of the machine that queries may have
+	shelf *shelf.Shelf[*Result]
 }
+
+// maxKept is how many results are kept.
+const maxKept = 100
 
 // New returns a service of these parts.
 func New(s Service) *Service {
-	s.slot = make(chan struct{}, 1)
+	s.slot, s.shelf = make(chan struct{}, 1), shelf.New[*Result](maxKept)
 	return &s
 }
 
@@ -61,7 +72,25 @@ type Ask struct {
 	Copy  string    // name of the copy; "" for the only one
 }
 
-// Result analyses an experiment. One is made at a time; others wait.
+// settled is how long ago what an analysis is about must be, before it is kept: by
+// then what was shown is on the disk.
+const settled = time.Minute
+
+// state says where the result of a question may be kept, by which key.
+func (s *Service) state(ctx context.Context, c access.Caller, a Ask, e experiment.Experiment) (at shelf.Snapshot, key string, err error) {
+	if s.State == nil {
+		return at, "", nil
+	}
+	at, fresh, err := s.State(ctx, c, a.Copy)
+	if err != nil || fresh.IsZero() || s.Now().Sub(fresh) < settled { // else it would be as of the present
+		return shelf.Snapshot{}, "", err
+	}
+	body, err := json.Marshal(e)
+	return at, fmt.Sprint(a.Phase, " ", a.AsOf.Unix(), " ", string(body)), err
+}
+
+// Result analyses an experiment, or returns what was made of the same state of the
+// copy; it must not be changed. One is made at a time; others wait.
 func (s *Service) Result(ctx context.Context, c access.Caller, a Ask) (_ *Result, err error) {
 	e, err := s.Experiments.Experiment(ctx, c, a.ID)
 	if err != nil {
@@ -71,18 +100,33 @@ func (s *Service) Result(ctx context.Context, c access.Caller, a Ask) (_ *Result
 	if _, err := q.phase(); err != nil { // before anything is opened
 		return nil, err
 	}
+	at, key, err := s.state(ctx, c, a, e)
+	if err != nil {
+		return nil, err
+	}
+	if r, ok := s.shelf.Get(at, key); ok {
+		return r, nil
+	}
 	done, err := s.turn(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
+	if r, ok := s.shelf.Get(at, key); ok { // it was made for another meanwhile
+		return r, nil
+	}
 	of, fresh, err := s.Open(ctx, c, a.Copy)
 	if err != nil {
 		return nil, err
 	}
 	defer of.Close()
 	q.Fresh = fresh
-	return Run(ctx, of, q)
+	r, err := Run(ctx, of, q)
+	if err != nil {
+		return nil, err
+	}
+	s.shelf.Put(at, r, 1, key) // at is no newer than what was opened
+	return r, nil
 }
 
 // A Forecast asks how large an experiment has to be.

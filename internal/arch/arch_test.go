@@ -28,6 +28,7 @@ var rules = rulebook{
 		"internal/rawjson":    {"internal/problem"},
 		"internal/jsondoc":    {"internal/problem"},
 		"internal/atomicfile": {},
+		"internal/shelf":      {},
 		"internal/stats":      {},
 		"internal/expr":       {"internal/problem", "internal/rawjson"},
 		// Vocabularies.
@@ -93,7 +94,7 @@ var rules = rulebook{
 		"internal/dataaccess": {"internal/access", "internal/catalog", "internal/gateway", "internal/problem"},
 		"internal/monitor":    {"internal/access", "internal/docstore", "internal/flow", "internal/gateway", "internal/problem"},
 		"internal/insights":   {"internal/access", "internal/catalog", "internal/gateway", "internal/problem"},
-		"internal/report":     {"internal/access", "internal/chart", "internal/duck", "internal/gateway", "internal/money", "internal/problem", "internal/stats"},
+		"internal/report":     {"internal/access", "internal/chart", "internal/duck", "internal/gateway", "internal/money", "internal/problem", "internal/shelf", "internal/stats"},
 		"internal/audience": {
 			"internal/access", "internal/atomicfile", "internal/docstore", "internal/duck", "internal/gateway", "internal/lake", "internal/problem", "internal/report",
 		},
@@ -101,7 +102,7 @@ var rules = rulebook{
 			"internal/access", "internal/atomicfile", "internal/docstore", "internal/duck", "internal/gateway", "internal/problem", "internal/recommend",
 		},
 		"internal/sqlworker":       {"internal/duck", "internal/problem"},
-		"internal/analysis":        {"internal/access", "internal/chart", "internal/duck", "internal/experiment", "internal/exposure", "internal/gateway", "internal/money", "internal/problem", "internal/report", "internal/stats"},
+		"internal/analysis":        {"internal/access", "internal/chart", "internal/duck", "internal/experiment", "internal/exposure", "internal/gateway", "internal/money", "internal/problem", "internal/report", "internal/shelf", "internal/stats"},
 		"internal/analysis/trials": {"internal/analysis", "internal/experiment"},
 		"internal/sqlapi": {
 			"internal/access", "internal/app", "internal/catalog", "internal/duck", "internal/gateway", "internal/problem", "internal/sqlworker", "internal/xdm",
@@ -127,7 +128,7 @@ var rules = rulebook{
 		"internal/control": {
 			"internal/access", "internal/accessapi", "internal/alert", "internal/analysis", "internal/app", "internal/audience", "internal/audit", "internal/catalog", "internal/copies", "internal/dataaccess", "internal/dataprep", "internal/decision", "internal/docstore", "internal/erasure",
 			"internal/experiment", "internal/exposure", "internal/flow", "internal/gateway", "internal/guard", "internal/insights", "internal/intake", "internal/lake", "internal/monitor", "internal/offer", "internal/problem", "internal/registry",
-			"internal/queue", "internal/report", "internal/runner", "internal/secret", "internal/source", "internal/sqlapi", "internal/sqlworker", "internal/tables", "internal/telemetry", "internal/trial", "internal/webui", "internal/xdm",
+			"internal/queue", "internal/report", "internal/runner", "internal/secret", "internal/shelf", "internal/source", "internal/sqlapi", "internal/sqlworker", "internal/tables", "internal/telemetry", "internal/trial", "internal/webui", "internal/xdm",
 		},
 		"cmd/tributary": {
 			"internal/access", "internal/alert", "internal/analysis", "internal/app", "internal/audience", "internal/control", "internal/docstore", "internal/duck", "internal/experiment", "internal/guard", "internal/money", "internal/offer", "internal/problem", "internal/recommend",
@@ -136,7 +137,7 @@ var rules = rulebook{
 		},
 		"bench": {
 			"internal/access", "internal/analysis", "internal/analysis/trials", "internal/app", "internal/audience", "internal/docstore", "internal/duck", "internal/experiment", "internal/exposure", "internal/flow", "internal/money", "internal/problem", "internal/stats", "internal/stripe", "internal/stripesim",
-			"internal/webui",
+			"internal/trial", "internal/webui",
 		},
 		"internal/arch": {},
 	},

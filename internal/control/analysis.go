@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"path/filepath"
 	"strings"
@@ -12,12 +13,13 @@ import (
 	"github.com/tributary-data/tributary/internal/app"
 	"github.com/tributary-data/tributary/internal/exposure"
 	"github.com/tributary-data/tributary/internal/problem"
+	"github.com/tributary-data/tributary/internal/shelf"
 	"github.com/tributary-data/tributary/internal/trial"
 )
 
 // Analysis returns the service that analyses experiments.
 func (c *Control) Analysis() *analysis.Service {
-	return analysis.New(analysis.Service{Experiments: &trial.Service{DB: c.DB, Now: c.now}, Open: c.openFresh, Shown: c.shown, Now: c.now})
+	return analysis.New(analysis.Service{Experiments: &trial.Service{DB: c.DB, Now: c.now}, Open: c.openFresh, State: c.stateFor, Shown: c.shown, Now: c.now})
 }
 
 // ExperimentID returns the id of the experiment that has a key, or the id itself;
@@ -61,4 +63,18 @@ func (c *Control) openFresh(ctx context.Context, by access.Caller, name string) 
 		return nil, time.Time{}, err
 	}
 	return r, fresh, nil
+}
+
+// stateFor says in which state a copy is that openFresh opens, and the exposures of the
+// sandbox are.
+func (c *Control) stateFor(ctx context.Context, by access.Caller, name string) (at shelf.Snapshot, fresh time.Time, err error) {
+	if at, err = c.copySnapshot(ctx, by, name); err != nil || at.State == "" {
+		return at, fresh, err
+	}
+	if fresh, err = app.FreshUntil(ctx, at.Copy, "charges", "refunds"); err != nil {
+		return at, fresh, err
+	}
+	forgotten, err := exposure.Generation(filepath.Join(c.dir, exposure.Folder), by.Sandbox.ID)
+	at.State += fmt.Sprintf("\n%d\n%s", fresh.UnixNano(), forgotten)
+	return at, fresh, err
 }

@@ -238,7 +238,7 @@ func (p *Plane) build(ctx context.Context) error {
 		p.Prep.HTTP(), p.Intake.HTTP(), p.Flow.HTTP(), p.Network.HTTP(), p.Audit.HTTP(), p.Alert.HTTP(), p.Copies.HTTP(), p.Erasure.HTTP(),
 		(&monitor.Service{Flows: p.Flow, Datasets: p.Catalog, Now: p.now}).HTTP(),
 		p.Trials.HTTP(),
-		report.NewService(p.openCopy, p.copiesFor).HTTP(),
+		report.New(report.Service{Open: p.openCopy, Names: p.copiesFor, Snapshot: p.copySnapshot}).HTTP(),
 		p.Analysis().HTTP(),
 		p.sql().HTTP(),
 		p.Audience.HTTP(),

@@ -13,6 +13,7 @@ import (
 	"github.com/tributary-data/tributary/internal/problem"
 	"github.com/tributary-data/tributary/internal/report"
 	"github.com/tributary-data/tributary/internal/runner"
+	"github.com/tributary-data/tributary/internal/shelf"
 	"github.com/tributary-data/tributary/internal/sqlapi"
 )
 
@@ -29,6 +30,19 @@ func (p *Plane) openCopy(ctx context.Context, c access.Caller, name string) (rep
 		return of, err
 	}
 	return spaced{of, sqlapi.SpaceOf(name)}, nil
+}
+
+// copySnapshot says in which state a copy is that copyDir finds.
+func (c *Control) copySnapshot(ctx context.Context, by access.Caller, name string) (shelf.Snapshot, error) {
+	dir, _, err := c.copyDir(ctx, by, name)
+	if err != nil {
+		return shelf.Snapshot{}, err
+	}
+	state, err := app.CopyVersion(ctx, dir)
+	if problem.KindOf(err) == problem.NotFound {
+		return shelf.Snapshot{}, nil // nothing was copied yet, as openCopy says
+	}
+	return shelf.Snapshot{Copy: dir, State: state}, err
 }
 
 // copyDir returns the directory and the name of a copy that openCopy takes.

@@ -35,6 +35,23 @@ func All(ctx context.Context, dir, sandbox string) iter.Seq2[Exposure, error] {
 	}
 }
 
+// Generation returns a text that is another one after exposures of a sandbox were
+// forgotten, "" before any was.
+func Generation(dir, sandbox string) (string, error) {
+	if !sandboxID.MatchString(sandbox) {
+		return "", nil
+	}
+	return generation(filepath.Join(dir, sandbox))
+}
+
+func generation(dir string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(dir, "generation"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return string(text), err
+}
+
 var errEnough = errors.New("the reader has enough")
 
 // opened opens the segments as they are now; none where there is no folder.

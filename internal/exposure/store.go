@@ -89,11 +89,7 @@ func (s *store) close() {
 }
 
 func (s *store) generation() (string, error) {
-	text, err := os.ReadFile(filepath.Join(s.dir, "generation"))
-	if errors.Is(err, os.ErrNotExist) {
-		return "", nil
-	}
-	return string(text), err
+	return generation(s.dir)
 }
 
 // load reads what the segments have. The caller has the lock.

@@ -44,6 +44,34 @@ func (r *Report) largest() []string {
 	return names[:min(len(names), chartedCurrencies)]
 }
 
+// first returns the report with n rows of each section at most: those of the
+// currencies that have charts come before the others.
+func (r *Report) first(n int) *Report {
+	charted := r.largest()
+	cut := *r
+	cut.Sections = nil
+	for _, s := range r.Sections {
+		rank := func(row Row) int {
+			currency, ok := s.value(row, "currency").(string)
+			if !ok {
+				currency = s.text(row, s.currency)
+			}
+			if i := slices.Index(charted, currency); i >= 0 {
+				return i
+			}
+			return len(charted)
+		}
+		one := *s
+		one.Rows = slices.Clone(s.Rows)
+		slices.SortStableFunc(one.Rows, func(a, b Row) int { return rank(a) - rank(b) })
+		if len(one.Rows) > n {
+			one.Rows, one.total = one.Rows[:n], len(one.Rows)
+		}
+		cut.Sections = append(cut.Sections, &one)
+	}
+	return &cut
+}
+
 // classes in the order in which they are stacked; their hues are their places,
 // from 1.
 var classes = []string{"bnpl", "bnpl_unknown", "card", "other"}

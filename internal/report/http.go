@@ -2,17 +2,20 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/gateway"
 	"github.com/tributary-data/tributary/internal/problem"
+	"github.com/tributary-data/tributary/internal/shelf"
 )
 
 // A Copy is a copy that was opened for a report.
@@ -29,22 +32,46 @@ type Service struct {
 	Open func(ctx context.Context, c access.Caller, name string) (Copy, error)
 	// Names lists the copies that the caller may name.
 	Names func(ctx context.Context, c access.Caller) ([]string, error)
+	// Snapshot says in which state the copy is that Open would open, with the same
+	// problems; it costs far less. Nil where nothing can be said.
+	Snapshot func(ctx context.Context, c access.Caller, name string) (shelf.Snapshot, error)
 
-	slot chan struct{} // a report uses all of the machine that queries may have
+	slot  chan struct{} // a report uses all of the machine that queries may have
+	shelf *shelf.Shelf[*Report]
 }
 
-// NewService returns a service over the copies that open opens.
-func NewService(open func(ctx context.Context, c access.Caller, name string) (Copy, error), names func(context.Context, access.Caller) ([]string, error)) *Service {
-	return &Service{Open: open, Names: names, slot: make(chan struct{}, 1)}
+// New returns a service of these parts.
+func New(s Service) *Service {
+	s.slot, s.shelf = make(chan struct{}, 1), shelf.New[*Report](maxCells)
+	return &s
 }
 
-// BNPL makes the report for a caller. One is made at a time; others wait.
+// snapshot says in which state a copy is.
+func (s *Service) snapshot(ctx context.Context, c access.Caller, name string) (shelf.Snapshot, error) {
+	if s.Snapshot == nil {
+		return shelf.Snapshot{}, nil
+	}
+	return s.Snapshot(ctx, c, name)
+}
+
+// BNPL makes the report for a caller, or returns the one that was made of the same
+// state of the copy; it must not be changed. One is made at a time; others wait.
 func (s *Service) BNPL(ctx context.Context, c access.Caller, name string, p Params) (_ *Report, err error) {
+	at, err := s.snapshot(ctx, c, name)
+	if err != nil {
+		return nil, err
+	}
+	if r := s.kept(at, p); r != nil {
+		return r, nil
+	}
 	select {
 	case s.slot <- struct{}{}:
 		defer func() { <-s.slot }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	}
+	if r := s.kept(at, p); r != nil { // it was made for another meanwhile
+		return r, nil
 	}
 	of, err := s.Open(ctx, c, name)
 	if err != nil {
@@ -58,11 +85,21 @@ func (s *Service) BNPL(ctx context.Context, c access.Caller, name string, p Para
 	for _, section := range r.Sections {
 		section.Query = in(spaceOf(of), section.Query)
 	}
+	s.keep(at, p, r) // at is no newer than what was opened
 	return r, nil
 }
 
 // Queries returns the sections of the report for a caller, without rows.
 func (s *Service) Queries(ctx context.Context, c access.Caller, name string, p Params) ([]*Section, error) {
+	at, err := s.snapshot(ctx, c, name)
+	if err != nil {
+		return nil, err
+	}
+	whole := p
+	whole.Section = ""
+	if r := s.kept(at, whole); r != nil {
+		return r.queries(p.Section)
+	}
 	of, err := s.Open(ctx, c, name)
 	if err != nil {
 		return nil, err
@@ -91,7 +128,7 @@ func (s *Service) HTTP() *gateway.Service {
 // known are the parameters of a report; told those of how it is told.
 var (
 	known = []string{"from", "to", "tz", "period", "currency", "country", "customer", "section", "copy"}
-	told  = []string{"rates", "convertTo", "format", "charts"}
+	told  = []string{"rates", "convertTo", "format", "charts", "rows"}
 )
 
 // params reads what a call asks for.
@@ -152,6 +189,10 @@ func (s *Service) bnpl(ctx context.Context, call *gateway.Call) (*gateway.Answer
 	if !drawn && q.Has("charts") {
 		return nil, problem.Errorf(problem.Invalid, "the parameter charts is true, or not there")
 	}
+	rows, err := strconv.Atoi(cmp.Or(q.Get("rows"), "-1"))
+	if err != nil || q.Has("rows") && rows < 1 {
+		return nil, problem.Errorf(problem.Invalid, "rows: a whole number from 1 on is expected")
+	}
 	format := q.Get("format")
 	if format == "" {
 		format = "json"
@@ -168,7 +209,12 @@ func (s *Service) bnpl(ctx context.Context, call *gateway.Call) (*gateway.Answer
 		return nil, err
 	}
 	if drawn {
-		r.drawn = r.Charts()
+		with := *r // which others may have
+		with.drawn = r.Charts()
+		r = &with
+	}
+	if rows > 0 {
+		r = r.first(rows)
 	}
 	return r.answer(format, kind)
 }

@@ -25,12 +25,12 @@ func TestHTTP(t *testing.T) {
 	t.Parallel()
 	_, dir := little.Copy(t)
 	source := copytest.Open(t, dir)
-	s := gatewaytest.New(t, report.NewService(func(_ context.Context, c access.Caller, name string) (report.Copy, error) {
+	s := gatewaytest.New(t, report.New(report.Service{Open: func(_ context.Context, c access.Caller, name string) (report.Copy, error) {
 		if name != "" && name != "mine" || c.Sandbox.Name != "prod" {
 			return nil, problem.Errorf(problem.NotFound, "there is no copy %q", name)
 		}
 		return kept{source}, nil
-	}, func(context.Context, access.Caller) ([]string, error) { return []string{"", "mine"}, nil }).HTTP())
+	}, Names: func(context.Context, access.Caller) ([]string, error) { return []string{"", "mine"}, nil }}).HTTP())
 	const path = "/data/tributary/reports/bnpl"
 	for name, c := range map[string]struct {
 		query, sandbox string
@@ -44,6 +44,10 @@ func TestHTTP(t *testing.T) {
 		"csv":               {"?format=csv", "prod", 200, "currency,class,method,attempts"},
 		"html":              {"?format=html&section=methods", "prod", 200, "<svg"},
 		"charts":            {"?charts=true&currency=usd", "prod", 200, `"kind":"flow"`},
+		"its first rows":    {"?section=methods&rows=2", "prod", 200, `"total":`},
+		"more than it has":  {"?section=mrr&rows=1000", "prod", 200, `"rows":[{`},
+		"no rows":           {"?rows=0", "prod", 400, "a whole number from 1"},
+		"rows in words":     {"?rows=all", "prod", 400, "a whole number from 1"},
 		"charts of what":    {"?charts=some", "prod", 400, "the parameter charts is true"},
 		"queries":           {"/queries?section=mrr", "prod", 200, `"section":"mrr"`},
 		"queries of what":   {"/queries?section=secrets", "prod", 404, "no section"},

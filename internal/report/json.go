@@ -87,19 +87,21 @@ func plain(v any) ([]byte, error) {
 
 // MarshalJSON writes a section with its rows as objects.
 func (s *Section) MarshalJSON() ([]byte, error) {
+	names := make([]string, len(s.Columns))
+	for i, c := range s.Columns {
+		names[i] = strconv.Quote(c.Name) + ":"
+	}
 	rows := make([]json.RawMessage, len(s.Rows))
 	for i, r := range s.Rows {
 		b := []byte{'{'}
-		for k, c := range s.Columns {
+		for k, name := range names {
 			if k > 0 {
 				b = append(b, ',')
 			}
-			b = append(strconv.AppendQuote(b, c.Name), ':')
-			v, err := plain(rounded(r[k]))
-			if err != nil {
+			var err error
+			if b, err = appendValue(append(b, name...), rounded(r[k])); err != nil {
 				return nil, err
 			}
-			b = append(b, v...)
 		}
 		rows[i] = append(b, '}')
 	}
@@ -111,7 +113,24 @@ func (s *Section) MarshalJSON() ([]byte, error) {
 		Currency   string            `json:"currencyColumn,omitempty"`
 		Columns    []Column          `json:"columns"`
 		Rows       []json.RawMessage `json:"rows"`
-	}{s.Name, s.Title, s.Definition, s.Query, s.currency, s.Columns, rows})
+		Total      int               `json:"total,omitempty"`
+	}{s.Name, s.Title, s.Definition, s.Query, s.currency, s.Columns, rows, s.total})
+}
+
+// appendValue writes a value of a row. Most are numbers, of which there may be
+// many thousands.
+func appendValue(b []byte, v any) ([]byte, error) {
+	switch v := v.(type) {
+	case nil:
+		return append(b, "null"...), nil
+	case int64:
+		return strconv.AppendInt(b, v, 10), nil
+	case float64:
+		text, err := json.Marshal(v)
+		return append(b, text...), err
+	}
+	text, err := plain(v)
+	return append(b, text...), err
 }
 
 // rounded gives floats the six decimals that are the same however the engine

@@ -3,6 +3,7 @@ package report
 import (
 	"context"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/tributary-data/tributary/internal/problem"
@@ -16,7 +17,7 @@ func Queries(ctx context.Context, s Source, p Params) ([]*Section, error) {
 	}
 	var all []*Section
 	for _, d := range p.specs() {
-		if p.Section != "" && p.Section != d.name && p.Section != map[string]string{"methods": "converted", "periods": "converted_periods"}[d.name] {
+		if !asked(p.Section, d.name) {
 			continue
 		}
 		section, _, err := p.plan(d)
@@ -27,6 +28,21 @@ func Queries(ctx context.Context, s Source, p Params) ([]*Section, error) {
 	}
 	if len(all) == 0 {
 		return nil, problem.Errorf(problem.NotFound, "the report has no section %q", p.Section)
+	}
+	return all, nil
+}
+
+// asked says whether a section's query is asked for by the name of a section: ""
+// for all, and what is converted by what it is made of.
+func asked(wanted, name string) bool {
+	return wanted == "" || wanted == name || wanted == map[string]string{"methods": "converted", "periods": "converted_periods"}[name]
+}
+
+// queries returns what Queries does, of a report that has all sections.
+func (r *Report) queries(section string) ([]*Section, error) {
+	all := slices.DeleteFunc(slices.Clone(r.Sections), func(s *Section) bool { return !asked(section, s.Name) })
+	if len(all) == 0 {
+		return nil, problem.Errorf(problem.NotFound, "the report has no section %q", section)
 	}
 	return all, nil
 }

@@ -29,6 +29,8 @@ type Section struct {
 	Rows       []Row    `json:"rows"`
 	// currency is the column whose currency the money of a row is in.
 	currency string
+	// total is how many rows there are where not all are here, else 0.
+	total int
 }
 
 // A Row has a value for each column.

@@ -80,7 +80,7 @@ func rendered(t *testing.T, lang, name, of string, data any) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := &UI{words: words, pages: pages}
+	u := &UI{pages: pages}
 	w, began := httptest.NewRecorder(), false
 	if err := u.write(w, 200, lang, name, of, view{Data: data, u: u, h: httptest.NewRequest(http.MethodGet, "/ui/", nil)}, &began); err != nil {
 		t.Fatal(err)

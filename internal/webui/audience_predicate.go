@@ -148,7 +148,7 @@ func (r *request) saysCharges(c *chargesCondition) said {
 		s.list(r.t("Currency"), []string{strings.ToUpper(c.Currency)})
 	}
 	if c.Within > 0 {
-		s.Parts = append(s.Parts, r.t("in the last %d days", c.Within))
+		s.Parts = append(s.Parts, r.tn(c.Within, "in the last %d day", "in the last %d days"))
 	}
 	c.Count.each(func(op string, v int64) {
 		s.Parts = append(s.Parts, r.t("Number")+": "+r.t(boundWords[op], strconv.FormatInt(v, 10)))
@@ -167,10 +167,10 @@ func (r *request) saysCharges(c *chargesCondition) said {
 func (r *request) saysCustomer(c *customerCondition) said {
 	s := said{Text: r.t("The customer")}
 	if c.CreatedWithin > 0 {
-		s.Parts = append(s.Parts, r.t("created in the last %d days", c.CreatedWithin))
+		s.Parts = append(s.Parts, r.tn(c.CreatedWithin, "created in the last %d day", "created in the last %d days"))
 	}
 	if c.CreatedBefore > 0 {
-		s.Parts = append(s.Parts, r.t("created more than %d days ago", c.CreatedBefore))
+		s.Parts = append(s.Parts, r.tn(c.CreatedBefore, "created more than %d day ago", "created more than %d days ago"))
 	}
 	s.list(r.t("Country"), c.Countries)
 	if c.Metadata != nil {

@@ -258,7 +258,7 @@ func (r *request) replayed() string {
 			return ""
 		}
 	}
-	return r.t("Tried again: %d are in the copy now, %d were older than what is there and dropped, %d stay.", n[0], n[1], n[2])
+	return r.t("Tried again. In the copy now: %d. Older than what is there, and dropped: %d. Left: %d.", n[0], n[1], n[2])
 }
 
 // refused shows the page again with why something could not be done just now.

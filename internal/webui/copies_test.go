@@ -90,7 +90,7 @@ func TestCopies(t *testing.T) {
 		t.Errorf("the budget: %s", body)
 	}
 	at, _, _ := strings.Cut(v.must(path+"/replay", url.Values{"resource": {"charges"}}), "#")
-	if body := v.page(at); !strings.Contains(body, "Tried again: 0 are in the copy now, 0 were older than what is there and dropped, 27 stay.") {
+	if body := v.page(at); !strings.Contains(body, "Tried again. In the copy now: 0. Older than what is there, and dropped: 0. Left: 27.") {
 		t.Errorf("tried again: %s", body)
 	}
 	if status, _, _ := v.get("/ui/copies/acct_none-test"); status != http.StatusNotFound {

@@ -115,7 +115,7 @@ func orNaN(v *float64) float64 {
 
 // signed prints a change as a share, with its sign.
 func (r *request) signed(v float64) string {
-	text := newPrinter(r.ui.words, r.lang).Sprint(number.Percent(v, number.Scale(1)))
+	text := r.print().Sprint(number.Percent(v, number.Scale(1)))
 	if v > 0 {
 		return "+" + text
 	}
@@ -134,7 +134,7 @@ func (r *request) quantity(kind, currency string, v *float64) string {
 	if v == nil {
 		return "–"
 	}
-	p := newPrinter(r.ui.words, r.lang)
+	p := r.print()
 	switch kind {
 	case "money":
 		exponent, _ := money.Exponent(currency)
@@ -150,9 +150,9 @@ func (r *request) probability(v *float64) string {
 	case v == nil:
 		return "–"
 	case *v < 0.0001:
-		return "< " + newPrinter(r.ui.words, r.lang).Sprint(number.Decimal(0.0001, number.Scale(4)))
+		return "< " + r.print().Sprint(number.Decimal(0.0001, number.Scale(4)))
 	}
-	return newPrinter(r.ui.words, r.lang).Sprint(number.Decimal(*v, number.Scale(4)))
+	return r.print().Sprint(number.Decimal(*v, number.Scale(4)))
 }
 
 // shownEffect is the lift and how it is printed; where there is none, the
@@ -190,7 +190,7 @@ func (r *request) resultParts(a *resultAnswer) []resultPart {
 }
 
 func (r *request) resultRows(name, kind, currency string, groups []resultGroup, comparisons []resultComparison) (out []resultRow) {
-	p := newPrinter(r.ui.words, r.lang)
+	p := r.print()
 	for i, g := range groups {
 		row := resultRow{Name: name, Variant: g.Variant, Units: p.Sprint(number.Decimal(g.Units)), Value: r.quantity(kind, currency, g.Value), Control: i == 0}
 		if i > 0 && i <= len(comparisons) {

@@ -210,7 +210,7 @@ func (r *request) caveats(a *resultAnswer) (out []string) {
 	for _, v := range a.Variants {
 		exposed, ready = exposed+v.Exposed, ready+v.Ready
 	}
-	p := newPrinter(r.ui.words, r.lang)
+	p := r.print()
 	if exposed > ready {
 		out = append(out, r.t("%s of %s units are still being watched, and do not count yet.", p.Sprint(number.Decimal(exposed-ready)), p.Sprint(number.Decimal(exposed))))
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/tributary-data/tributary/internal/webui/assets"
 )
 
-// printers are by language.
+// newPrinter returns what writes in a language; it may be used by many at once.
 func newPrinter(words catalog.Catalog, lang string) *message.Printer {
 	return message.NewPrinter(language.Make(lang), message.Catalog(words))
 }
@@ -205,7 +205,18 @@ func groupDigits(p *message.Printer, text string) string {
 // t says something in the request's language; what it says is English and has
 // a translation in locales.
 func (r *request) t(format string, args ...any) string {
-	return newPrinter(r.ui.words, r.lang).Sprintf(message.Key(format, format), args...)
+	return r.print().Sprintf(message.Key(format, format), args...)
 }
+
+// tn is t for a number of something.
+func (r *request) tn(n int, one, many string) string {
+	if n == 1 {
+		return r.t(one, n)
+	}
+	return r.t(many, n)
+}
+
+// print returns what writes in the request's language.
+func (r *request) print() *message.Printer { return r.ui.printers[r.lang] }
 
 func (u *UI) assets(w http.ResponseWriter, r *http.Request) { assets.Handler().ServeHTTP(w, r) }

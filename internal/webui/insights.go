@@ -3,6 +3,7 @@ package webui
 import (
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/tributary-data/tributary/internal/access"
@@ -75,6 +76,7 @@ func (r *request) showBNPLReport() error {
 		return err
 	}
 	params.Set("charts", "true")
+	params.Set("rows", strconv.Itoa(bnplRows))
 	var got bnplAnswer
 	if err := r.get(reportAPI, params, &got); err != nil {
 		return err

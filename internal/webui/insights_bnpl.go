@@ -6,7 +6,6 @@ import (
 	"maps"
 	"math"
 	"net/url"
-	"slices"
 	"strings"
 
 	"golang.org/x/text/number"
@@ -40,7 +39,8 @@ type bnplNumbers struct {
 		Name string `json:"name"`
 		Kind string `json:"kind"`
 	} `json:"columns"`
-	Rows []map[string]any `json:"rows"`
+	Rows  []map[string]any `json:"rows"`
+	Total int              `json:"total"` // of rows, where they are not all here
 }
 
 // bnplReport is what the page shows of it.
@@ -107,7 +107,6 @@ func (r *request) bnplReport(a *bnplAnswer, of string) (*bnplReport, error) {
 	}
 	for i := range a.Sections {
 		s := &a.Sections[i]
-		s.sort(v.Charts)
 		one, err := r.bnplSection(s)
 		if err != nil {
 			return nil, err
@@ -124,21 +123,6 @@ func (r *request) bnplReport(a *bnplAnswer, of string) (*bnplReport, error) {
 	return v, nil
 }
 
-// sort puts the currencies that have charts before the others.
-func (s *bnplNumbers) sort(charts []bnplChart) {
-	rank := func(row map[string]any) int {
-		currency, ok := row["currency"].(string)
-		if !ok {
-			currency, _ = row[s.Currency].(string)
-		}
-		if i := slices.IndexFunc(charts, func(c bnplChart) bool { return c.Currency == currency }); i >= 0 {
-			return i
-		}
-		return len(charts)
-	}
-	slices.SortStableFunc(s.Rows, func(a, b map[string]any) int { return rank(a) - rank(b) })
-}
-
 // queryPath opens the query that made a section, for what the report is about.
 // The query itself would make an address longer than proxies take.
 func queryPath(shown url.Values, section string) string {
@@ -152,11 +136,8 @@ func (r *request) bnplSection(s *bnplNumbers) (bnplSection, error) {
 	for _, c := range s.Columns {
 		v.Head = append(v.Head, bnplHead{r.t(strings.ReplaceAll(c.Name, "_", " ")), c.Kind != "text"})
 	}
-	rows := s.Rows
-	if v.Left = max(len(rows)-bnplRows, 0); v.Left > 0 {
-		rows = rows[:bnplRows]
-	}
-	for _, row := range rows {
+	v.Left = max(s.Total-len(s.Rows), 0)
+	for _, row := range s.Rows {
 		line := make([]string, len(s.Columns))
 		currency, _ := row[s.Currency].(string)
 		for i, c := range s.Columns {
@@ -173,7 +154,7 @@ func (r *request) bnplSection(s *bnplNumbers) (bnplSection, error) {
 // bnplValue prints a value of a kind of column. Money is in its currency's units,
 // without the currency, which has a column.
 func (r *request) bnplValue(kind string, v any, currency string) (string, error) {
-	p := newPrinter(r.ui.words, r.lang)
+	p := r.print()
 	switch v := v.(type) {
 	case string:
 		return v, nil

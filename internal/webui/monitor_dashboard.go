@@ -214,16 +214,21 @@ func (r *request) streamDashboard() error {
 func (r *request) dashboardCharts(s *runSummary) []*timeChart {
 	hourly, t := s.Bucket == "hour", &s.Totals
 	says := func(n int64) string { return r.t("%s in all", r.number(n)) }
-	failed := func(runs int64) string {
-		return r.t("%s runs, of which %s failed", r.number(runs), r.number(t.FailedRuns))
-	}
 	return []*timeChart{
 		r.countChart(r.t("Records ingested"), says(t.Ingested), hourly, s.Series, []chartSeries{{r.t("Records ingested"), "s1"}}, func(c runCounts) []int64 { return []int64{c.Ingested} }),
 		r.countChart(r.t("Records failed"), says(t.Failed), hourly, s.Series, []chartSeries{{r.t("Records failed"), "s4"}}, func(c runCounts) []int64 { return []int64{c.Failed} }),
-		r.countChart(r.t("Runs"), failed(t.Runs), hourly, s.Series, []chartSeries{{r.t("Without failure"), "s1"}, {r.t("Failed"), "s4"}}, func(c runCounts) []int64 {
+		r.countChart(r.t("Runs"), r.runsFailed(&t.runCounts), hourly, s.Series, []chartSeries{{r.t("Without failure"), "s1"}, {r.t("Failed"), "s4"}}, func(c runCounts) []int64 {
 			return []int64{c.Runs - c.FailedRuns, c.FailedRuns}
 		}),
 	}
+}
+
+// runsFailed says how many runs there were, and how many of them failed.
+func (r *request) runsFailed(c *runCounts) string {
+	if c.Runs == 1 {
+		return r.t("%s run, of which %s failed", r.number(c.Runs), r.number(c.FailedRuns))
+	}
+	return r.t("%s runs, of which %s failed", r.number(c.Runs), r.number(c.FailedRuns))
 }
 
 // A copyReads is a copy and how its account is read.

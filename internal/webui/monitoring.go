@@ -206,7 +206,7 @@ func (r *request) flowCharts(v *activityView) ([]*timeChart, error) {
 	return []*timeChart{
 		took,
 		r.countChart(r.t("Records"), ingested, false, s.Series, []chartSeries{{r.t("Records ingested"), "s1"}, {r.t("Records failed"), "s4"}}, func(c runCounts) []int64 { return []int64{c.Ingested, c.Failed} }),
-		r.countChart(r.t("Runs"), r.t("%s runs, of which %s failed", r.number(t.Runs), r.number(t.FailedRuns)), false, s.Series,
+		r.countChart(r.t("Runs"), r.runsFailed(&t.runCounts), false, s.Series,
 			[]chartSeries{{r.t("Without failure"), "s1"}, {r.t("Failed"), "s4"}}, func(c runCounts) []int64 { return []int64{c.Runs - c.FailedRuns, c.FailedRuns} }),
 	}, nil
 }
@@ -236,6 +236,9 @@ func (r *request) durations(v *activityView) (*timeChart, error) {
 		c.Points = append(c.Points, chartPoint{at, at.Format(fullTimeOfHour), values})
 	}
 	c.Says = r.t("The newest %s runs, at most %s", r.number(ended), r.lasted(longest))
+	if ended == 1 {
+		c.Says = r.t("The newest run, %s", r.lasted(longest))
+	}
 	layout := timeOfDay
 	if n := len(c.Points); n > 0 && c.Points[n-1].At.Sub(c.Points[0].At) < 48*time.Hour {
 		layout = timeOfHour

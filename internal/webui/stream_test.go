@@ -134,3 +134,29 @@ func TestLive(t *testing.T) {
 		}
 	}
 }
+
+// A stream ends with the server, and not with the last event of it: so browsers ask
+// the next server.
+func TestLiveEnds(t *testing.T) {
+	t.Parallel()
+	w := raced(t)
+	events, _ := w.signedIn(w.id, w.secret).listen("/ui/monitoring/live")
+	until(t, events, "open-runs", "")
+	rest := make(chan []event)
+	go func() {
+		var heard []event
+		for e := range events {
+			heard = append(heard, e)
+		}
+		rest <- heard
+	}()
+	w.end()
+	select {
+	case heard := <-rest:
+		if len(heard) > 0 && heard[len(heard)-1].name == "done" {
+			t.Errorf("the page is told that nothing follows: %v", heard)
+		}
+	case <-time.After(40 * time.Second): // before listen gives up
+		t.Error("the stream goes on while the server ends")
+	}
+}

@@ -128,7 +128,7 @@ func roundUp(v int64) int64 {
 
 // number writes a whole number in the request's language.
 func (r *request) number(v int64) string {
-	s, _ := formatInteger(newPrinter(r.ui.words, r.lang), v) // an int64 always is one
+	s, _ := formatInteger(r.print(), v) // an int64 always is one
 	return s
 }
 

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/text/message/catalog"
+	"golang.org/x/text/message"
 
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/docstore"
@@ -49,20 +49,24 @@ type UI struct {
 	// let go of it then.
 	Ending <-chan struct{}
 
-	streams streams
-	words   catalog.Catalog
-	pages   map[string]map[string]*page // by language and name
-	samples samples
+	streams  streams
+	printers map[string]*message.Printer // by language
+	pages    map[string]map[string]*page // by language and name
+	samples  samples
 }
 
 // Handler returns the handler of everything below Base, and of the root, which
 // leads there.
 func (u *UI) Handler() (http.Handler, error) {
-	var err error
-	if u.words, err = loadWords(); err != nil {
+	words, err := loadWords()
+	if err != nil {
 		return nil, err
 	}
-	if u.pages, err = parsePages(u.words); err != nil {
+	u.printers = map[string]*message.Printer{}
+	for _, lang := range Languages {
+		u.printers[lang] = newPrinter(words, lang)
+	}
+	if u.pages, err = parsePages(words); err != nil {
 		return nil, err
 	}
 	return hardened(u.routes().mux), nil

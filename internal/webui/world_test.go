@@ -39,6 +39,9 @@ type world struct {
 	valve atomic.Pointer[chan struct{}]
 	// account is where the simulated Stripe answers.
 	account string
+	// end tells the server to end, and returns when its work has; what is being
+	// answered goes on.
+	end func()
 	// Of the integration that administers.
 	id, secret, token, org string
 }
@@ -110,10 +113,13 @@ func opened(t testing.TB, account stripesim.Config, before func(*control.Control
 			t.Error(err)
 		}
 	})
-	t.Cleanup(func() {
-		srv.Close()
+	w.end = func() {
 		cancel()
 		wg.Wait()
+	}
+	t.Cleanup(func() {
+		srv.Close()
+		w.end()
 		if err := w.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
