@@ -188,6 +188,7 @@ func compareStory(t *testing.T, s *Sim, who subject, seen []string, there bool) 
 
 func TestLifeRepeats(t *testing.T) {
 	t.Parallel()
+	long(t)
 	live := func(seed uint64) (map[string]string, []string) {
 		cfg := small(2)
 		cfg.Now, cfg.Frozen, cfg.EventDelay, cfg.Twins = end, true, 30*time.Second, 0.1
@@ -222,6 +223,7 @@ func TestLifeRepeats(t *testing.T) {
 // Over two months everything that can happen does, and the account stays sound.
 func TestLifeIsSound(t *testing.T) {
 	t.Parallel()
+	long(t)
 	cfg := small(3)
 	cfg.Now, cfg.Frozen = end, true
 	s := newSim(t, cfg)

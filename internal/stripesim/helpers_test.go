@@ -14,6 +14,15 @@ import (
 // end is the present of the accounts that tests make.
 var end = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
+// long leaves out in short mode what one goroutine does for long: the race detector
+// makes it slow, and sees nothing. scripts/test runs these tests without it.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes long")
+	}
+}
+
 // small is a shop that has everything and is quickly walked.
 func small(seed uint64) Config {
 	return Config{Seed: seed, Counts: Counts{Charges: 600, Customers: 150, Subscriptions: 120, Prices: 40}}

@@ -32,6 +32,7 @@ func month(seed uint64) Shopping {
 // what it doesn't concern, is the same in both worlds.
 func TestEffects(t *testing.T) {
 	t.Parallel()
+	long(t)
 	s := newSim(t, shop(1))
 	type sums struct{ visits, paid, value, amount, items, refunded float64 }
 	world := func(o Offer) (out sums) {
@@ -78,6 +79,7 @@ func TestEffects(t *testing.T) {
 // needs.
 func TestHabits(t *testing.T) {
 	t.Parallel()
+	long(t)
 	s := newSim(t, shop(1))
 	sum := func(seed uint64) map[string]float64 {
 		out := map[string]float64{}
@@ -173,6 +175,7 @@ func TestShop(t *testing.T) {
 // The probabilities of the model are those of the baskets that are drawn.
 func TestBestAddOns(t *testing.T) {
 	t.Parallel()
+	long(t)
 	s := newSim(t, shop(1))
 	customer := string(s.world.appendCustomerID(nil, 5))
 	a, b := s.world.likes(5)

@@ -11,6 +11,7 @@ import (
 // The parts of the account agree with each other: sums, and links both ways.
 func TestSums(t *testing.T) {
 	t.Parallel()
+	long(t)
 	s := newSim(t, Config{Seed: 1, Counts: Counts{Charges: 2500, Customers: 500, Subscriptions: 100, Prices: 40}})
 	mix := newSim(t, small(4)) // the same after changes
 	for range 40 {
@@ -105,6 +106,7 @@ func checkCharge(t *testing.T, s *Sim, c map[string]any, refunds map[string]floa
 // A subscription's last invoice is that of its last charge.
 func TestInvoices(t *testing.T) {
 	t.Parallel()
+	long(t)
 	s := newSim(t, Config{Seed: 2, Counts: Counts{Charges: 2000, Customers: 300, Subscriptions: 100, Prices: 20}})
 	last := map[string]string{} // invoice by customer and time is not in the charge: match by invoice
 	for truth := range s.Oracle(Charges) {
@@ -131,6 +133,7 @@ func TestInvoices(t *testing.T) {
 // Ways to pay differ in basket, failures, refunds and buyers who come back.
 func TestMethodsDiffer(t *testing.T) {
 	t.Parallel()
+	long(t)
 	s := newSim(t, Config{Seed: 1, Counts: Counts{Charges: 40000, Customers: 8000}})
 	type tally struct{ n, failed, refunded, dollars, customers float64 }
 	by := map[*method]*tally{}
