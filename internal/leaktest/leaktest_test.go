@@ -126,7 +126,8 @@ func TestSpreadOverPages(t *testing.T) {
 	}
 }
 
-// All tables on the search path are read, bytes too.
+// All tables on the search path are read, bytes too, and the pages of their files,
+// which have what was deleted until it is vacuumed.
 func TestPostgres(t *testing.T) {
 	t.Parallel()
 	address := need.URL(t, "TRIBUTARY_TEST_POSTGRES")
@@ -148,10 +149,11 @@ func TestPostgres(t *testing.T) {
 	})
 	exec(
 		t, db, "create table leaktest.texts (id int, v jsonb)", "create table leaktest.bytes (v bytea)", "create table leaktest.clean (v text)",
+		"create table leaktest.gone (v text) with (autovacuum_enabled = false)", "insert into leaktest.gone values ('"+needle+"')", "delete from leaktest.gone",
 		`insert into leaktest.texts values (1, '{"key": "`+needle+`"}')`, `insert into leaktest.bytes values ('`+needle+`'::bytea)`, `insert into leaktest.clean values ('x'), (null)`,
 	)
 	got := leaktest.In(leaktest.Scan(t, leaktest.Places{Postgres: address + "&search_path=leaktest"}, needle))
-	if diff := cmp.Diff([]string{"postgres: bytes", "postgres: texts"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"postgres: bytes", "postgres: pages of bytes", "postgres: pages of gone", "postgres: pages of texts", "postgres: texts"}, got); diff != "" {
 		t.Error(diff)
 	}
 }
