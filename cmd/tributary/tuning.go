@@ -11,7 +11,7 @@ import (
 
 // memoryLimit is a soft bound on the memory of Go's side of the process: the
 // collector works harder before the process grows beyond it.
-const memoryLimit = 126 << 20
+const memoryLimit = 114 << 20
 
 // bounded says whether the bound is ours to set.
 func bounded() bool { return os.Getenv("GOMEMLIMIT") == "" }
