@@ -105,9 +105,11 @@ func TestHandler(t *testing.T) {
 			}
 			var body io.Reader = got.Body
 			if test.encoding == "gzip" {
-				if body, err = gzip.NewReader(got.Body); err != nil {
+				unzipped, err := gzip.NewReader(got.Body)
+				if err != nil {
 					t.Fatal(err)
 				}
+				body = unzipped
 			}
 			content, err := io.ReadAll(body)
 			if err != nil || !bytes.Equal(content, test.body) {
