@@ -165,7 +165,7 @@ func (b *bench) reads(ctx context.Context, name string, p population, calls func
 			continue
 		}
 		tenth := func(share float64) time.Duration {
-			return d[min(int(share*float64(len(d))), len(d)-1)].Round(100 * time.Microsecond)
+			return percentile(d, share).Round(100 * time.Microsecond)
 		}
 		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\n", named.ReplaceAllString(strings.TrimPrefix(path, flowservice), "…"), len(d), tenth(0.5), tenth(0.99), tenth(1))
 	}

@@ -103,7 +103,7 @@ func (b *bench) decisions(ctx context.Context, against string) error {
 	for _, d := range all {
 		slices.Sort(d.took)
 		met := "met"
-		if d.took[len(d.took)*99/100] > decisionGoal {
+		if percentile(d.took, 0.99) > decisionGoal {
 			met = "missed"
 		}
 		fmt.Printf("CPU of the server: %s a decision; p99 of at most %s: %s %s\n", (d.cpu / time.Duration(d.calls)).Round(time.Microsecond), decisionGoal, met, d.name)
@@ -187,7 +187,7 @@ func (d *decider) print(w io.Writer) {
 func quantiles(w io.Writer, name string, took []time.Duration) {
 	slices.Sort(took)
 	at := func(share float64) time.Duration {
-		return took[min(int(share*float64(len(took))), len(took)-1)].Round(10 * time.Microsecond)
+		return percentile(took, share).Round(10 * time.Microsecond)
 	}
 	fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%s\n", name, len(took), at(0.5), at(0.9), at(0.99), at(0.999), at(1))
 }

@@ -139,6 +139,7 @@ func (v *visitor) furnish(ctx context.Context) error {
 	}{
 		{"/ui/alerts/new", url.Values{"channel": {"app"}, "name": {"Failures"}, "kinds": {"run-failure"}}},
 		{"/ui/access/roles/new", url.Values{"name": {"Watchers"}, "permissions": {"view-sources"}, "sandboxes": {"prod"}}},
+		{"/ui/access/privacy", url.Values{"customer": {"cus_nobody"}, "mode": {"keepBooks"}, "copy": {""}, "sure": {"yes"}}},
 		{"/ui/offers/new", url.Values{
 			"key": {"wrap"}, "name": {"Gift wrapping"}, "active": {"true"}, "item": {"gift-wrap"}, "item-name": {"Wrapping"}, "item-price": {""}, "item-amount": {"4.50"},
 			"item-currency": {"eur"}, "minimum": {"30"}, "currency": {"eur"},

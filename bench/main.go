@@ -25,6 +25,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -305,4 +306,10 @@ func (b *bench) cpu(ctx context.Context, sizes string) error {
 		stop()
 	}
 	return t.Flush()
+}
+
+// percentile returns the least of the sorted times that a share of them, above 0 and
+// at most 1, does not exceed.
+func percentile(sorted []time.Duration, share float64) time.Duration {
+	return sorted[max(int(math.Ceil(share*float64(len(sorted))))-1, 0)]
 }

@@ -102,7 +102,7 @@ func (v *visitor) print(pages map[string]address, took map[string][]time.Duratio
 			continue
 		}
 		slices.Sort(d)
-		of := func(share float64) time.Duration { return d[min(int(share*float64(len(d))), len(d)-1)] }
+		of := func(share float64) time.Duration { return percentile(d, share) }
 		name := pattern
 		if abroad[pattern] {
 			name += " (asks Stripe)"

@@ -64,7 +64,7 @@ func (b *bench) webhook(ctx context.Context, latency time.Duration, changes int)
 	slices.Sort(seen)
 	slices.Sort(answered)
 	p := func(sorted []time.Duration, share float64) time.Duration {
-		return sorted[min(int(share*float64(len(sorted))), len(sorted)-1)].Round(time.Millisecond)
+		return percentile(sorted, share).Round(time.Millisecond)
 	}
 	fmt.Printf("\nFrom a webhook to the row in `query`, %s latency of Stripe, %d changes\n\n", latency, changes)
 	fmt.Printf("row visible   p50 %s  p99 %s  longest %s (goal: p99 of 5s at most; asking takes %s)\n", p(seen, 0.5), p(seen, 0.99), p(seen, 1), w.asking.Round(time.Millisecond))
