@@ -101,9 +101,9 @@ func (b board) promises(n int) error {
 		}
 		const days = 4
 		first := uint64(3_000_000 + 1_000_000*i) //nolint:gosec // small
-		o := trials.Shop{Lift: c.lift, Days: days, PerDay: int(need.Once.Units) / days, Metric: c.metric, Share: c.share}.Run(first, max(n/4, 1))
+		o := trials.Shop{Lift: c.lift, Days: days, PerDay: int(need.Once.Units) / days, Metric: c.metric, Share: c.share}.Run(first, n)
 		b.row(fmt.Sprintf("%s + %.0f %%, shown to %.0f %%, found by %d units, one look", c.metric, 100*c.lift, 100*c.share, need.Once.Units), *o.Adjusted[c.metric], "80 %")
-		o = trials.Shop{Lift: c.lift, Days: days, PerDay: int(need.Always.Units) / days, Metric: c.metric, Share: c.share}.Run(first+500_000, max(n/8, 1))
+		o = trials.Shop{Lift: c.lift, Days: days, PerDay: int(need.Always.Units) / days, Metric: c.metric, Share: c.share}.Run(first+500_000, n)
 		b.row(fmt.Sprintf("… by %d units, always valid, at the end", need.Always.Units), o.End, "80 %")
 	}
 	return nil

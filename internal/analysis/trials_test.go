@@ -6,6 +6,7 @@ import (
 
 	"github.com/tributary-data/tributary/internal/analysis"
 	"github.com/tributary-data/tributary/internal/analysis/trials"
+	"github.com/tributary-data/tributary/internal/experiment"
 )
 
 // tail is the probability of k or more of n at a rate.
@@ -46,7 +47,7 @@ func TestNoEffect(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes long")
 	}
-	o := trials.Shop{Days: 28, PerDay: 80}.Run(1, 400)
+	o := trials.Shop{Days: 28, PerDay: 80}.Run(1, 600)
 	for name, r := range o.Plain {
 		about(t, name, *r, 0.05)
 		about(t, name+", adjusted", *o.Adjusted[name], 0.05)
@@ -81,7 +82,7 @@ func TestCoverage(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes long")
 	}
-	o := trials.Shop{Lift: 0.05, Days: 14, PerDay: 150}.Run(10_000, 400)
+	o := trials.Shop{Lift: 0.05, Days: 14, PerDay: 150}.Run(10_000, 600)
 	about(t, "held", o.Held, 0.95)
 	about(t, "held, adjusted", o.HeldAdjusted, 0.95)
 	atMost(t, "not held always", trials.Rate{K: o.HeldAlways.N - o.HeldAlways.K, N: o.HeldAlways.N}, 0.05)
@@ -96,13 +97,27 @@ func TestPromise(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes long")
 	}
-	n, err := analysis.Plan(trials.Shop{}.Baseline("orderValue"), analysis.Wish{Lift: 0.1})
-	if err != nil {
-		t.Fatal(err)
+	for i, c := range []struct {
+		name, metric string
+		lift, share  float64
+	}{
+		{"a ratio", experiment.OrderValue, 0.1, 0.5},
+		{"skewed amounts", experiment.Revenue, 0.15, 0.5},
+		{"skewed amounts of a small group", experiment.Revenue, 0.15, 0.2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			need, err := analysis.Plan(trials.Shop{}.Baseline(c.metric), analysis.Wish{Lift: c.lift, Share: c.share})
+			if err != nil {
+				t.Fatal(err)
+			}
+			const days, trial = 4, 150
+			shop := trials.Shop{Lift: c.lift, Share: c.share, Metric: c.metric, Days: days}
+			first := uint64(20_000 + 1000*i) //nolint:gosec // small
+			shop.PerDay = int(need.Once.Units) / days
+			about(t, "found once", *shop.Run(first, trial).Adjusted[c.metric], 0.8)
+			shop.PerDay = int(need.Always.Units) / days
+			about(t, "found always, at the end", shop.Run(first+500, trial).End, 0.8)
+		})
 	}
-	days := 4
-	o := trials.Shop{Lift: 0.1, Days: days, PerDay: int(n.Once.Units) / days}.Run(20_000, 300)
-	about(t, "found once", *o.Adjusted["orderValue"], 0.8)
-	o = trials.Shop{Lift: 0.1, Days: days, PerDay: int(n.Always.Units) / days}.Run(30_000, 200)
-	about(t, "found always, at the end", o.End, 0.8)
 }

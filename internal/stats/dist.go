@@ -21,30 +21,41 @@ func StudentCDF(t, df float64) float64 {
 	return tail
 }
 
-// StudentQuantile is its inverse, by bisection and Newton's steps.
+// StudentQuantile is its inverse, by Newton's steps from the first term of its
+// expansion around the normal one (Abramowitz and Stegun 26.7.5), kept between
+// what is known to be too low and too high.
 func StudentQuantile(p, df float64) float64 {
-	if math.IsInf(df, 1) || df > 1e8 || p == 0.5 {
-		return NormalQuantile(p)
+	t := NormalQuantile(p)
+	if math.IsInf(df, 1) || df > 1e8 || t == 0 || math.IsInf(t, 0) || math.IsNaN(t) {
+		return t
 	}
 	if p > 0.5 {
 		return -StudentQuantile(1-p, df)
 	}
-	low, high := -2.0, 0.0
-	for StudentCDF(low, df) > p {
-		low *= 2
-	}
+	scale := math.Exp(lgamma((df+1)/2)-lgamma(df/2)) / math.Sqrt(df*math.Pi)
+	low, high := math.Inf(-1), 0.0
+	t += t * (t*t + 1) / (4 * df)
 	for range 200 {
-		mid := (low + high) / 2
-		if mid == low || mid == high {
-			break
-		}
-		if StudentCDF(mid, df) > p {
-			high = mid
+		over := StudentCDF(t, df) - p
+		if over > 0 {
+			high = t
 		} else {
-			low = mid
+			low = t
 		}
+		next := t - over/(scale*math.Exp(-(df+1)/2*math.Log1p(t*t/df)))
+		switch {
+		case low < next && next < high:
+		case math.IsInf(low, -1):
+			next = 2 * t
+		default:
+			next = (low + high) / 2
+		}
+		if math.Abs(next-t) <= 4e-16*math.Abs(t) {
+			return next
+		}
+		t = next
 	}
-	return (low + high) / 2
+	return t
 }
 
 // ChiSquareTail is the probability of more than x with df degrees of freedom

@@ -55,6 +55,25 @@ func TestDistributions(t *testing.T) {
 	}
 }
 
+// Student's quantile is where its distribution reaches the probability, far out and
+// of few degrees of freedom, too.
+func TestStudentQuantile(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		p := math.Pow(10, rapid.Float64Range(-12, -0.31).Draw(t, "exponent"))
+		df := math.Pow(10, rapid.Float64Range(0, 7.9).Draw(t, "degrees"))
+		q := stats.StudentQuantile(p, df)
+		// The logarithms of the gamma function leave fewer digits the more degrees there are.
+		enough := 1e-8 + 4e-15*df
+		if back := stats.StudentCDF(q, df); math.Abs(back/p-1) > enough {
+			t.Errorf("at %v with %v degrees of freedom there is %v, not %v", q, df, back, p)
+		}
+		if up := stats.StudentQuantile(1-p, df); p > 1e-4 && math.Abs(up/q+1) > enough {
+			t.Errorf("%v and %v differ", q, up)
+		}
+	})
+}
+
 func TestMeans(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
