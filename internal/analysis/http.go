@@ -3,9 +3,7 @@ package analysis
 import (
 	"bytes"
 	"context"
-	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -80,25 +78,8 @@ func (s *Service) HTTP() *gateway.Service {
 	}
 }
 
-// parameters are those of a call, each of which may be there once.
-func parameters(call *gateway.Call, known ...string) (url.Values, error) {
-	q, err := url.ParseQuery(call.HTTP.URL.RawQuery)
-	if err != nil {
-		return nil, problem.Errorf(problem.Invalid, "the parameters can't be read: %v", err)
-	}
-	for name, values := range q {
-		if !slices.Contains(known, name) {
-			return nil, problem.Errorf(problem.Invalid, "there is no parameter %q, only %s", name, strings.Join(known, ", "))
-		}
-		if len(values) > 1 {
-			return nil, problem.Errorf(problem.Invalid, "the parameter %s is there more than once", name)
-		}
-	}
-	return q, nil
-}
-
 func (s *Service) result(ctx context.Context, call *gateway.Call) (*gateway.Answer, error) {
-	q, err := parameters(call, "phase", "asOf", "copy", "format")
+	q, err := call.Parameters("phase", "asOf", "copy", "format")
 	if err != nil {
 		return nil, err
 	}
@@ -122,13 +103,7 @@ func (s *Service) result(ctx context.Context, call *gateway.Call) (*gateway.Answ
 	if err := r.Write(&b, format); err != nil {
 		return nil, err
 	}
-	return &gateway.Answer{Serve: func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", kind)
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		// A page of ours among the API's answers runs nothing and loads nothing.
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
-		_, _ = w.Write(b.Bytes()) // the caller has gone; there is nobody to tell
-	}}, nil
+	return gateway.Document(kind, b.Bytes()), nil
 }
 
 // ParseAsk reads what is wanted of an experiment, as the command line and the API
@@ -154,7 +129,7 @@ func ParseAsk(id, phase, asOf, of string) (a Ask, err error) {
 }
 
 func (s *Service) power(ctx context.Context, call *gateway.Call) (*gateway.Answer, error) {
-	q, err := parameters(call, "lift", "effect", "alpha", "power", "share", "days", "unitsPerDay", "mean", "sd", "proportion", "explained",
+	q, err := call.Parameters("lift", "effect", "alpha", "power", "share", "days", "unitsPerDay", "mean", "sd", "proportion", "explained",
 		"metric", "currency", "before", "items", "unit", "last", "copy")
 	if err != nil {
 		return nil, err

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/gateway"
@@ -217,23 +215,6 @@ func (s *Service) materialise(ctx context.Context, call *gateway.Call) (*gateway
 	return answer(a), nil
 }
 
-// parameters reads a query that has nothing but known names, each once.
-func parameters(call *gateway.Call, known ...string) (url.Values, error) {
-	q, err := url.ParseQuery(call.HTTP.URL.RawQuery)
-	if err != nil {
-		return nil, problem.Errorf(problem.Invalid, "the parameters can't be read: %v", err)
-	}
-	for name, values := range q {
-		if !slices.Contains(known, name) {
-			return nil, problem.Errorf(problem.Invalid, "there is no parameter %q, only %s", name, strings.Join(known, ", "))
-		}
-		if len(values) > 1 {
-			return nil, problem.Errorf(problem.Invalid, "the parameter %s is there more than once", name)
-		}
-	}
-	return q, nil
-}
-
 func number(q url.Values, name string, usual, least, most int) (int, error) {
 	text := q.Get(name)
 	if text == "" {
@@ -247,7 +228,7 @@ func number(q url.Values, name string, usual, least, most int) (int, error) {
 }
 
 func (s *Service) members(ctx context.Context, call *gateway.Call) (*gateway.Answer, error) {
-	q, err := parameters(call, "from", "limit", "generation")
+	q, err := call.Parameters("from", "limit", "generation")
 	if err != nil {
 		return nil, err
 	}
@@ -279,7 +260,7 @@ func (s *Service) members(ctx context.Context, call *gateway.Call) (*gateway.Ans
 }
 
 func (s *Service) export(ctx context.Context, call *gateway.Call) (*gateway.Answer, error) {
-	q, err := parameters(call, "format")
+	q, err := call.Parameters("format")
 	if err != nil {
 		return nil, err
 	}

@@ -139,6 +139,49 @@ func TestBody(t *testing.T) {
 	}
 }
 
+func TestParameters(t *testing.T) {
+	t.Parallel()
+	s := gatewaytest.New(t, &gateway.Service{
+		Name: "pages", Base: "/data/pages",
+		Shape: func(f *gateway.Failure, _ string) any { return map[string]any{"detail": f.Detail} },
+		Routes: []gateway.Route{{Method: "GET", Path: "", Need: access.AnyOf(access.ViewSources, access.ManageSources), Handle: func(_ context.Context, c *gateway.Call) (*gateway.Answer, error) {
+			q, err := c.Parameters("from", "to")
+			if err != nil {
+				return nil, err
+			}
+			return gateway.Document("text/plain; charset=utf-8", []byte(q.Get("from")+"-"+q.Get("to"))), nil
+		}}},
+	})
+	for name, c := range map[string]struct {
+		query  string
+		detail string
+		text   string
+	}{
+		"good":    {"from=1&to=a%20b", "", "1-a b"},
+		"none":    {"", "", "-"},
+		"unknown": {"zone=1&form=2&from=1", `there is no parameter "form", only from, to`, ""},
+		"twice":   {"to=1&to=1", "the parameter to is there more than once", ""},
+		"broken":  {"from=%zz", `the parameters can't be read: invalid URL escape "%zz"`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := s.Do("GET", "/data/pages?"+c.query, nil)
+			if c.detail == "" {
+				if diff := cmp.Diff(c.text, string(got.Body)); diff != "" || got.Status != http.StatusOK {
+					t.Error(got.Status, diff)
+				}
+				if policy := got.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") {
+					t.Errorf("the page may do what this allows: %q", policy)
+				}
+				return
+			}
+			if diff := cmp.Diff(c.detail, got.JSON(t).(map[string]any)["detail"]); diff != "" || got.Status != http.StatusBadRequest {
+				t.Error(got.Status, diff)
+			}
+		})
+	}
+}
+
 // A path may be part of another one that has variables: neither hides what the
 // other knows.
 func TestPathsOverlap(t *testing.T) {
