@@ -160,6 +160,27 @@ func TestDecisions(t *testing.T) {
 	if status, _ := p.decide(t, public, "/cart", context(0), "Origin", "https://shop.example"); status != 429 {
 		t.Errorf("from a page, at an address that guessed too often: %d", status)
 	}
+	// Its browser may still ask whether the page may, and show it how long to wait.
+	for origin, allowed := range map[string]string{"https://shop.example": "https://shop.example", "https://evil.example": ""} {
+		for method, want := range map[string]int{http.MethodOptions: 204, http.MethodPost: 429} {
+			r, err := http.NewRequestWithContext(t.Context(), method, p.url+"/ofrep/v1/evaluate/flags", strings.NewReader(context(0)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Authorization", "Bearer "+public)
+			r.Header.Set("Origin", origin)
+			resp, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			h := resp.Header
+			readable := want == 204 || h.Get("Retry-After") != "" && strings.Contains(h.Get("Access-Control-Expose-Headers"), "Retry-After") == (allowed != "")
+			if resp.StatusCode != want || h.Get("Access-Control-Allow-Origin") != allowed || !readable {
+				t.Errorf("%s from %s: %d %v", method, origin, resp.StatusCode, h)
+			}
+		}
+	}
 	for i := range 11 {
 		want := 200
 		if i == 10 {

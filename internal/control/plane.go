@@ -340,9 +340,14 @@ func (p *Plane) Handler() (http.Handler, error) {
 		}
 	}))
 	return p.telemetry.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, decision.Base+"/") && p.Decisions.Knows(r) {
-			decided.ServeHTTP(w, r) // all customers of a shop's server come from one address; its key has a rate of its own
-			return
+		if strings.HasPrefix(r.URL.Path, decision.Base+"/") {
+			// All customers of a shop's server come from one address; its key has a rate of its
+			// own. What a browser asks first is no call yet, and must not be in its way.
+			if r.Method == http.MethodOptions || p.Decisions.Knows(r) {
+				decided.ServeHTTP(w, r)
+				return
+			}
+			p.Decisions.Open(w.Header(), r)
 		}
 		limited.ServeHTTP(w, r)
 	})), nil

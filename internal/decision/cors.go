@@ -20,12 +20,33 @@ func (s *Service) preflight(w http.ResponseWriter, r *http.Request) {
 	h.Add("Vary", "Origin")
 	h.Set("Cache-Control", "no-store")
 	if now := s.now.Load(); now != nil && now.origins[r.Header.Get("Origin")] {
-		h.Set("Access-Control-Allow-Origin", r.Header.Get("Origin"))
+		h.Set(allowOrigin, r.Header.Get("Origin"))
 		h.Set("Access-Control-Allow-Methods", http.MethodPost)
 		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, If-None-Match, X-Api-Key")
 		h.Set("Access-Control-Max-Age", "600")
 	}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+const (
+	allowOrigin   = "Access-Control-Allow-Origin"
+	exposeHeaders = "Access-Control-Expose-Headers"
+)
+
+// Open lets pages of the origins that keys name read what is said to a call before
+// Handler sees it: that its address asks too often, and when it may again.
+func (s *Service) Open(h http.Header, r *http.Request) {
+	if now := s.now.Load(); now != nil && r.Header.Get("Origin") != "" {
+		now.open(h, r)
+	}
+}
+
+func (now *snapshot) open(h http.Header, r *http.Request) {
+	h.Set("Vary", "Origin")
+	if origin := r.Header.Get("Origin"); now.origins[origin] {
+		h.Set(allowOrigin, origin)
+		h.Set(exposeHeaders, "ETag, Retry-After")
+	}
 }
 
 // admit refuses a page that the key is not for, and else lets it read the answer. A
@@ -35,11 +56,11 @@ func (now *snapshot) admit(h http.Header, r *http.Request, k *key) error {
 	if origin == "" {
 		return nil // no page of another origin
 	}
-	h.Add("Vary", "Origin")
+	now.open(h, r)
 	mine := k != nil && slices.Contains(k.origins, origin)
-	if mine || k == nil && now.origins[origin] {
-		h.Set("Access-Control-Allow-Origin", origin)
-		h.Set("Access-Control-Expose-Headers", "ETag, Retry-After")
+	if k != nil && !mine {
+		h.Del(allowOrigin)
+		h.Del(exposeHeaders)
 	}
 	// A server's key comes with the origin of a page where the shop's own server
 	// hands on what its pages ask. A browser would not have sent it on its own.

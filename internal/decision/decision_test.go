@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -111,6 +112,15 @@ func TestFaults(t *testing.T) {
 		{"a NUL", "/cart", unit("a\x00"), nil, 400, "INVALID_CONTEXT"},
 		{"a cart of numbers", "/cart", object{"context": object{"targetingKey": "a", "cart": []int{1}}}, nil, 400, "INVALID_CONTEXT"},
 		{"all of them", "", object{}, nil, 400, "INVALID_CONTEXT"},
+		{"a context by another name", "/cart", object{"Context": object{"targetingKey": "cus_1"}}, nil, 400, "INVALID_CONTEXT"},
+		{"a targeting key by another name", "/cart", object{"context": object{"TargetingKey": "cus_1"}}, nil, 400, "TARGETING_KEY_MISSING"},
+		{"other names", "/cart", `{"context":{"targetingKey":"cus_1","TargetingKey":5,"Customer":"Jane Doe","CART":{}}}`, nil, 200, ""},
+		{"deep", "/cart", `{"context":{"targetingKey":"cus_1","x":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + `}}`, nil, 200, ""},
+		{"deeper", "/cart", `{"context":{"targetingKey":"cus_1","x":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}}`, nil, 400, "PARSE_ERROR"},
+		{"flags that can't be read", "?expose=cart;flag", one, nil, 400, "PARSE_ERROR"},
+		{"flags in another writing", "?expose=%zz", one, nil, 400, "PARSE_ERROR"},
+		{"a slash in it", "/cart%2Fmore", one, nil, 404, "FLAG_NOT_FOUND"},
+		{"other letters", "/%EC%B9%B4%ED%8A%B8", one, nil, 404, "FLAG_NOT_FOUND"},
 		{"unknown", "/nothing", one, nil, 404, "FLAG_NOT_FOUND"},
 		{"a longer path", "/cart/more", one, nil, 404, ""},
 		{"no key", "/cart", one, []string{"Authorization", ""}, 401, ""},
@@ -127,7 +137,8 @@ func TestFaults(t *testing.T) {
 			if r.status != c.status || said.ErrorCode != c.want || (r.status != 200) == (said.ErrorDetails == "") {
 				t.Errorf("%d %s, want %d %s", r.status, r.body, c.status, c.want)
 			}
-			if c.want != "" && said.Key != strings.TrimPrefix(c.path, "/") {
+			path, _, _ := strings.Cut(c.path, "?")
+			if flag, err := url.PathUnescape(strings.TrimPrefix(path, "/")); c.want != "" && said.Key != flag || err != nil {
 				t.Errorf("it is said of the flag %q", said.Key)
 			}
 		})
@@ -451,6 +462,8 @@ func TestVisit(t *testing.T) {
 		{"all", `, "cartValue": 1999, "currency": "Usd", "country": "us"`, decision.Visit{Value: 1999, Currency: "usd", Country: "US"}},
 		{"other forms", `, "cartValue": "1999", "currency": "dollars", "country": "Germany"`, decision.Visit{}},
 		{"other types", `, "cartValue": {"amount": 1}, "currency": 5, "country": ["US"]`, decision.Visit{}},
+		{"of a language without integers", `, "cartValue": 1999.0`, decision.Visit{Value: 1999}},
+		{"with an exponent", `, "cartValue": 1.999e3`, decision.Visit{Value: 1999}},
 		{"a fraction", `, "cartValue": 19.99`, decision.Visit{}},
 		{"below nothing", `, "cartValue": -5`, decision.Visit{}},
 		{"beyond belief", `, "cartValue": 1000000000001`, decision.Visit{}},

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -70,8 +71,9 @@ func (s *Service) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		route, handle := allPath, s.all
 		if r.URL.Path != allPath {
-			key, ok := strings.CutPrefix(r.URL.Path, allPath+"/")
-			if !ok || key == "" || strings.Contains(key, "/") {
+			text, ok := strings.CutPrefix(r.URL.EscapedPath(), allPath+"/")
+			key, err := url.PathUnescape(text) // may have a slash, which no flag has
+			if !ok || err != nil || key == "" || strings.Contains(text, "/") {
 				write(w, http.StatusNotFound, failure{Details: "the protocol has no such path"})
 				return
 			}
@@ -184,7 +186,10 @@ func (s *Service) all(w http.ResponseWriter, r *http.Request, sb *sandbox) error
 		return err
 	}
 	var some []string
-	query := r.URL.Query()
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil { // else what can't be read of expose would expose all
+		return bad("PARSE_ERROR", "the query can't be read; names of flags are divided by commas")
+	}
 	for _, text := range query["expose"] {
 		some = append(some, strings.SplitN(text, ",", maxSome+1)...)
 		if len(some) > maxSome {

@@ -1,10 +1,10 @@
 package decision
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -82,40 +82,32 @@ func readInput(w http.ResponseWriter, r *http.Request) (in input, err error) {
 	if err != nil {
 		return in, bad("PARSE_ERROR", "the body can't be read, or has more than 65536 bytes")
 	}
-	var body struct {
-		Context json.RawMessage `json:"context"`
-	}
+	// Maps, for a struct's members have their names in any case: Country may be another
+	// attribute than country.
+	var body, context map[string]json.RawMessage
 	if !utf8.Valid(text) || json.Unmarshal(text, &body) != nil {
 		return in, bad("PARSE_ERROR", `the body is not a JSON object such as {"context": {"targetingKey": "cus_…"}}`)
 	}
-	var context struct {
-		TargetingKey json.RawMessage `json:"targetingKey"`
-		Customer     json.RawMessage `json:"customer"`
-		Cart         json.RawMessage `json:"cart"`
-		CartValue    json.RawMessage `json:"cartValue"`
-		Currency     json.RawMessage `json:"currency"`
-		Country      json.RawMessage `json:"country"`
-	}
-	if !bytes.HasPrefix(bytes.TrimSpace(body.Context), []byte("{")) || json.Unmarshal(body.Context, &context) != nil {
+	if json.Unmarshal(body["context"], &context) != nil || context == nil {
 		return in, bad("INVALID_CONTEXT", "context: an object is expected")
 	}
-	if absent(context.TargetingKey) || string(context.TargetingKey) == `""` {
+	if text := context["targetingKey"]; absent(text) || string(text) == `""` {
 		return in, bad("TARGETING_KEY_MISSING", "context.targetingKey: it is missing; it is the id of the customer or visitor")
 	}
-	if in.targeting, err = readID(context.TargetingKey, exposure.MaxUnit, "context.targetingKey"); err != nil {
+	if in.targeting, err = readID(context["targetingKey"], exposure.MaxUnit, "context.targetingKey"); err != nil {
 		return in, err
 	}
-	if !absent(context.Customer) {
-		if in.customer, err = readID(context.Customer, exposure.MaxUnit, "context.customer"); err != nil {
+	if text := context["customer"]; !absent(text) {
+		if in.customer, err = readID(text, exposure.MaxUnit, "context.customer"); err != nil {
 			return in, err
 		}
 	}
-	in.value, in.currency, in.country = readAmount(context.CartValue), strings.ToLower(readCode(context.Currency, 3)), strings.ToUpper(readCode(context.Country, 2))
-	if absent(context.Cart) {
+	in.value, in.currency, in.country = readAmount(context["cartValue"]), strings.ToLower(readCode(context["currency"], 3)), strings.ToUpper(readCode(context["country"], 2))
+	if absent(context["cart"]) {
 		return in, nil
 	}
 	var cart []json.RawMessage
-	if json.Unmarshal(context.Cart, &cart) != nil || len(cart) > maxCart {
+	if json.Unmarshal(context["cart"], &cart) != nil || len(cart) > maxCart {
 		return in, bad("INVALID_CONTEXT", "context.cart: a list of at most 200 ids of products or prices is expected")
 	}
 	for _, one := range cart {
@@ -136,11 +128,12 @@ const maxValue = 1e12
 // readAmount reads an amount of minor units, and readCode the code of a currency or
 // country. A context may be made for other uses, too; so what is of another form is passed over, as
 // all is that decisions don't know: no condition on it holds.
-func readAmount(text json.RawMessage) (amount int64) {
-	if json.Unmarshal(text, &amount) != nil || amount < 0 || amount > maxValue {
+func readAmount(text json.RawMessage) int64 {
+	var amount float64 // some languages have no others, and write 1999.0
+	if json.Unmarshal(text, &amount) != nil || amount < 0 || amount > maxValue || amount != math.Trunc(amount) {
 		return 0
 	}
-	return amount
+	return int64(amount)
 }
 
 func readCode(text json.RawMessage, letters int) (code string) {

@@ -95,6 +95,47 @@ func (v Variant) checkValue(i int) error {
 	return nil
 }
 
+// CheckTypes returns an error unless all values are of one type. A client asks for one,
+// and gives those who have a value of another what its code has: they would count for a
+// variant that they never saw. It is apart from Check: what runs already must be
+// possible to switch off whatever its values are.
+func (e *Experiment) CheckTypes() error {
+	first := -1
+	for i, v := range e.Variants {
+		switch kind := v.kind(); {
+		case kind == "":
+		case first < 0:
+			first = i
+		case kind != e.Variants[first].kind():
+			return invalid("variants[%d].value: it is %s, and that of variants[%d] is %s: a client asks for one type", i, kind, first, e.Variants[first].kind())
+		}
+	}
+	return nil
+}
+
+// kind names the type of a variant's value, "" for none.
+func (v Variant) kind() string {
+	value := bytes.TrimSpace(v.Value)
+	switch {
+	case v.Offer != "" || v.Recommend > 0:
+		return "an object"
+	case len(value) == 0:
+		return ""
+	}
+	switch value[0] {
+	case '{':
+		return "an object"
+	case '[':
+		return "a list"
+	case '"':
+		return "a text"
+	case 't', 'f':
+		return "a boolean"
+	default:
+		return "a number"
+	}
+}
+
 func (m Measure) check() error {
 	switch {
 	case !slices.Contains(Metrics, m.Metric):

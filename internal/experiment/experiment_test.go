@@ -47,6 +47,38 @@ func TestSlot(t *testing.T) {
 	}
 }
 
+// A client asks for one type, so that all values are of it; a control may have none.
+func TestCheckTypes(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, control, value, offer string
+		want                        string
+	}{
+		{"objects", `{"show":false}`, ` {"show":true}`, "", ""},
+		{"numbers", `5`, `-1.5e3`, "", ""},
+		{"booleans", `true`, `false`, "", ""},
+		{"no value of the control", ``, `"x"`, "", ""},
+		{"an offer alone", `{}`, ``, "gift", ""},
+		{"a boolean and a text", `false`, `"x"`, "", "variants[1].value: it is a text, and that of variants[0] is a boolean"},
+		{"a number and a list", `0`, `[]`, "", "it is a list, and that of variants[0] is a number"},
+		{"a boolean and an offer", `false`, ``, "gift", "it is an object, and that of variants[0] is a boolean"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			e := cartOffer()
+			e.Variants[0].Value, e.Variants[1].Value = json.RawMessage(c.control), json.RawMessage(c.value)
+			e.Variants[1].Offer, e.Variants[1].Recommend = c.offer, 0
+			if err := e.Check(); err != nil {
+				t.Fatal(err)
+			}
+			err := e.CheckTypes()
+			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	fine := cartOffer()

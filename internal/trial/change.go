@@ -192,6 +192,11 @@ func (s *Service) try(ctx context.Context, c access.Caller, id, what string, mat
 		return Experiment{}, err
 	}
 	if what != "stop" && what != "kill" { // what must be possible whatever else is gone
+		if before.State != experiment.Running || what == "phase" { // else its values stay as they are
+			if err := k.CheckTypes(); err != nil {
+				return Experiment{}, err
+			}
+		}
 		if err := s.checkNames(ctx, c, k.Experiment); err != nil {
 			return Experiment{}, err
 		}

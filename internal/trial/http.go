@@ -29,7 +29,8 @@ import (
 // The key is what a client asks for, unique in the sandbox, and never changes.
 // state is draft, running or stopped. Shares are slots of 10,000: the weights of
 // all variants are 10,000 together, range is what the experiment has of its layer
-// (all, unless it is said). The first variant is the control. unit.metadata is
+// (all, unless it is said). The first variant is the control. Values are of one type, for
+// that is what clients ask for; with an offer or add-ons, it is an object. unit.metadata is
 // the key of a charge's metadata that has the unit, empty for the charge's customer.
 // metric is one of revenue, conversion, orderValue, orders, items.
 //

@@ -4,6 +4,7 @@
 package trial
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -129,7 +130,7 @@ func (s *Service) Create(ctx context.Context, c access.Caller, e experiment.Expe
 	if e.Range == (experiment.Range{}) {
 		e.Range = experiment.Whole
 	}
-	if err := e.Check(); err != nil {
+	if err := cmp.Or(e.Check(), e.CheckTypes()); err != nil {
 		return Experiment{}, err
 	}
 	if err := s.checkNames(ctx, c, e); err != nil {

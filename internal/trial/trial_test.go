@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tributary-data/tributary/internal/access"
+	"github.com/tributary-data/tributary/internal/docstore"
 	"github.com/tributary-data/tributary/internal/docstore/docstoretest"
 	"github.com/tributary-data/tributary/internal/gateway/gatewaytest"
 	"github.com/tributary-data/tributary/internal/trial"
@@ -248,6 +249,42 @@ func TestStored(t *testing.T) {
 	if diff := cmp.Diff(text, string(back)); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// Values of two types are refused wherever they could come in. One that has them from
+// before can be switched off and stopped, and begins no phase with them.
+func TestTypes(t *testing.T) {
+	t.Parallel()
+	w := open(t, filepath.Join(t.TempDir(), "control.db"))
+	two := object{"variants": []any{object{"key": "none", "weight": 5000, "value": false}, object{"key": "wrap", "weight": 5000, "value": "wrap"}}}
+	const words = "that of variants[0] is a boolean"
+	w.refused(400, words, "POST", "", draft("cart-offer", two))
+	id := w.create("cart-offer")
+	w.refused(400, words, "PATCH", "/"+id, two)
+	w.must(200, "POST", "/"+id+"/start", nil)
+	w.refused(400, words, "POST", "/"+id+"/phases", two)
+	err := w.service.DB.Do(t.Context(), func(tx *docstore.Tx) error {
+		scope := gatewaytest.Admin("prod").Scope()
+		e, d, err := docstore.Body[trial.Experiment](tx, scope, "experiment", id)
+		if err != nil {
+			return err
+		}
+		e.Variants[0].Value, e.Variants[1].Value = json.RawMessage(`false`), json.RawMessage(`"wrap"`)
+		_, err = tx.Write(scope, d, e)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.must(200, "PATCH", "/"+id, object{"name": "Another name"})
+	w.must(200, "POST", "/"+id+"/kill", nil)
+	w.must(200, "POST", "/"+id+"/unkill", nil)
+	w.refused(400, words, "POST", "/"+id+"/phases", nil)
+	w.must(200, "POST", "/"+id+"/stop", nil)
+	w.must(200, "POST", "/"+id+"/kill", nil)
+	w.refused(400, words, "POST", "/"+id+"/start", nil)
+	w.must(200, "PATCH", "/"+id, object{"variants": draft("")["variants"]})
+	w.must(200, "POST", "/"+id+"/start", nil)
 }
 
 // A key is told once and never again; what is kept of it opens nothing.
