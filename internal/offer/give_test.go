@@ -159,4 +159,3 @@ func TestRecommendFits(t *testing.T) {
 		})
 	}
 }
-

@@ -3,6 +3,7 @@ package offer
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/tributary-data/tributary/internal/docstore"
@@ -58,6 +59,12 @@ func (s *Service) mayGo(t *docstore.Tx, scope docstore.Scope, o Offer) error {
 		refused.Advice = "Stop the experiment without this variant. To withdraw the offer at once, switch the experiment off"
 	}
 	return refused
+}
+
+// For returns the offers of a sandbox that are for an audience alone.
+func For(t *docstore.Tx, scope docstore.Scope, audience string) ([]Kept, error) {
+	all, err := list(t, scope)
+	return slices.DeleteFunc(all, func(k Kept) bool { return k.Conditions.Audience != audience }), err
 }
 
 // clone shares nothing with o that a change writes into. Empty lists are nil, and
