@@ -110,9 +110,9 @@ type Service struct {
 	Operators  func(ctx context.Context) ([]access.Caller, error)
 	OperatorIn func(ctx context.Context, org, sandbox string) (access.Caller, error)
 	Tables     Tables // nil where members are in files alone
-	// InUse names what needs an audience, "" for nothing: then it can't be deleted.
-	// Nil says that of all.
-	InUse func(ctx context.Context, c access.Caller, id string) (string, error)
+	// InUse says what needs an audience of a sandbox, as the transaction sees it; nil
+	// for nothing ever does.
+	InUse func(t *docstore.Tx, scope docstore.Scope, id string) (Use, error)
 	Now   func() time.Time
 	Log   *slog.Logger
 
@@ -222,7 +222,8 @@ func putVersion(t *docstore.Tx, c access.Caller, id string, n int, d Draft) erro
 }
 
 // Change replaces what is said of an audience. Another predicate or copy makes a
-// new version. match refuses a revision that is not the one that the caller saw.
+// new version, which is a problem.Conflict while a running experiment goes by the
+// audience. match refuses a revision that is not the one that the caller saw.
 func (s *Service) Change(ctx context.Context, c access.Caller, id string, match func(revision int64) error, d Draft) (Audience, error) {
 	if err := d.check(); err != nil {
 		return Audience{}, err
@@ -238,6 +239,9 @@ func (s *Service) Change(ctx context.Context, c access.Caller, id string, match 
 		}
 		body := stored{Name: d.Name, Description: d.Description, Version: was.Version, CreatedBy: was.CreatedBy, UpdatedBy: c.User}
 		if was.Copy != d.Copy || !same(was.Predicate, d.Predicate) {
+			if err := s.mayBecome(t, c.Scope(), was); err != nil {
+				return err
+			}
 			body.Version++
 			if err := putVersion(t, c, id, body.Version, d); err != nil {
 				return err
@@ -363,14 +367,8 @@ func (s *Service) Delete(ctx context.Context, c access.Caller, id string) error 
 	if err != nil {
 		return err
 	}
-	if s.InUse != nil {
-		by, err := s.InUse(ctx, c, id)
-		if err != nil {
-			return err
-		}
-		if by != "" {
-			return &problem.Error{Kind: problem.Conflict, Detail: fmt.Sprintf("the audience %q is used by %s", a.Name, by), Advice: "Stop that first"}
-		}
+	if err := s.DB.View(ctx, func(t *docstore.Tx) error { return s.mayGo(t, c.Scope(), a) }); err != nil {
+		return err
 	}
 	// The document last: what is cut short can be deleted again.
 	return s.alone(ctx, id, func() error {

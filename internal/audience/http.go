@@ -19,8 +19,9 @@ import (
 //	GET    /data/tributary/audiences                 {"items": […]}, the oldest first
 //	POST   /data/tributary/audiences                 {"name", "description", "copy", "predicate"}; 201
 //	GET    /data/tributary/audiences/{id}            as below
-//	PUT    /data/tributary/audiences/{id}            as POST; If-Match may have the ETag of a GET
-//	DELETE /data/tributary/audiences/{id}            409 while an experiment runs on it
+//	PUT    /data/tributary/audiences/{id}            as POST; If-Match may have the ETag of a GET. Another predicate or copy is a 409
+//	                                                 while an experiment runs that asks its customers alone, or gives an offer to them alone
+//	DELETE /data/tributary/audiences/{id}            409 while there is such an experiment or offer
 //	GET    /data/tributary/audiences/{id}/versions   {"items": […]}, the newest first
 //	POST   /data/tributary/audiences/{id}/materialise  works the members out, and waits for it
 //	GET    /data/tributary/audiences/{id}/members?from=0&limit=100&generation=…

@@ -15,9 +15,11 @@ import (
 	"github.com/tributary-data/tributary/internal/catalog"
 	"github.com/tributary-data/tributary/internal/docstore"
 	"github.com/tributary-data/tributary/internal/experiment"
+	"github.com/tributary-data/tributary/internal/offer"
 	"github.com/tributary-data/tributary/internal/problem"
 	"github.com/tributary-data/tributary/internal/registry"
 	"github.com/tributary-data/tributary/internal/tables"
+	"github.com/tributary-data/tributary/internal/trial"
 	"github.com/tributary-data/tributary/internal/xdm"
 )
 
@@ -52,16 +54,32 @@ func (p *Plane) audiences(rows *tables.Tables) *audience.Service {
 			}
 			return app.CopyVersion(ctx, dir)
 		},
-		InUse: func(ctx context.Context, c access.Caller, id string) (string, error) {
-			all, err := p.Trials.List(ctx, c)
-			for _, e := range all {
-				if e.Audience == id && e.State == experiment.Running {
-					return fmt.Sprintf("the running experiment %q", e.Name), nil
-				}
-			}
-			return "", err
-		},
+		InUse: audienceUse,
 	})
+}
+
+// audienceUse says what needs an audience: a running experiment that asks only its
+// customers, or gives an offer only to them; else an offer.
+func audienceUse(t *docstore.Tx, scope docstore.Scope, id string) (use audience.Use, err error) {
+	running := func(fits func(experiment.Experiment) bool) error {
+		all, err := trial.Running(t, scope)
+		if i := slices.IndexFunc(all, fits); i >= 0 {
+			use = audience.Use{By: fmt.Sprintf("the running experiment %q", all[i].Name), Running: true}
+		}
+		return err
+	}
+	if err := running(func(e experiment.Experiment) bool { return e.Audience == id }); use.Running || err != nil {
+		return use, err
+	}
+	offers, err := offer.For(t, scope, id)
+	if len(offers) == 0 || err != nil {
+		return use, err
+	}
+	use.By = fmt.Sprintf("the offer %q", offers[0].Name)
+	err = running(func(e experiment.Experiment) bool {
+		return slices.ContainsFunc(offers, func(k offer.Kept) bool { return e.Gives(k.ID.String()) })
+	})
+	return use, err
 }
 
 // Audiences returns what reads the audiences of an installation, beside the process

@@ -3,6 +3,7 @@ package control_test
 import (
 	"encoding/csv"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -180,7 +181,44 @@ func TestAudience(t *testing.T) {
 	if r := c.do("DELETE", path, nil); r.status != http.StatusConflict || !strings.Contains(string(r.body), `the running experiment \"Checkout\"`) {
 		t.Errorf("%d %s", r.status, r.body)
 	}
+	changed := func() int { // another name, and another predicate with it
+		t.Helper()
+		body["name"] = body["name"].(string) + "x"
+		c.must(200, "PUT", path, body)
+		other := maps.Clone(body)
+		other["predicate"] = map[string]any{"charges": map[string]any{"within": len(body["name"].(string))}}
+		r := c.do("PUT", path, other)
+		if r.status == http.StatusConflict && !strings.Contains(string(r.body), `the running experiment \"Checkout\"`) {
+			t.Errorf("%d %s", r.status, r.body)
+		}
+		if r.status == 200 {
+			body = other
+		}
+		return r.status
+	}
+	if status := changed(); status != http.StatusConflict {
+		t.Errorf("whom a running experiment asks was changed: %d", status)
+	}
 	c.must(200, "POST", experiment+"/stop", nil)
+	const offers = "/data/tributary/offers"
+	wrap := c.must(201, "POST", offers, map[string]any{
+		"key": "wrap", "name": "Wrapping", "active": true, "items": []any{map[string]any{"item": "wrap", "amount": 1, "currency": "usd"}},
+		"conditions": map[string]any{"audience": id},
+	}).json(t)["id"].(string)
+	if r := c.do("DELETE", path, nil); r.status != http.StatusConflict || !strings.Contains(string(r.body), `the offer \"Wrapping\"`) {
+		t.Errorf("an offer is for it: %d %s", r.status, r.body)
+	}
+	if status := changed(); status != 200 {
+		t.Errorf("whom no running experiment asks was not changed: %d", status)
+	}
+	trial["variants"].([]any)[1] = map[string]any{"key": "b", "weight": 5000, "value": map[string]any{}, "offer": wrap}
+	c.must(200, "PATCH", experiment, map[string]any{"audience": "", "variants": trial["variants"]})
+	c.must(200, "POST", experiment+"/start", nil)
+	if status := changed(); status != http.StatusConflict {
+		t.Errorf("to whom a running experiment gives an offer was changed: %d", status)
+	}
+	c.must(200, "POST", experiment+"/stop", nil)
+	c.must(204, "DELETE", offers+"/"+wrap, nil)
 	c.must(204, "DELETE", path, nil)
 	c.must(404, "GET", path, nil)
 	if _, err := os.Stat(filepath.Join(dir, audience.Folder, id)); !os.IsNotExist(err) {

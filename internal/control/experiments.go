@@ -3,11 +3,9 @@ package control
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"slices"
 
-	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/decision"
+	"github.com/tributary-data/tributary/internal/docstore"
 	"github.com/tributary-data/tributary/internal/experiment"
 	"github.com/tributary-data/tributary/internal/offer"
 	"github.com/tributary-data/tributary/internal/trial"
@@ -27,17 +25,9 @@ func (p *Plane) experiments() {
 		Allowed: p.Network.Check, Refresh: p.Network.Refresh, Take: p.limiter.Decide, Observe: p.telemetry.Observe,
 	}
 	p.Trials.Changed = p.Decisions.Changed
-	p.Offers.InUse = func(ctx context.Context, c access.Caller, id string) (string, error) {
-		all, err := p.Trials.List(ctx, c)
-		for _, e := range all {
-			given := slices.ContainsFunc(e.Variants, func(v experiment.Variant) bool {
-				return v.Offer == id && (e.State == experiment.Running || e.State == experiment.Stopped && e.Ship == v.Key)
-			})
-			if given {
-				return fmt.Sprintf("the experiment %q", e.Name), nil
-			}
-		}
-		return "", err
+	p.Offers.InUse = func(t *docstore.Tx, scope docstore.Scope, id string) (offer.Use, error) {
+		e, err := trial.Giving(t, scope, id)
+		return offer.Use{Experiment: e.Name, Running: e.State == experiment.Running}, err
 	}
 }
 

@@ -176,6 +176,15 @@ func TestOffers(t *testing.T) {
 	if status != 200 || !strings.Contains(said, `"name":"Wrapping"`) || !strings.Contains(said, `"recommendations":[{"item":"`+best+`"`) {
 		t.Errorf("a decision: %d %s", status, said)
 	}
+	for _, change := range []map[string]any{{"active": false}, {"conditions": map[string]any{}}} {
+		if r := c.do("PATCH", base+"/"+id, change); r.status != 409 || !strings.Contains(string(r.body), "begin a new phase") {
+			t.Errorf("an offer that an experiment gives was changed by %v: %d %s", change, r.status, r.body)
+		}
+	}
+	c.must(200, "POST", "/data/tributary/experiments/"+trial+"/stop", map[string]any{"ship": "a"})
+	if r := c.do("DELETE", base+"/"+id, nil); r.status != 409 {
+		t.Errorf("an offer that all are given was deleted: %d %s", r.status, r.body)
+	}
 	c.must(200, "PATCH", base+"/"+id, map[string]any{"active": false})
 	if text, why, err := p.Offers.Give(t.Context(), sandbox, id, offer.Visit{}); text != nil || why != "active" || err != nil {
 		t.Errorf("one that is not active: %s %q %v", text, why, err)
@@ -212,7 +221,7 @@ func TestOffers(t *testing.T) {
 	if names, _ := filepath.Glob(filepath.Join(dir, "offers", sandbox, "*")); len(names) != 0 {
 		t.Errorf("left: %v", names)
 	}
-	c.must(200, "POST", "/data/tributary/experiments/"+trial+"/stop", nil)
+	c.must(204, "DELETE", "/data/tributary/experiments/"+trial, nil)
 	c.must(204, "DELETE", base+"/"+id, nil)
 	c.must(404, "GET", base+"/"+id, nil)
 }

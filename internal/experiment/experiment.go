@@ -26,6 +26,7 @@ package experiment
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -180,4 +181,9 @@ func (e *Experiment) Variant(key string) (Variant, bool) {
 		}
 	}
 	return Variant{}, false
+}
+
+// Gives says whether a variant gives the offer of an id.
+func (e *Experiment) Gives(offer string) bool {
+	return slices.ContainsFunc(e.Variants, func(v Variant) bool { return v.Offer == offer })
 }

@@ -159,20 +159,3 @@ func TestRecommendFits(t *testing.T) {
 		})
 	}
 }
-
-// What is given to customers can't be deleted.
-func TestDeleteInUse(t *testing.T) {
-	t.Parallel()
-	s := open(t)
-	id := s.add(t, "wrap", "wrap", Conditions{})
-	by := "the experiment"
-	s.InUse = func(context.Context, access.Caller, string) (string, error) { return by, nil }
-	whatever := func(Kept) error { return nil }
-	if err := s.Delete(t.Context(), shop, id, whatever); problem.KindOf(err) != problem.Conflict {
-		t.Errorf("%v", err)
-	}
-	by = ""
-	if err := s.Delete(t.Context(), shop, id, whatever); err != nil {
-		t.Error(err)
-	}
-}

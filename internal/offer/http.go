@@ -37,8 +37,10 @@ import (
 //
 // # GET /{id}, PATCH /{id}, DELETE /{id}, GET /{id}/versions
 //
-// PATCH replaces the members that its body has; key can't change. DELETE of what a
-// variant gives, of an experiment that runs or ships it, is a 409.
+// PATCH replaces the members that its body has; key can't change. What a variant of
+// a running experiment gives stays as it is, but for a later conditions.until while
+// that has not come: else a PATCH is a 409. So is a DELETE of what an experiment
+// gives that runs or ships it.
 //
 // # GET /model, POST /model, DELETE /model
 //

@@ -28,9 +28,9 @@ type Service struct {
 	// Member says whether a customer is of an audience, in a sandbox by its id, from
 	// memory; nil for nobody is.
 	Member func(ctx context.Context, sandbox, audience, customer string) (bool, error)
-	// InUse names what gives an offer to customers, "" for nothing; nil for nothing
-	// ever does.
-	InUse func(ctx context.Context, c access.Caller, id string) (string, error)
+	// InUse says what gives an offer of a sandbox to customers, as the transaction
+	// sees it; nil for nothing ever does.
+	InUse func(t *docstore.Tx, scope docstore.Scope, id string) (Use, error)
 	Now   func() time.Time
 	Log   *slog.Logger
 
@@ -163,7 +163,8 @@ func (s *Service) Create(ctx context.Context, c access.Caller, o Offer) (Kept, e
 	return k, err
 }
 
-// Change changes an offer as change says.
+// Change changes an offer as change says. What a running experiment gives stays as
+// it is: problem.Conflict.
 func (s *Service) Change(ctx context.Context, c access.Caller, id string, match Match, change func(*Offer) error) (Kept, error) {
 	k, err := s.Read(ctx, c, id)
 	if err != nil {
@@ -172,12 +173,12 @@ func (s *Service) Change(ctx context.Context, c access.Caller, id string, match 
 	if err := match(k); err != nil {
 		return Kept{}, err
 	}
-	key := k.Key
+	before := k.Offer.clone()
 	if err := change(&k.Offer); err != nil {
 		return Kept{}, err
 	}
-	if k.Key != key {
-		return Kept{}, problem.Errorf(problem.Invalid, "key: it is %q and can't be changed; make another offer", key)
+	if k.Key != before.Key {
+		return Kept{}, problem.Errorf(problem.Invalid, "key: it is %q and can't be changed; make another offer", before.Key)
 	}
 	if err := s.check(ctx, c, &k.Offer); err != nil {
 		return Kept{}, err
@@ -185,6 +186,9 @@ func (s *Service) Change(ctx context.Context, c access.Caller, id string, match 
 	k.UpdatedBy = c.User
 	var kept Kept
 	err = s.DB.Do(ctx, func(t *docstore.Tx) error {
+		if err := s.mayBecome(t, c.Scope(), before, k.Offer); err != nil {
+			return err
+		}
 		kept = k
 		return put(t, c, &kept)
 	})
@@ -198,19 +202,15 @@ func (s *Service) Change(ctx context.Context, c access.Caller, id string, match 
 // Delete removes an offer with its versions; problem.NotFound. What is in use is a
 // problem.Conflict: its customers would get nothing, and others what they get.
 func (s *Service) Delete(ctx context.Context, c access.Caller, id string, match Match) error {
-	if s.InUse != nil {
-		if by, err := s.InUse(ctx, c, id); err != nil {
-			return err
-		} else if by != "" {
-			return &problem.Error{Kind: problem.Conflict, Detail: "the offer is given by " + by, Advice: "Stop it without this variant, or make the offer inactive."}
-		}
-	}
 	err := s.DB.Do(ctx, func(t *docstore.Tx) error {
 		k, err := read(t, c.Scope(), id)
 		if err != nil {
 			return err
 		}
 		if err := match(k); err != nil {
+			return err
+		}
+		if err := s.mayGo(t, c.Scope(), k.Offer); err != nil {
 			return err
 		}
 		if err := t.RemoveOf(c.Scope(), kindVersion, id); err != nil {
