@@ -5,29 +5,53 @@ import "slices"
 // A pointer is what an object says of a balance transaction.
 type pointer struct {
 	row, object, currency string
+	charge                string // whose own it is; "" where it is a refund's
 	created, amount       int64
 }
 
 func (w *truth) pointers() []pointer {
 	var out []pointer
+	charges, undone := map[string]*charge{}, map[string]bool{}
+	rest := map[string]int64{}
+	for _, f := range w.refunds {
+		if w.rows[text(f.Row)].Category == "partial_capture_reversal" {
+			rest[f.Charge] += f.Amount
+		}
+	}
 	for _, c := range w.charges {
+		charges[c.ID] = c
+		moved := c.Amount
+		if moved == 0 {
+			moved = c.Held
+		}
 		if c.Row != nil {
-			out = append(out, pointer{*c.Row, c.ID, c.Currency, c.Created, c.paid})
+			out = append(out, pointer{*c.Row, c.ID, c.Currency, c.ID, c.Created, moved + rest[c.ID]})
+		}
+		if c.Undone != nil {
+			undone[*c.Undone] = true
+			out = append(out, pointer{*c.Undone, c.ID, c.Currency, c.ID, c.Created, -moved})
 		}
 	}
 	for _, f := range w.refunds {
-		if f.Row != nil {
-			out = append(out, pointer{*f.Row, f.ID, f.Currency, f.Created, -f.Amount})
+		if f.Row != nil && !undone[*f.Row] {
+			p := pointer{*f.Row, f.ID, f.Currency, "", f.Created, -f.Amount}
+			switch w.rows[*f.Row].Category {
+			case "partial_capture_reversal", "charge_failure":
+				if c := charges[f.Charge]; c != nil {
+					p.charge, p.created = c.ID, c.Created
+				}
+			}
+			out = append(out, p)
 		}
 		if f.Back != nil {
-			out = append(out, pointer{*f.Back, f.ID, f.Currency, f.Created, f.Amount})
+			out = append(out, pointer{*f.Back, f.ID, f.Currency, "", f.Created, f.Amount})
 		}
 	}
 	return out
 }
 
 func ofObjects(category string) bool {
-	return slices.Contains([]string{"charge", "charge_failure", "refund", "refund_failure"}, category)
+	return slices.Contains([]string{"charge", "charge_failure", "refund", "refund_failure", "partial_capture_reversal"}, category)
 }
 
 func (w *truth) settlement(q *asked) result {

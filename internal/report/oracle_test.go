@@ -34,10 +34,12 @@ type charge struct {
 	Currency string
 	Status   string
 	Captured bool
+	Held     int64 `json:"amount"`
 	Amount   int64 `json:"amount_captured"`
 	Disputed bool
 	Invoice  *string
 	Row      *string `json:"balance_transaction"`
+	Undone   *string `json:"failure_balance_transaction"`
 	Code     *string `json:"failure_code"`
 	Outcome  *struct {
 		Reason *string
@@ -291,7 +293,7 @@ func (w *truth) orders(q *asked, dimension func(*charge) (name string, until int
 	values := map[string][]int64{}
 	back := map[string][]refund{}
 	for _, f := range w.refunds {
-		if f.Status == "succeeded" || f.Status == "pending" {
+		if (f.Status == "succeeded" || f.Status == "pending") && w.rows[text(f.Row)].Category != "partial_capture_reversal" {
 			back[f.Charge] = append(back[f.Charge], f)
 		}
 	}
@@ -315,6 +317,9 @@ func (w *truth) orders(q *asked, dimension func(*charge) (name string, until int
 			out.add("gross", c.paid, key...)
 			var refunded int64
 			for _, f := range back[c.ID] {
+				if c.paid == 0 {
+					continue
+				}
 				refunded += f.Amount
 				if f.Created >= until {
 					out.add("refunded_later", f.Amount, key...)
@@ -457,23 +462,33 @@ func (w *truth) failures(q *asked) result {
 }
 
 func (w *truth) fees(q *asked) result {
-	out := result{}
+	out, counted, own := result{}, map[string]bool{}, map[string][]row{}
+	for _, p := range w.pointers() {
+		if b, ok := w.rows[p.row]; ok && p.charge != "" {
+			own[p.charge] = append(own[p.charge], b)
+		}
+	}
 	for _, c := range w.charges {
-		b, ok := w.rows[text(c.Row)]
-		if !q.takes(c) || !ok {
+		if !q.takes(c) {
 			continue
 		}
-		for _, l := range levels(c) {
-			key := []string{c.Currency, b.Currency, l[0], l[1]}
-			out.add("charges", 1, key...)
-			out.add("settled", b.Amount, key...)
-			out.add("fee", b.Fee, key...)
-			out.add("net", b.Net, key...)
-			out.add("settled_later", 0, key...)
-			out.add("fee_later", 0, key...)
-			if b.Created < q.from || b.Created >= q.to {
-				out.add("settled_later", b.Amount, key...)
-				out.add("fee_later", b.Fee, key...)
+		for _, b := range own[c.ID] {
+			for _, l := range levels(c) {
+				key := []string{c.Currency, b.Currency, l[0], l[1]}
+				out.add("charges", 0, key...)
+				if seen := w.key(c.ID, key); !counted[seen] {
+					counted[seen] = true
+					out.add("charges", 1, key...)
+				}
+				out.add("settled", b.Amount, key...)
+				out.add("fee", b.Fee, key...)
+				out.add("net", b.Net, key...)
+				out.add("settled_later", 0, key...)
+				out.add("fee_later", 0, key...)
+				if b.Created < q.from || b.Created >= q.to {
+					out.add("settled_later", b.Amount, key...)
+					out.add("fee_later", b.Fee, key...)
+				}
 			}
 		}
 	}

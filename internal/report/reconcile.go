@@ -81,7 +81,7 @@ func (r *Report) unfitFees() []string {
 	}
 	s := r.section("settlement")
 	for _, row := range s.Rows {
-		if s.text(row, "category") == "charge" {
+		if ofCharges(s.text(row, "category")) {
 			x := sums[s.text(row, "settlement_currency")]
 			x.amount -= s.integer(row, "found_amount") - s.integer(row, "earlier_amount")
 			x.fee -= s.integer(row, "found_fee") - s.integer(row, "earlier_fee")
@@ -96,6 +96,11 @@ func (r *Report) unfitFees() []string {
 	}
 	slices.Sort(wrong)
 	return wrong
+}
+
+// ofCharges says whether fees are made of balance transactions of a category.
+func ofCharges(category string) bool {
+	return category == "charge" || category == "charge_failure" || category == "partial_capture_reversal"
 }
 
 func (r *Reconciliation) say(wrong []string) string {

@@ -268,7 +268,7 @@ func TestWrong(t *testing.T) {
 		"packs":                   {"mrr", "(bought + divide_by - 1) // divide_by", "bought // divide_by"},
 		"country":                 {"countries", "c.billing_details.address.country, ", ""},
 		"fees":                    {"fees", "sum(b.fee)::bigint as fee", "sum(b.fee + 1)::bigint as fee"},
-		"failed refunds return":   {"settlement", "select failure_balance_transaction, created, currency, amount", "select failure_balance_transaction, created, currency, -amount"},
+		"failed refunds return":   {"settlement", "select failure_balance_transaction, id, null, created, currency, amount", "select failure_balance_transaction, id, null, created, currency, -amount"},
 	} {
 		if !right[c[0]] {
 			right[c[0]] = true

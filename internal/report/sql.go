@@ -98,8 +98,9 @@ func (v values) quick(file string) (string, error) {
 // with returns the SQL of a file over charges.
 func (v values) with(file, charges string) (string, error) {
 	head, body := split(file)
-	// First the fragment, so that it is filled, too.
-	filled, err := v.fill(strings.ReplaceAll(body, "$charges", strings.TrimSpace(charges)))
+	// First the fragments, so that they are filled, too.
+	_, named := split("named")
+	filled, err := v.fill(strings.NewReplacer("$charges", strings.TrimSpace(charges), "$named", strings.TrimSpace(named)).Replace(body))
 	if err != nil {
 		return "", fmt.Errorf("%s.sql: %w", file, err)
 	}

@@ -3,6 +3,7 @@
 -- attempt    a charge, whatever became of it. It belongs to the period in which it was created, in the zone of the report.
 -- paid       what was captured of a charge that succeeded, in minor units of the charge's currency; 0 for all others: failed,
 --            pending, or authorised and never captured. An order is a charge with paid above 0.
+-- booked     what its balance transaction has, if it has one: what was captured, or all of it where it failed later.
 -- method     payment_method_details.type; klarna_pay_now for Klarna's payments at once, card_installments for cards with a plan of
 --            the bank.
 -- class      bnpl, bnpl_unknown, card or other, as class.sql has it.
@@ -19,6 +20,7 @@ stored as (
 	select c.id, c.customer, c.created, c.currency, c.status, c.failure_code, c.outcome.reason as reason, c.outcome.type as outcome,
 		c.balance_transaction, c.failure_balance_transaction, c.invoice is not null as renewal, coalesce(c.disputed, false) as disputed,
 		case when c.status = 'succeeded' and c.captured then coalesce(c.amount_captured, c.amount) else 0 end as paid,
+		coalesce(nullif(c.amount_captured, 0), c.amount) as booked,
 		coalesce(c.payment_method_details.type, '?') as type,
 		c.payment_method_details.klarna.payment_method_category as category,
 		c.payment_method_details.card.installments.plan.count is not null as installments,

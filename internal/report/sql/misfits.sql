@@ -2,7 +2,8 @@
 --
 -- no object     a balance transaction of a charge or refund that none in the copy names.
 -- not copied    a charge or refund of the period names a balance transaction that is not in the copy.
--- amount        an object and its balance transaction are in the same currency, and their amounts differ.
+-- amount        an object and its balance transaction are in the same currency, and their amounts differ. Of a charge that was captured in
+--               part, the amount is what was held where a refund takes back the rest.
 -- net           net is not amount less fee.
 -- named twice   two objects name the same balance transaction.
 -- waiting       an order without a balance transaction. This one is no fault: delayed methods settle later.
@@ -10,15 +11,7 @@
 -- total is how many there are, of all kinds.
 with
 $charges,
-named as (
-	select balance_transaction as id, id as object, created, currency, paid as amount from attempts where balance_transaction is not null
-	union all
-	select failure_balance_transaction, id, created, currency, -paid from attempts where failure_balance_transaction is not null
-	union all
-	select balance_transaction, id, created, currency, -amount from refunds where balance_transaction is not null
-	union all
-	select failure_balance_transaction, id, created, currency, amount from refunds where failure_balance_transaction is not null
-), ledger as (
+$named, ledger as (
 	select * from balance_transactions where created >= $from and created < $to
 ), misfits as (
 	select 'no object' as kind, id, coalesce(source, '') as object, currency, amount

@@ -4,8 +4,8 @@
 --            nothing else.
 -- success_rate, failure_rate  shares of succeeded + failed.
 -- orders     charges with captured money; gross is that money.
--- refunded   refunds of the charges of the row, succeeded or pending, whenever they were made: a refund belongs to the period of its
---            charge. refunded_later is the part of it that was made at or after the end of the period (the report's end where the row is no
+-- refunded   refunds of the orders of the row, succeeded or pending, whenever they were made: a refund belongs to the period of its
+--            charge. What only let go of money that was held and never captured is no refund. refunded_later is the part of it that was made at or after the end of the period (the report's end where the row is no
 --            period), so a closed period's gross less the rest of its refunds does not change any more.
 -- net        gross less refunded, before fees.
 -- refund_rate  share of orders with such a refund; refunded_share: refunded over gross.
@@ -21,8 +21,8 @@ here as (
 ), refunds_of as (
 	select charge, sum(refunds.amount)::bigint as refunded,
 		coalesce(sum(refunds.amount) filter (refunds.created >= here.until), 0)::bigint as refunded_later
-	from refunds join here on here.id = refunds.charge
-	where refunds.status in ('succeeded', 'pending')
+	from refunds join here on here.id = refunds.charge left join balance_transactions b on b.id = refunds.balance_transaction
+	where refunds.status in ('succeeded', 'pending') and here.paid > 0 and b.reporting_category is distinct from 'partial_capture_reversal'
 	group by charge
 ), counted as (
 	select currency, dimension, grouping(class) as classes, grouping(method) as methods,

@@ -7,21 +7,14 @@
 -- found_…    the same sums over those that a charge or a refund of the copy names as its own (balance_transaction,
 --            failure_balance_transaction); null where a category is about neither: disputes, whose balance transactions name the
 --            dispute and not the charge, payouts, Stripe's own fees.
--- earlier_…  of found_…, what is of objects created outside of the period: charges that settled late. found less earlier is what
---            "fees" has, less what settled later.
+-- earlier_…  of found_…, what is of objects created outside of the period: charges that settled late. found less earlier, of the
+--            categories charge, charge_failure and partial_capture_reversal, is what "fees" has, less what settled later.
 -- objects    sum of the charges and refunds themselves, where they are in the currency of settlement; settled is what their balance
---            transactions have for them. Equal, unless an amount differs.
+--            transactions have for them. Equal, unless an amount differs. Of a charge captured in part it is what was held, where a refund
+--            takes back the rest (partial_capture_reversal).
 with
 $charges,
-named as (
-	select balance_transaction as id, created, currency, paid as amount from attempts where balance_transaction is not null
-	union all
-	select failure_balance_transaction, created, currency, -paid from attempts where failure_balance_transaction is not null
-	union all
-	select balance_transaction, created, currency, -amount from refunds where balance_transaction is not null
-	union all
-	select failure_balance_transaction, created, currency, amount from refunds where failure_balance_transaction is not null
-), ledger as (
+$named, ledger as (
 	select b.*, b.reporting_category in ('charge', 'charge_failure', 'refund', 'refund_failure', 'partial_capture_reversal') as expected,
 		named.id as found, named.currency = b.currency as comparable, named.amount as object_amount,
 		named.created < $from or named.created >= $to as early
