@@ -59,7 +59,7 @@ type experimentPowerCmd struct {
 	Power  string `placeholder:"P" help:"Probability of finding the effect (default: 0.8)."`
 	Share  string `placeholder:"P" help:"Share of the units that the variant gets (default: 0.5)."`
 	Days   string `placeholder:"N" help:"Horizon: for how many days each unit is watched."`
-	PerDay string `name:"units-per-day" placeholder:"N" help:"Units that come in a day (default: as many as the baseline saw)."`
+	PerDay string `name:"units-per-day" placeholder:"N" help:"New units that come in a day (default: as they came in the baseline's days)."`
 
 	Mean       string `group:"Baseline that you know:" placeholder:"NUMBER" help:"Mean of the metric for each unit."`
 	SD         string `group:"Baseline that you know:" name:"sd" placeholder:"NUMBER" help:"Its standard deviation."`

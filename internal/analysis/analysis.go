@@ -105,6 +105,10 @@ func Run(ctx context.Context, s Source, q Question) (_ *Result, err error) {
 	if note != "" {
 		r.Notes = append([]string{note}, r.Notes...)
 	}
+	if shown.outlasted > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("%s units were still being watched when the phase ended on %s: what came after it, as another phase or what everybody gets now, is in their numbers and mostly makes the effect smaller.",
+			count(shown.outlasted), moment(phase.Ended)))
+	}
 	if shown.strange > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("%s exposures name a variant that the phase does not have, and do not count.", count(shown.strange)))
 	}
@@ -119,6 +123,7 @@ type shown struct {
 	all        iter.Seq2[exposure.Exposure, error]
 	counts     []int64 // by variant
 	strange    int64   // of a variant that the phase hasn't
+	outlasted  int64   // that count, and whose horizon was not over when the phase ended
 }
 
 func (s *shown) rows(yield func([]any, error) bool) {
@@ -137,6 +142,10 @@ func (s *shown) rows(yield func([]any, error) bool) {
 			continue
 		}
 		s.counts[i]++
+		until := e.At.Truncate(time.Second).AddDate(0, 0, s.phase.Measure.Days) // UTC: days of 24 hours
+		if !s.phase.Ended.IsZero() && until.After(s.phase.Ended) && !until.After(s.at) {
+			s.outlasted++
+		}
 		if row[0], row[1], row[2] = e.Unit, int64(i), e.At.Unix(); !yield(row, nil) {
 			return
 		}

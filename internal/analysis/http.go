@@ -51,16 +51,16 @@ import (
 //	lift or effect                what is to be found, as a share of the baseline or absolute
 //	alpha, power, share           0.05, 0.8 and 0.5, unless they are said; share is what the variant gets
 //	days                          the horizon
-//	unitsPerDay                   how many units come; else as many as the baseline saw
+//	unitsPerDay                   how many new units come; else as in the baseline's days (cameByDay), and beyond them as in their last third
 //	mean and sd, or proportion    the baseline; explained: the share of its variance that is known before. Without them it is
 //	                              measured in the copy:
 //	metric, currency              as in an experiment's measure
 //	before, items, unit           as there; unit is the key of metadata that has the unit, empty for the customer
-//	last                          of so many days, 90 unless it is said
+//	last                          of so many days, 90 unless it is said, 3660 at most
 //	copy                          as above
 //
 //	{"baseline": {"metric": "orderValue", "kind": "money", "currency": "eur", "value": 6412.3, "sd": 5120, "units": 8120, "unitsPerDay": 90.2, "from": "…", "to": "…",
-//	   "explained": 0.31, "queries": […]},
+//	   "cameByDay": [131, 104, …], "explained": 0.31, "queries": […]},
 //	 "effect": 320.6, "lift": 0.05, "alpha": 0.05, "power": 0.8, "share": 0.5, "days": 14,
 //	 "once": {"units": 5532, "variantUnits": 2766, "days": 76, "effect": 320.6, "lift": 0.05}, "always": {…}, "plain": {…},
 //	 "reach": [{"weeks": 1, "units": 631, "effect": …, "lift": …}, …]}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -20,7 +21,7 @@ type Wish struct {
 	Alpha  float64 // two-sided; 0 for 0.05
 	Power  float64 // 0 for 0.8
 	Share  float64 // of the units that the variant gets; 0 for a half
-	// Days is the horizon, UnitsPerDay how many units come; 0 for those of the
+	// Days is the horizon, UnitsPerDay how many new units come; 0 for those of the
 	// baseline, and where that does not know it either, no days are said.
 	Days        int
 	UnitsPerDay float64
@@ -28,15 +29,18 @@ type Wish struct {
 
 // A Baseline is what units do without the experiment.
 type Baseline struct {
-	Metric   string    `json:"metric,omitempty"`
-	Kind     Kind      `json:"kind"`
-	Currency string    `json:"currency,omitempty"`
-	Value    Float     `json:"value"`
-	SD       Float     `json:"sd"` // of one unit's number; of a ratio, of its linear form
-	Units    int64     `json:"units,omitempty"`
-	PerDay   Float     `json:"unitsPerDay"`
-	From     time.Time `json:"from,omitzero"` // units that tried to pay from then on
-	To       time.Time `json:"to,omitzero"`   // and before then
+	Metric   string `json:"metric,omitempty"`
+	Kind     Kind   `json:"kind"`
+	Currency string `json:"currency,omitempty"`
+	Value    Float  `json:"value"`
+	SD       Float  `json:"sd"` // of one unit's number; of a ratio, of its linear form
+	Units    int64  `json:"units,omitempty"`
+	PerDay   Float  `json:"unitsPerDay"`
+	// Came are the units by the day on which they came for the first time, from the
+	// first day on which any did: who comes back is no new unit, so they grow fewer.
+	Came []int64   `json:"cameByDay,omitempty"`
+	From time.Time `json:"from,omitzero"` // units that tried to pay from then on
+	To   time.Time `json:"to,omitzero"`   // and before then
 	// Explained is the share of the variance that what units did before explains.
 	Explained Float   `json:"explained"`
 	Queries   []Query `json:"queries,omitempty"`
@@ -51,6 +55,8 @@ type Need struct {
 	Power    float64  `json:"power"`
 	Share    float64  `json:"share"`
 	Horizon  int      `json:"days"`
+	// UnitsPerDay is what was wished for; 0 where the days go by the baseline.
+	UnitsPerDay float64 `json:"unitsPerDay,omitempty"`
 	// Once is what it takes if one looks once, at its end. Always is what it takes to
 	// find the effect by the end while one looks as often as one likes; mostly it is
 	// found earlier. Plain is Once without what was known before.
@@ -62,9 +68,9 @@ type Need struct {
 
 // A Size is one of an experiment.
 type Size struct {
-	Units   int64 `json:"units"`           // of both variants
+	Units   int64 `json:"units"`           // of both variants; as many as an analysis needs at least
 	Variant int64 `json:"variantUnits"`    // of the variant
-	Days    int   `json:"days,omitempty"`  // until all were watched; 0 where nobody knows
+	Days    int   `json:"days,omitempty"`  // until all were watched; 0 where nobody knows, or so many don't come
 	Weeks   int   `json:"weeks,omitempty"` // in which units come
 	Effect  Float `json:"effect"`          // that is found with the power
 	Lift    Float `json:"lift"`
@@ -73,6 +79,9 @@ type Size struct {
 // baselineDays is how many days a baseline is taken of if nobody says.
 const baselineDays = 90
 
+// mostDays is how many days a baseline may be of.
+const mostDays = 3660
+
 // BaselineOf measures a baseline in a copy: of the units that tried to pay in the
 // last days (0 for 90) whose horizon was over at a time.
 func BaselineOf(ctx context.Context, s Source, u experiment.Unit, m experiment.Measure, last int, at time.Time) (*Baseline, error) {
@@ -80,7 +89,9 @@ func BaselineOf(ctx context.Context, s Source, u experiment.Unit, m experiment.M
 	if !known {
 		return nil, problem.Errorf(problem.Invalid, "metric: %q is none of %q", m.Metric, experiment.Metrics)
 	}
-	last = cmp.Or(last, baselineDays)
+	if last = cmp.Or(last, baselineDays); last < 1 || last > mostDays {
+		return nil, problem.Errorf(problem.Invalid, "last: %d is not 1 to %d days", last, mostDays)
+	}
 	to := at.Truncate(time.Second).UTC().AddDate(0, 0, -m.Days)
 	from := to.AddDate(0, 0, -last)
 	v := unitValues(u, m, at)
@@ -94,8 +105,12 @@ func BaselineOf(ctx context.Context, s Source, u experiment.Unit, m experiment.M
 		return nil, err
 	}
 	var all Sums
+	came := make([]int64, last+2) // both ends are parts of a day
 	for i := range cells {
 		all.Merge(&cells[i].Sums)
+		if d := cells[i].Day - (from.Unix()/day + int64(m.Days)); d >= 0 && d < int64(len(came)) {
+			came[d] += cells[i].Sums.N
+		}
 	}
 	e := metric.estimate(&all)
 	if !(e.SE > 0) {
@@ -107,9 +122,11 @@ func BaselineOf(ctx context.Context, s Source, u experiment.Unit, m experiment.M
 	}
 	b := &Baseline{
 		Metric: m.Metric, Kind: metric.kind, Currency: m.Currency, Value: Float(e.Value), SD: Float(e.SE * math.Sqrt(float64(all.N))),
-		Units: all.N, PerDay: Float(float64(all.N) / float64(last)), From: from, To: to,
+		Units: all.N, From: from, To: to,
 		Queries: []Query{{Name: "baseline", Definition: definition("tried") + "\n\n" + definition("outcomes"), SQL: query}},
 	}
+	b.Came = slices.Clone(came[slices.IndexFunc(came, func(n int64) bool { return n > 0 }) : 1+(to.Unix()-1)/day-from.Unix()/day])
+	b.PerDay = Float(float64(all.N) / float64(min(last, len(b.Came))))
 	if m.Before > 0 {
 		if _, share, ok := metric.adjusted([]*Sums{&all}); ok {
 			b.Explained = Float(share)
@@ -133,8 +150,8 @@ func (w *Wish) check(b *Baseline) error {
 		return problem.Errorf(problem.Invalid, "share: %v is not between 0 and 1", w.Share)
 	case w.Days < 0 || w.Days > experiment.MaxDays:
 		return problem.Errorf(problem.Invalid, "days: %d is not 0 to %d", w.Days, experiment.MaxDays)
-	case bad(w.UnitsPerDay) || w.UnitsPerDay < 0:
-		return problem.Errorf(problem.Invalid, "unitsPerDay: %v is less than 0", w.UnitsPerDay)
+	case bad(w.UnitsPerDay) || w.UnitsPerDay < 0 || w.UnitsPerDay > stats.MaxUnits:
+		return problem.Errorf(problem.Invalid, "unitsPerDay: %v is not from 0 to %d", w.UnitsPerDay, stats.MaxUnits)
 	case bad(float64(b.Value)) || bad(float64(b.SD)) || !proportion && b.SD <= 0:
 		return problem.Errorf(problem.Invalid, "the standard deviation must be above 0")
 	case proportion && (b.Value <= 0 || b.Value >= 1):
@@ -157,13 +174,14 @@ func Plan(b *Baseline, w Wish) (*Need, error) {
 	if b.Kind == Share && (with <= 0 || with >= 1) {
 		return nil, problem.Errorf(problem.Invalid, "the effect makes a share of %v, which is not between 0 and 1", with)
 	}
-	perDay := cmp.Or(w.UnitsPerDay, float64(b.PerDay))
+	comes := arrivalOf(b, w)
+	least := int64(math.Ceil(stats.LeastUnits / (4 * plan.Share * (1 - plan.Share)))) // stats.Enough
 	size := func(units int64) Size {
-		s := Size{Units: units, Variant: int64(math.Round(float64(units) * plan.Share)), Effect: Float(plan.Effect), Lift: Float(plan.Effect / float64(b.Value))}
-		if perDay > 0 {
-			s.Days = stats.Days(units, perDay, w.Days)
+		units = max(least, units)
+		return Size{
+			Units: units, Variant: int64(math.Round(float64(units) * plan.Share)), Days: comes.days(units, w.Days),
+			Effect: Float(plan.Effect), Lift: Float(plan.Effect / float64(b.Value)),
 		}
-		return s
 	}
 	sd := float64(b.SD) * spread(b, plan)
 	units := func(p stats.Plan) int64 {
@@ -172,21 +190,23 @@ func Plan(b *Baseline, w Wish) (*Need, error) {
 		}
 		return p.UnitsForMean(sd)
 	}
-	n := &Need{Baseline: *b, Effect: Float(plan.Effect), Lift: Float(plan.Effect / float64(b.Value)), Alpha: plan.Alpha, Power: plan.Power, Share: plan.Share, Horizon: w.Days}
+	n := &Need{Baseline: *b, Effect: Float(plan.Effect), Lift: Float(plan.Effect / float64(b.Value)), Alpha: plan.Alpha, Power: plan.Power, Share: plan.Share, Horizon: w.Days, UnitsPerDay: w.UnitsPerDay}
 	n.Plain = size(units(plan))
+	if n.Plain.Units == stats.MaxUnits {
+		return nil, problem.Errorf(problem.Invalid, "the effect is so small beside the deviation of %v that it takes more units than there are people", float64(b.SD))
+	}
 	plan.Explained = float64(b.Explained)
 	n.Once = size(units(plan))
-	n.Always = size(int64(math.Ceil(float64(n.Once.Units) * inflation(plan))))
-	if perDay > 0 {
-		for _, weeks := range []int{1, 2, 4, 8, 12} {
-			s := size(int64(perDay * 7 * float64(weeks)))
-			if s.Units < 2 {
-				continue
-			}
-			least := plan.Detectable(s.Units, sd)
-			s.Weeks, s.Effect, s.Lift = weeks, Float(least), Float(least/float64(b.Value))
-			n.Reach = append(n.Reach, s)
+	n.Always = size(int64(math.Ceil(float64(units(plan)) * inflation(plan))))
+	for _, weeks := range []int{1, 2, 4, 8, 12} {
+		come := comes.within(7 * weeks)
+		if come < least {
+			continue // nothing is said of so few
 		}
+		found := plan.Detectable(come, sd)
+		s := size(come)
+		s.Weeks, s.Days, s.Effect, s.Lift = weeks, 7*weeks+w.Days, Float(found), Float(found/float64(b.Value))
+		n.Reach = append(n.Reach, s)
 	}
 	return n, nil
 }

@@ -2,6 +2,7 @@ package analysis_test
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,10 +37,70 @@ func TestPlan(t *testing.T) {
 	}
 	for name, w := range map[string]analysis.Wish{
 		"nothing": {}, "both": {Lift: 1, Effect: 1}, "alpha": {Lift: 0.1, Alpha: 0.7}, "power": {Lift: 0.1, Power: 1}, "share": {Lift: 0.1, Share: 1},
+		"too small": {Effect: 1e-300}, "hardly smaller": {Effect: 1e-9}, "too many": {Lift: 0.1, UnitsPerDay: 1e300},
 		"NaN": {Lift: math.NaN()}, "days": {Lift: 0.1, Days: 400}, "units": {Lift: 0.1, UnitsPerDay: -1}, "too much": {Effect: 0.6},
 	} {
 		if _, err := analysis.Plan(&analysis.Baseline{Kind: analysis.Share, Value: 0.5, SD: 0.5}, w); problem.KindOf(err) != problem.Invalid {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// No plan has fewer units than an analysis says anything of, whose always-valid
+// intervals of groups of unlike size need more.
+func TestPlanLeast(t *testing.T) {
+	t.Parallel()
+	for share, want := range map[float64]int64{0.5: 100, 0.2: 157, 0.01: 2526} {
+		n, err := analysis.Plan(&analysis.Baseline{Kind: analysis.Number, Value: 10, SD: 1}, analysis.Wish{Effect: 100, Share: share, Days: 7, UnitsPerDay: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n.Once.Units != want || n.Always.Units < want || n.Plain.Units != want {
+			t.Errorf("share %v: %d once, %d always, %d plain; want %d", share, n.Once.Units, n.Always.Units, n.Plain.Units, want)
+		}
+	}
+}
+
+// New units grow fewer as customers come back, so days go by the days on which
+// they came, and beyond these by the last of them; what somebody says goes first.
+func TestPlanDays(t *testing.T) {
+	t.Parallel()
+	came := make([]int64, 90)
+	var sum int64
+	for i := range came {
+		came[i] = int64(max(10, 100-5*i))
+		sum += came[i]
+	}
+	for name, c := range map[string]struct {
+		b    analysis.Baseline
+		w    analysis.Wish
+		want func(units int64) int
+	}{
+		"inside": {analysis.Baseline{Came: came, PerDay: 20}, analysis.Wish{Effect: 22}, func(units int64) int {
+			for i, n := range came {
+				if units -= n; units <= 0 {
+					return i + 1
+				}
+			}
+			return -1
+		}},
+		"beyond":   {analysis.Baseline{Came: came, PerDay: 20}, analysis.Wish{Effect: 5}, func(units int64) int { return 90 + int(math.Ceil(float64(units-sum)/10)) }},
+		"never":    {analysis.Baseline{Came: append([]int64{100}, make([]int64, 30)...), PerDay: 3}, analysis.Wish{Effect: 5}, func(int64) int { return -14 }},
+		"said":     {analysis.Baseline{Came: came, PerDay: 20}, analysis.Wish{Effect: 5, UnitsPerDay: 50}, func(units int64) int { return int(math.Ceil(float64(units) / 50)) }},
+		"few days": {analysis.Baseline{Came: came[:5], PerDay: 90}, analysis.Wish{Effect: 5}, func(units int64) int { return int(math.Ceil(float64(units) / 90)) }},
+	} {
+		c.b.Kind, c.b.Value, c.b.SD, c.w.Days = analysis.Number, 100, 100, 14
+		n, err := analysis.Plan(&c.b, c.w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := c.want(n.Once.Units) + 14; n.Once.Days != want {
+			t.Errorf("%s: %d units in %d days, want %d", name, n.Once.Units, n.Once.Days, want)
+		}
+		for _, s := range n.Reach {
+			if name == "inside" && s.Weeks == 2 && (s.Units != 14*100-5*13*14/2 || s.Days != 28) {
+				t.Errorf("%+v", s)
+			}
 		}
 	}
 }
@@ -74,6 +135,18 @@ func TestBaseline(t *testing.T) {
 	_, share := adjust(v)
 	if got.Units != int64(len(out)) || len(out) < 100 || !alike(float64(got.Value), mean(flat)) || !alike(float64(got.SD), math.Sqrt(covariance(flat, flat))) || !alike(float64(got.Explained), share) {
 		t.Errorf("%+v, want %d units, %v ± %v, %v", got, len(out), mean(flat), math.Sqrt(covariance(flat, flat)), share)
+	}
+	var came []int64
+	for _, s := range shown {
+		d := int(s.At.Unix()/86400 - shown[0].At.Unix()/86400)
+		came = append(came, make([]int64, d+1-min(d+1, len(came)))...)
+		came[d]++
+	}
+	if came = append(came, make([]int64, int(to/86400-shown[0].At.Unix()/86400)+1-len(came))...); !slices.Equal(got.Came, came) {
+		t.Errorf("units came as %d, want %d", got.Came, came)
+	}
+	if _, err := analysis.BaselineOf(t.Context(), source, experiment.Unit{}, m, 100_000, fresh); problem.KindOf(err) != problem.Invalid {
+		t.Errorf("a baseline of 100,000 days: %v", err)
 	}
 	if _, err := analysis.BaselineOf(t.Context(), source, experiment.Unit{}, experiment.Measure{Metric: "revenue", Currency: "xxx", Days: 21}, 0, fresh); problem.KindOf(err) != problem.Conflict {
 		t.Errorf("a currency that nobody pays in: %v", err)

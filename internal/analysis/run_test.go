@@ -54,6 +54,38 @@ func TestOracle(t *testing.T) {
 	}
 }
 
+// Units whose horizon goes on after the end of their phase count as they were shown
+// in it, and the result says how many they are; of a phase that goes on there are none.
+func TestOutlasted(t *testing.T) {
+	account.Hold(t)
+	t.Parallel()
+	sim, source, fresh := copied(t)
+	all := charges(t, sim)
+	e, shown := study(t, all, 1, experiment.Unit{}, experiment.Measure{Metric: "revenue", Currency: "usd", Days: 30})
+	said := func() (notes []string) {
+		for _, n := range run(t, source, analysis.Question{Experiment: e, Now: present.AddDate(0, 1, 0), Fresh: fresh, Shown: each(shown)}).Notes {
+			if strings.Contains(n, "still being watched when the phase ended") {
+				notes = append(notes, n)
+			}
+		}
+		return notes
+	}
+	if notes := said(); notes != nil {
+		t.Errorf("of a phase that goes on: %q", notes)
+	}
+	end := present.AddDate(0, 0, -60)
+	e.Phases[1].Ended = end
+	n := 0
+	for _, x := range shown {
+		if until := x.At.Unix() + 30*86400; x.Phase == 2 && x.Experiment == e.ID && until > end.Unix() && until <= fresh.Unix() {
+			n++
+		}
+	}
+	if notes := said(); n < 20 || len(notes) != 1 || !strings.HasPrefix(notes[0], fmt.Sprint(n)+" units") {
+		t.Errorf("of %d units: %q", n, notes)
+	}
+}
+
 func text(t *testing.T, r *analysis.Result) string {
 	t.Helper()
 	var b strings.Builder

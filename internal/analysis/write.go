@@ -106,7 +106,7 @@ func (n *Need) table(w io.Writer) error {
 		fmt.Fprintf(&b, ", standard deviation %s", show(base.SD))
 	}
 	if base.Units > 0 {
-		fmt.Fprintf(&b, "; %s units from %s to %s, %.1f a day", count(base.Units), moment(base.From), moment(base.To), float64(base.PerDay))
+		fmt.Fprintf(&b, "; %s units from %s to %s, %.1f new ones a day", count(base.Units), moment(base.From), moment(base.To), float64(base.PerDay))
 	}
 	if base.Explained > 0 {
 		fmt.Fprintf(&b, "; %s of the variance is known before", percent(base.Explained))
@@ -122,7 +122,10 @@ func (n *Need) table(w io.Writer) error {
 		rows = append(rows, []string{names[i], count(s.Units), count(s.Variant), days, show(s.Effect), percentOr(s.Lift)})
 	}
 	align(&b, rows, 1)
-	b.WriteString("\nLooking at any time (always-valid intervals) takes more until its end, and mostly ends earlier.\n")
+	fmt.Fprintf(&b, "\nLooking at any time (always-valid intervals) takes more until its end, and mostly ends earlier; plan the experiment with that many units (measure.planned: %d).\n", n.Always.Units)
+	if a := arrivalOf(&base, Wish{UnitsPerDay: n.UnitsPerDay}); len(a.came) > 0 {
+		fmt.Fprintf(&b, "Days go by how new units came in the baseline's %d days; for later ones, %.1f come a day, as in the last third: who comes back is none.\n", len(a.came), a.after)
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -2,6 +2,9 @@ package stats
 
 import "math"
 
+// MaxUnits stands for as many units as nobody has.
+const MaxUnits = 1_000_000_000_000
+
 // A Plan is what an experiment of two groups is to be able to show.
 type Plan struct {
 	Effect float64 // absolute difference that is to be found, not 0
@@ -45,7 +48,11 @@ func (p Plan) UnitsForProportion(base float64) int64 {
 func (p Plan) units(varA, varB float64) int64 {
 	z := NormalQuantile(1-p.Alpha/2) + NormalQuantile(p.Power)
 	v := max(varA/(1-p.Share)+varB/p.Share, ((1-p.Share)*varA+p.Share*varB)/(p.Share*(1-p.Share))) // as Difference has it
-	return int64(math.Ceil(z * z * v / (p.Effect * p.Effect)))
+	n := math.Ceil(z * z * v / (p.Effect * p.Effect))
+	if !(n < MaxUnits) { // NaN, too
+		return MaxUnits
+	}
+	return int64(n)
 }
 
 // PowerOf returns with what probability n units of both groups together show the
@@ -69,5 +76,5 @@ func (p Plan) Detectable(n int64, sd float64) float64 {
 // Days returns how long it takes until units that come at a rate are enough and
 // each was watched for the horizon.
 func Days(units int64, perDay float64, horizon int) int {
-	return int(math.Ceil(float64(units)/perDay)) + horizon
+	return int(min(math.Ceil(float64(units)/perDay), MaxUnits)) + horizon
 }

@@ -1,0 +1,58 @@
+package analysis
+
+import (
+	"cmp"
+	"math"
+
+	"github.com/tributary-data/tributary/internal/stats"
+)
+
+// An arrival says how new units come: as they came day by day, and from then on so
+// many a day.
+type arrival struct {
+	came  []int64
+	after float64
+}
+
+// leastCame is how many days a baseline must have before it tells more than how many
+// units came in a day.
+const leastCame = 14
+
+// arrivalOf goes by what a wish says, or else by what the baseline has seen. Beyond
+// its days units come as in the last third of them: by then most customers who come
+// have come before.
+func arrivalOf(b *Baseline, w Wish) arrival {
+	if w.UnitsPerDay > 0 || len(b.Came) < leastCame {
+		return arrival{after: cmp.Or(w.UnitsPerDay, float64(b.PerDay))}
+	}
+	a := arrival{came: b.Came}
+	whole := b.Came[:len(b.Came)-1] // the last is a part of a day
+	late := whole[len(whole)*2/3:]
+	for _, n := range late {
+		a.after += float64(n) / float64(len(late))
+	}
+	return a
+}
+
+// days is when so many units have come and were watched for a horizon, in days; 0
+// where that is never.
+func (a arrival) days(units int64, horizon int) int {
+	for i, n := range a.came {
+		if units -= n; units <= 0 {
+			return i + 1 + horizon
+		}
+	}
+	if a.after <= 0 {
+		return 0
+	}
+	return len(a.came) + stats.Days(units, a.after, horizon)
+}
+
+// within is how many units come in so many days.
+func (a arrival) within(days int) int64 {
+	var sum int64
+	for i := range min(days, len(a.came)) {
+		sum += a.came[i]
+	}
+	return sum + int64(math.Max(0, a.after*float64(days-len(a.came))))
+}
