@@ -232,7 +232,7 @@ func (f *forgettingAll) removeMade(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		rows, err := t.Forget(ctx, lake.Forget{Is: made.Is, Whole: true})
+		rows, err := t.Forget(ctx, lake.Forget{Is: made.Mentions, Whole: true})
 		if err != nil {
 			return err
 		}

@@ -228,6 +228,11 @@ func (j *judge) decide(ctx context.Context, resource string, id []byte, l links)
 			return 0, err
 		}
 	}
+	for _, other := range l.others {
+		if err := j.list.note(ctx, j.name(other), kind&(sqlstore.ForgetObject|sqlstore.ForgetBooks)); err != nil {
+			return 0, err
+		}
+	}
 	books := sqlstore.ForgetBlank
 	if kind&sqlstore.ForgetBooks != 0 {
 		books = sqlstore.ForgetObject
@@ -242,9 +247,10 @@ func (j *judge) decide(ctx context.Context, resource string, id []byte, l links)
 
 // mentions reports whether a text has the id of an object of which nothing may
 // be kept.
-func (j *judge) mentions(ctx context.Context, text string) (bool, error) {
-	for _, word := range words(text) {
-		if kind, err := j.known(ctx, []byte(word)); err != nil || kind&(sqlstore.ForgetObject|sqlstore.ForgetStored) != 0 {
+func (j *judge) mentions(ctx context.Context, text string) (is bool, err error) {
+	for word := range words(text) {
+		kind, err := j.known(ctx, []byte(word.text))
+		if err != nil || kind&(sqlstore.ForgetObject|sqlstore.ForgetStored) != 0 {
 			return err == nil, err
 		}
 	}
@@ -256,12 +262,15 @@ const removed = "(removed)"
 
 // scrub removes the ids of what is forgotten from a text of ours.
 func (j *judge) scrub(text string) string {
-	for _, word := range words(text) {
-		if j.is(word) {
-			text = strings.ReplaceAll(text, word, removed)
+	var out strings.Builder
+	from := 0
+	for word := range words(text) {
+		if word.at >= from && j.is(word.text) {
+			out.WriteString(text[from:word.at] + removed)
+			from = word.at + len(word.text)
 		}
 	}
-	return text
+	return out.String() + text[from:]
 }
 
 // A Forgotten tells what was to be forgotten in a copy. It belongs to one
@@ -296,21 +305,21 @@ func OpenForgotten(ctx context.Context, dir string) (*Forgotten, error) {
 // Close closes the list.
 func (f *Forgotten) Close() error { return f.db.Close() }
 
-// Is reports whether a text is the id of an object that is to be forgotten, or
-// JSON that has one.
-func (f *Forgotten) Is(text string) bool {
-	if f.judge == nil || len(text) == 0 {
+// Mentions reports whether a text is or has the id of an object that is to be
+// forgotten.
+func (f *Forgotten) Mentions(text string) bool {
+	if f.judge == nil || text == "" {
 		return false
 	}
-	if text[0] != '{' && text[0] != '[' {
-		return f.judge.made(text)
+	if f.judge.made(text) {
+		return true
 	}
-	return f.Mentions(text)
-}
-
-// Mentions reports whether a text has the id of such an object.
-func (f *Forgotten) Mentions(text string) bool {
-	return f.judge != nil && slices.ContainsFunc(words(text), f.judge.made)
+	for word := range words(text) {
+		if len(word.text) < len(text) && f.judge.made(word.text) {
+			return true
+		}
+	}
+	return false
 }
 
 // Scrub removes the ids of such objects from a text.
@@ -333,20 +342,22 @@ func (j *judge) made(id string) bool {
 	return err == nil && kind&(sqlstore.ForgetObject|sqlstore.ForgetStored|sqlstore.ForgetMade) != 0
 }
 
-// words returns what may be ids in a text.
-func words(text string) []string {
-	return strings.FieldsFunc(text, func(r rune) bool { return r <= ' ' || strings.ContainsRune("\"'`,;:()[]{}<>=\\/&?", r) })
-}
-
 // links are the ids that an object names.
 type links struct {
 	to      [][]byte // what it belongs to
 	refunds [][]byte // what belongs to it
+	others  [][]byte // what belongs to it at Stripe, and has no table here
 	balance [][]byte // its balance transactions
 }
 
 // owner names the field of a resource that says what an object belongs to.
 var owner = map[string]string{"charges": "customer", "subscriptions": "customer", "refunds": "charge", "balance_transactions": "source"}
+
+// others names the fields of a resource that have an object of the same customer's
+// and of no other's, of which there is no table.
+var others = map[string][]string{
+	"charges": {"payment_intent", "payment_method", "invoice"}, "subscriptions": {"latest_invoice", "default_payment_method"},
+}
 
 // linksOf returns the links of an object. They share the memory of raw.
 func linksOf(resource string, raw []byte) (l links, err error) {
@@ -354,28 +365,36 @@ func linksOf(resource string, raw []byte) (l links, err error) {
 	if field == "" {
 		return l, nil
 	}
+	var intent []byte
 	err = rawjson.Members(raw, func(key, value []byte) {
 		switch {
 		case string(key) == field:
 			if id := idIn(value); id != nil {
 				l.to = append(l.to, id)
 			}
+		case resource == "refunds" && string(key) == "payment_intent":
+			intent = idIn(value)
+		case slices.Contains(others[resource], string(key)):
+			if id := idIn(value); id != nil {
+				l.others = append(l.others, id)
+			}
 		case refersToBalance(resource) && (string(key) == "balance_transaction" || string(key) == "failure_balance_transaction"):
 			if id := idIn(value); id != nil {
 				l.balance = append(l.balance, id)
 			}
 		case resource == "balance_transactions" && string(key) == "description" && value[0] == '"':
-			for _, word := range words(string(value)) {
-				l.to = append(l.to, []byte(word))
+			for word := range words(string(value)) {
+				l.to = append(l.to, []byte(word.text))
 			}
-		case resource == "charges" && string(key) == "refunds" && value[0] == '{':
-			_ = rawjson.Members(value, func(key, value []byte) { // it was walked
-				if string(key) == "data" {
-					l.refunds = append(l.refunds, idsIn(value)...)
-				}
-			})
+		case resource == "charges" && string(key) == "refunds":
+			l.refunds = append(l.refunds, idsOf(value)...)
+		case resource == "subscriptions" && string(key) == "items":
+			l.others = append(l.others, idsOf(value)...)
 		}
 	})
+	if len(l.to) == 0 && intent != nil { // a refund without a charge
+		l.to = append(l.to, intent)
+	}
 	return l, err
 }
 
@@ -395,6 +414,19 @@ func idIn(value []byte) []byte {
 		}
 	}
 	return nil
+}
+
+// idsOf returns the ids of the objects in a list of Stripe's.
+func idsOf(list []byte) (ids [][]byte) {
+	if list[0] != '{' {
+		return nil
+	}
+	_ = rawjson.Members(list, func(key, value []byte) { // it was walked
+		if string(key) == "data" {
+			ids = append(ids, idsIn(value)...)
+		}
+	})
+	return ids
 }
 
 // idsIn returns the ids of the objects in an array.

@@ -185,7 +185,7 @@ func (k *known) close() error {
 // is says whether a row goes that has this text: it has the id of the customer, or is
 // the id of something of his, or JSON that has one.
 func (k *known) is(text string) bool {
-	return erasure.Names(text, k.customer) || slices.ContainsFunc(k.lists, func(f *app.Forgotten) bool { return f.Is(text) })
+	return erasure.Names(text, k.customer) || slices.ContainsFunc(k.lists, func(f *app.Forgotten) bool { return f.Mentions(text) })
 }
 
 // Mentions implements erasure.Matcher. Some names stand in lower case, too.
