@@ -1,9 +1,9 @@
 package webui
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
-	"math"
 	"net/http"
 	"regexp"
 	"slices"
@@ -86,49 +86,6 @@ func (f audienceForm) Amounts(c condition) []amountField {
 		all[i].OpName, all[i].Error = all[i].Name+"-op", f.Faults.Of(all[i].Name)
 	}
 	return all
-}
-
-// audiencePreview is what the API says of a predicate.
-type audiencePreview struct {
-	At        string   `json:"at"`
-	Size      int64    `json:"size"`
-	Customers int64    `json:"customers"`
-	Share     float64  `json:"share"`
-	Missing   []string `json:"missing"`
-	Sample    []struct {
-		Customer string         `json:"customer"`
-		Facts    []audienceFact `json:"facts"`
-	} `json:"sample"`
-}
-
-// An audienceFact is what a condition found of a customer.
-type audienceFact struct {
-	Kind     string   `json:"kind"`
-	Count    int64    `json:"count"`
-	Sum      *int64   `json:"sum"`
-	Average  *float64 `json:"average"`
-	Currency string   `json:"currency"`
-	Newest   string   `json:"newest"`
-	Created  string   `json:"created"`
-	Country  string   `json:"country"`
-	Value    *string  `json:"value"`
-	Statuses []string `json:"statuses"`
-}
-
-// Total is the sum, 0 where there is none.
-func (f audienceFact) Total() int64 {
-	if f.Sum == nil {
-		return 0
-	}
-	return *f.Sum
-}
-
-// Mean is the average, rounded to a minor unit.
-func (f audienceFact) Mean() int64 {
-	if f.Average == nil {
-		return 0
-	}
-	return int64(math.Round(*f.Average))
 }
 
 func (r *request) audienceForm() (*audienceForm, error) {
@@ -356,7 +313,7 @@ func (r *request) condition(f *audienceForm, c condition) predicate {
 }
 
 // sendAudience does what the button of the form says: adds or removes a condition,
-// shows a preview, or saves.
+// turns to JSON or back, shows a preview, or saves.
 func (r *request) sendAudience() error {
 	f, err := r.audienceForm()
 	if err != nil {
@@ -378,6 +335,8 @@ func (r *request) sendAudience() error {
 			f.Conditions[i].N = i
 		}
 		return r.show("audience_form", f)
+	case "json", "conditions":
+		return r.turnAudience(f, what == "json")
 	}
 	wanted := r.predicate(f)
 	if what == "preview" {
@@ -402,16 +361,25 @@ func (r *request) sendAudience() error {
 	return r.redirect("/audiences/" + escape(made.ID) + "?done=" + done)
 }
 
-// previewAudience shows what the form comes to.
-func (r *request) previewAudience(f *audienceForm, wanted json.RawMessage) error {
-	status := http.StatusUnprocessableEntity
-	if len(f.Faults) == 0 {
-		var p audiencePreview
-		if err := r.send(http.MethodPost, audienceAPI+"/preview", map[string]any{"predicate": wanted, "copy": f.Copy, "sample": 10}, &p); err != nil {
-			f.Fault = r.refusal(err).Text
-		} else {
-			f.Preview, status = &p, http.StatusOK
-		}
+// turnAudience shows the same audience as JSON or as conditions. What can't be
+// shown the other way stays as it was written, with why.
+func (r *request) turnAudience(f *audienceForm, text bool) error {
+	if text == f.Text {
+		return r.show("audience_form", f)
 	}
-	return r.render(status, "audience_form", "page", f)
+	wanted := r.predicate(f)
+	var p predicate
+	strict := json.NewDecoder(bytes.NewReader(wanted))
+	strict.DisallowUnknownFields()
+	if len(f.Faults) == 0 && strict.Decode(&p) == nil {
+		f.write(p, !text)
+	}
+	if len(f.Faults) == 0 && f.Text != text {
+		f.JSON = string(wanted)
+		f.Faults.add("json", r.t("Rows of conditions can't say this: it stays as JSON."))
+	}
+	if len(f.Faults) > 0 {
+		return r.again("audience_form", "main", f)
+	}
+	return r.show("audience_form", f)
 }

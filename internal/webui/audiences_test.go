@@ -1,6 +1,7 @@
 package webui_test
 
 import (
+	"html"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -64,6 +65,22 @@ func TestAudiences(t *testing.T) {
 	holds(t, body, "Condition 1: subscriptions", `value="active"`, "!Condition 2")
 	_, _, body = v.post("/ui/audiences/new", with("do", "preview", "c0.currency", "usd", "c0.average-op", "above", "c0.average", "0.01"))
 	holds(t, body, " customers</span>", "cus_", "average", `value="0.01"`)
+	_, _, body = v.post("/ui/audiences/new", with("do", "json", "c0.currency", "usd", "c0.average-op", "above", "c0.average", "0.01"))
+	holds(t, body, `value="Payers"`, `name="json"`, "&#34;above&#34;: 1", "!c0.kind")
+	_, _, body = v.post("/ui/audiences/new", url.Values{"do": {"conditions"}, "mode": {"json"}, "name": {"Payers"}, "json": {`{"any":[{"not":{"customer":{"countries":["DE"]}}}]}`}})
+	holds(t, body, `value="Payers"`, `value="DE"`, `name="c0.not" value="true" checked`, `value="any" selected`, `!name="json"`)
+	for _, other := range []string{`{"all":[{"any":[{"charges":{}},{"customer":{}}]}]}`, `{"charges":{"metods":["card"]}}`, `{"all":`} {
+		status, _, body = v.post("/ui/audiences/new", url.Values{"do": {"conditions"}, "mode": {"json"}, "name": {"Payers"}, "json": {other}})
+		if status != http.StatusUnprocessableEntity {
+			t.Errorf("%s as conditions: %d", other, status)
+		}
+		holds(t, body, `value="Payers"`, html.EscapeString(other), "!c0.kind")
+	}
+	status, _, body = v.post("/ui/audiences/new", with("do", "json", "c0.within", "soon"))
+	if status != http.StatusUnprocessableEntity {
+		t.Errorf("conditions with a fault as JSON: %d", status)
+	}
+	holds(t, body, "A number of days is expected", `value="soon"`)
 	status, _, body = v.post("/ui/audiences/new", with("do", "save", "name", "", "c0.average", "many", "c0.within", "-1"))
 	if status != http.StatusUnprocessableEntity {
 		t.Errorf("a form with nothing: %d", status)

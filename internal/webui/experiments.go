@@ -243,6 +243,8 @@ type trialView struct {
 	trial
 	Versions []trialVersion
 	Done     string
+
+	Audiences, Offers namedList
 	Fault    string // why something was not done
 }
 
@@ -281,6 +283,12 @@ func (r *request) trialView() (v *trialView, err error) {
 		Items []trialVersion `json:"items"`
 	}
 	if err := r.get(experimentAPI+"/"+escape(v.ID)+"/versions", nil, &got); err != nil {
+		return nil, err
+	}
+	if v.Audiences, err = r.listNamed(audienceAPI); err != nil {
+		return nil, err
+	}
+	if v.Offers, err = r.listNamed(offerAPI); err != nil {
 		return nil, err
 	}
 	v.Versions = got.Items[:min(len(got.Items), 20)]

@@ -27,6 +27,8 @@ type trialForm struct {
 	To      string
 	Numbers map[string]string // as they were typed
 	Faults  formFaults
+
+	Audiences, Offers namedList
 }
 
 // Compares says whether the form has what bears on the comparison.
@@ -73,8 +75,22 @@ func formOf(t trial, mode string) *trialForm {
 	return f
 }
 
+// showTrialForm shows a form; again, where it has faults.
+func (r *request) showTrialForm(f *trialForm) (err error) {
+	if f.Audiences, err = r.listNamed(audienceAPI); err != nil {
+		return err
+	}
+	if f.Offers, err = r.listNamed(offerAPI); err != nil {
+		return err
+	}
+	if len(f.Faults) > 0 {
+		return r.again("experiment_form", "main", f)
+	}
+	return r.show("experiment_form", f)
+}
+
 func (r *request) showNewExperiment() error {
-	return r.show("experiment_form", formOf(trial{
+	return r.showTrialForm(formOf(trial{
 		Range: trialRange{To: slots}, Variants: []variantRow{{Key: "control", Weight: slots / 2}, {Key: "offer", Weight: slots / 2}},
 		Measure: trialMeasure{Metric: "revenue", Days: 14, Before: 30},
 	}, formNew))
@@ -85,7 +101,7 @@ func (r *request) showEditExperiment() error {
 	if err != nil {
 		return err
 	}
-	return r.show("experiment_form", formOf(t, editOf(t)))
+	return r.showTrialForm(formOf(t, editOf(t)))
 }
 
 func editOf(t trial) string {
@@ -100,7 +116,7 @@ func (r *request) showNewPhase() error {
 	if err != nil {
 		return err
 	}
-	return r.show("experiment_form", formOf(t, formPhase))
+	return r.showTrialForm(formOf(t, formPhase))
 }
 
 func (r *request) makeExperiment() error {
@@ -113,7 +129,7 @@ func (r *request) makeExperiment() error {
 		}
 		f.Faults = append(f.Faults, r.trialFault(err))
 	}
-	return r.again("experiment_form", "main", f)
+	return r.showTrialForm(f)
 }
 
 func (r *request) changeExperiment() error {
@@ -141,7 +157,7 @@ func (r *request) sendTrial(how func(trial) (mode, method, path, done string)) e
 		}
 		f.Faults = append(f.Faults, r.trialFault(err))
 	}
-	return r.again("experiment_form", "main", f)
+	return r.showTrialForm(f)
 }
 
 // trialFault leads to the control that a refusal names.

@@ -50,6 +50,7 @@ func TestExperiments(t *testing.T) {
 		holds(t, body, "Gift wrap", "data-error-summary")
 	}
 
+	w.refersByName(t, v)
 	to := v.must("/ui/experiments/new", variantForm(nil))
 	holds(t, v.page(to), "The experiment was made", ">Draft<", `{&#34;show&#34;:true}`, "Gift wrap", "50%", "Revenue for each unit, EUR", "/start", "!/kill", "!/stop")
 	id := regexp.MustCompile(`/ui/experiments/([0-9a-f-]{36})`).FindStringSubmatch(to)[1]
@@ -79,6 +80,24 @@ func TestExperiments(t *testing.T) {
 	if status, _, _ := other.post("/ui/experiments/new", variantForm(nil)); status != http.StatusForbidden {
 		t.Errorf("a form of who may only look: %d", status)
 	}
+}
+
+// refersByName makes an experiment with an audience and an offer: forms offer them,
+// and pages tell them, by their names; what is gone stays named.
+func (w *world) refersByName(t *testing.T, v *visitor) {
+	t.Helper()
+	made := func(path string, body any) string { return w.api("POST", path, body).(map[string]any)["id"].(string) }
+	audience := made("/data/tributary/audiences", map[string]any{"name": "Regulars", "predicate": map[string]any{"charges": map[string]any{}}})
+	offer := made(offersAPI, map[string]any{"key": "ribbon", "name": "A ribbon", "active": true, "items": []any{map[string]any{"item": "ribbon", "amount": 100, "currency": "eur"}}})
+	holds(t, v.page("/ui/experiments/new"), `<option value="`+audience+`">Regulars</option>`, `<option value="`+offer+`">A ribbon (ribbon)</option>`)
+	holds(t, v.page("/ui/offers/new"), `<option value="`+audience+`">Regulars</option>`)
+	page := v.must("/ui/experiments/new", variantForm(url.Values{"key": {"by-name"}, "audience": {audience}, "offer": {"", offer, "", ""}}))
+	page, _, _ = strings.Cut(page, "?")
+	holds(t, v.page(page), `<a href="/ui/audiences/`+audience+`">Regulars</a>`, `<a href="/ui/offers/`+offer+`">A ribbon (ribbon)</a>`)
+	v.must("/ui/offers/"+offer+"/delete", nil)
+	holds(t, v.page(page), offer+" (deleted)", "!A ribbon")
+	holds(t, v.page(page+"/edit"), `<option value="`+offer+`" selected>`+offer+` (deleted)</option>`, `<option value="`+audience+`" selected>`)
+	v.must(page+"/delete", nil)
 }
 
 // A key is shown once; the holdout is a share.

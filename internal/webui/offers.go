@@ -2,7 +2,6 @@ package webui
 
 import (
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -106,13 +105,18 @@ var _ = words("The offer was added.", "The offer was changed.", "The offer is on
 	"The offer was deleted.", "The model was made and is in use.")
 
 type offersView struct {
-	Items []offer
-	Done  string
+	Items     []offer
+	Done      string
+	Audiences namedList `json:"-"`
 }
 
 func (r *request) showOffers() error {
 	v := offersView{Done: r.deed(offerDeeds)}
 	if err := r.get(offerAPI, nil, &v); err != nil {
+		return err
+	}
+	var err error
+	if v.Audiences, err = r.listNamed(audienceAPI); err != nil {
 		return err
 	}
 	return r.show("offers", v)
@@ -123,6 +127,8 @@ type offerView struct {
 	Offer  offer
 	New    bool
 	Faults formFaults
+
+	Audiences namedList
 }
 
 // spareRows is how many empty rows of items a form has beside those that are filled.
@@ -143,8 +149,19 @@ func (v offerView) Rows() (rows []offerRow) {
 	return rows
 }
 
+// showOfferForm shows a form; again, where it has faults.
+func (r *request) showOfferForm(v offerView) (err error) {
+	if v.Audiences, err = r.listNamed(audienceAPI); err != nil {
+		return err
+	}
+	if len(v.Faults) > 0 {
+		return r.again("offer", "main", v)
+	}
+	return r.show("offer", v)
+}
+
 func (r *request) showNewOffer() error {
-	return r.show("offer", offerView{New: true, Offer: offer{Active: true}})
+	return r.showOfferForm(offerView{New: true, Offer: offer{Active: true}})
 }
 
 func (r *request) offer() (o offer, err error) {
@@ -167,7 +184,7 @@ func (r *request) showOffer() error {
 	if err != nil {
 		return err
 	}
-	return r.show("offer", offerView{Offer: o})
+	return r.showOfferForm(offerView{Offer: o})
 }
 
 // readOffer reads the form over an offer.
@@ -284,7 +301,7 @@ func (r *request) makeOffer() error {
 		}
 		wrong = append(wrong, r.fault(err))
 	}
-	return r.again("offer", "main", offerView{Offer: o, New: true, Faults: wrong})
+	return r.showOfferForm(offerView{Offer: o, New: true, Faults: wrong})
 }
 
 func (r *request) changeOffer() error {
@@ -303,7 +320,7 @@ func (r *request) changeOffer() error {
 		}
 		wrong = append(wrong, r.fault(err))
 	}
-	return r.again("offer", "main", offerView{Offer: o, Faults: wrong})
+	return r.showOfferForm(offerView{Offer: o, Faults: wrong})
 }
 
 // switchOffer turns an offer on or off.
@@ -325,68 +342,4 @@ func (r *request) deleteOffer() error {
 		return err
 	}
 	return r.redirect("/offers?done=offer-deleted")
-}
-
-// A madeModel is what is known of the model of what goes together.
-type madeModel struct {
-	Metadata      string `json:"metadata"`
-	Format        string `json:"format"`
-	Subscriptions bool   `json:"subscriptions"`
-	Copy          string `json:"copy"`
-	At            string `json:"at"`
-	Orders        int64  `json:"orders"`
-	CutShort      int64  `json:"cutShort"`
-	Items         int64  `json:"items"`
-	Rules         int64  `json:"rules"`
-}
-
-type modelView struct {
-	Model  madeModel
-	Made   bool
-	Copies []string // "" is the directory's own
-	Done   string
-	Faults formFaults
-}
-
-func (r *request) modelView() (v modelView, err error) {
-	v.Done = r.deed(offerDeeds)
-	switch err := r.get(offerAPI+"/model", nil, &v.Model); {
-	case err == nil:
-		v.Made = true
-	case !missing(err, http.StatusNotFound):
-		return v, err
-	default:
-		v.Model.Metadata = "items"
-	}
-	var got struct {
-		Copies []string `json:"copies"`
-	}
-	err = r.get("/data/tributary/reports/copies", nil, &got)
-	v.Copies = got.Copies
-	return v, err
-}
-
-func (r *request) showModel() error {
-	v, err := r.modelView()
-	if err != nil {
-		return err
-	}
-	return r.show("offer_model", v)
-}
-
-func (r *request) makeModel() error {
-	body := map[string]any{"metadata": r.form("metadata"), "format": r.form("format"), "subscriptions": r.form("subscriptions") != "", "copy": r.form("copy")}
-	err := r.send(http.MethodPost, offerAPI+"/model", body, nil)
-	if err == nil {
-		return r.redirect("/offers/model?" + url.Values{"done": {"offer-model"}}.Encode())
-	}
-	fault := r.fault(err)
-	v, err := r.modelView()
-	if err != nil {
-		return err
-	}
-	v.Model.Metadata, v.Model.Format = r.form("metadata"), r.form("format")
-	v.Model.Subscriptions, v.Model.Copy = r.form("subscriptions") != "", r.form("copy")
-	v.Faults = formFaults{fault}
-	return r.again("offer_model", "main", v)
 }
