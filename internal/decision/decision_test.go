@@ -521,6 +521,28 @@ func TestBulk(t *testing.T) {
 	}
 }
 
+// A key decides on the experiments that it names, and on no others.
+func TestNamed(t *testing.T) {
+	t.Parallel()
+	p := begin(t, t.TempDir(), "")
+	mine, others := p.run(cart("mine")), p.run(cart("others"))
+	all, some := p.key(), p.keyOf(trial.Key{Experiments: []string{"mine"}})
+	for _, path := range []string{"", "?expose=mine,others", "/mine"} {
+		if r := p.ask(some, path, unit("cus_1")); r.status != 200 || !strings.Contains(r.body, `"mine"`) || strings.Contains(r.body, `"others"`) {
+			t.Errorf("%q: %d %s", path, r.status, r.body)
+		}
+	}
+	if r := p.ask(some, "/others", unit("cus_1")); r.status != 404 || !strings.Contains(r.body, "FLAG_NOT_FOUND") {
+		t.Errorf("another: %d %s", r.status, r.body)
+	}
+	if len(p.exposed(mine)) != 1 || len(p.exposed(others)) != 0 {
+		t.Errorf("exposures: %v, and of another %v", p.exposed(mine), p.exposed(others))
+	}
+	if r := p.ask(all, "/others", unit("cus_1")); r.status != 200 {
+		t.Errorf("by a key for all: %d %s", r.status, r.body)
+	}
+}
+
 // Keys have a rate, and sandboxes have lists of addresses.
 func TestRefusals(t *testing.T) {
 	t.Parallel()

@@ -75,7 +75,13 @@ func begin(t *testing.T, dir, database string) *process {
 
 func (p *process) key(origins ...string) string {
 	p.t.Helper()
-	_, secret, err := p.Trials.CreateKey(p.t.Context(), shop, "The shop", origins...)
+	return p.keyOf(trial.Key{Origins: origins})
+}
+
+func (p *process) keyOf(k trial.Key) string {
+	p.t.Helper()
+	k.Name = "The shop"
+	_, secret, err := p.Trials.CreateKey(p.t.Context(), shop, k)
 	if err != nil {
 		p.t.Fatal(err)
 	}
