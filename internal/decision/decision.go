@@ -120,9 +120,13 @@ type key struct {
 	caller  access.Caller
 	sandbox *sandbox
 	origins []string      // of web pages that may use it; none for a server's
+	names   []string      // keys of the flags that it is for; none for all
 	used    *atomic.Int64 // hour of the last use, as Unix time; kept over snapshots
 	noted   *atomic.Int64 // the one that is in the database
 }
+
+// has says whether the key is for a flag.
+func (k *key) has(flag string) bool { return len(k.names) == 0 || slices.Contains(k.names, flag) }
 
 // A flag is an experiment as it is decided.
 type flag struct {
@@ -267,7 +271,7 @@ func (s *Service) read(ctx context.Context, id string, before *sandbox) (*sandbo
 	}
 	slices.SortFunc(sb.ordered, func(a, b *flag) int { return strings.Compare(a.Key, b.Key) })
 	for _, k := range st.Keys {
-		kept := &key{id: k.ID, caller: sb.caller, sandbox: sb, origins: k.Origins, used: new(atomic.Int64), noted: new(atomic.Int64)}
+		kept := &key{id: k.ID, caller: sb.caller, sandbox: sb, origins: k.Origins, names: k.Experiments, used: new(atomic.Int64), noted: new(atomic.Int64)}
 		kept.caller.Client = "decision key " + k.ID
 		if !k.Used.IsZero() {
 			kept.noted.Store(k.Used.Unix())

@@ -479,48 +479,6 @@ func TestVisit(t *testing.T) {
 	}
 }
 
-// All flags at once: whoever is told is exposed, and nobody else.
-func TestBulk(t *testing.T) {
-	t.Parallel()
-	p := begin(t, t.TempDir(), "")
-	key := p.key()
-	b, a := p.run(cart("b")), p.run(cart("a"))
-	p.create(cart("draft"))
-	keys := func(r reply) (all []string) {
-		t.Helper()
-		var v struct{ Flags []decided }
-		if err := json.Unmarshal([]byte(r.body), &v); err != nil || r.status != 200 {
-			t.Fatalf("%d %s", r.status, r.body)
-		}
-		for _, f := range v.Flags {
-			all = append(all, f.Key+":"+f.Variant)
-		}
-		return all
-	}
-	one := p.ask(key, "?expose=b,nothing", unit("cus_1"))
-	if got := keys(one); len(got) != 1 || len(p.exposed(b)) != 1 || len(p.exposed(a)) != 0 || got[0] != "b:"+p.exposed(b)["cus_1"] {
-		t.Errorf("of one: %v", got)
-	}
-	all := p.ask(key, "", unit("cus_1"))
-	if diff := cmp.Diff([]string{"a:" + p.exposed(a)["cus_1"], "b:" + p.exposed(b)["cus_1"], "draft:"}, keys(all)); diff != "" {
-		t.Error(diff)
-	}
-	tag := all.header.Get("Etag")
-	if same := p.ask(key, "", unit("cus_1"), "If-None-Match", `"x", `+tag); same.status != 304 || same.body != "" || same.header.Get("Etag") != tag {
-		t.Errorf("the same: %d %s", same.status, same.body)
-	}
-	p.done(p.Trials.Kill(t.Context(), shop, a, whatever, true))
-	if other := p.ask(key, "", unit("cus_1"), "If-None-Match", tag); other.status != 200 || other.header.Get("Etag") == tag {
-		t.Errorf("after a change: %d", other.status)
-	}
-	if r := p.ask(key, "?expose=a&expose="+strings.Repeat("b,", 100), unit("cus_8")); r.status != 400 || len(p.exposed(a)) != 1 {
-		t.Errorf("of a hundred and two: %d", r.status)
-	}
-	if got := p.ask(key, "?expose=", unit("cus_9")).body; got != `{"flags":[]}` {
-		t.Errorf("of none: %s", got)
-	}
-}
-
 // Keys have a rate, and sandboxes have lists of addresses.
 func TestRefusals(t *testing.T) {
 	t.Parallel()

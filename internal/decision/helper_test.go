@@ -22,6 +22,7 @@ import (
 	"github.com/tributary-data/tributary/internal/exposure"
 	"github.com/tributary-data/tributary/internal/gateway/gatewaytest"
 	"github.com/tributary-data/tributary/internal/logtest"
+	"github.com/tributary-data/tributary/internal/openapitest"
 	"github.com/tributary-data/tributary/internal/trial"
 )
 
@@ -35,6 +36,7 @@ type process struct {
 	exposures *exposure.Log
 	log       *logtest.Buffer
 	url       string
+	protocol  *openapitest.Document // which all answers to ask are held against
 	stop      func()
 }
 
@@ -45,7 +47,7 @@ func begin(t *testing.T, dir, database string) *process {
 	if database == "" {
 		database = filepath.Join(dir, "control.db")
 	}
-	p := &process{t: t, db: docstoretest.Open(t, database), log: &logtest.Buffer{}}
+	p := &process{t: t, db: docstoretest.Open(t, database), log: &logtest.Buffer{}, protocol: openapitest.Load(t, "ofrep")}
 	log := slog.New(slog.NewTextHandler(p.log, nil))
 	p.exposures = &exposure.Log{Dir: filepath.Join(dir, exposure.Folder), Now: time.Now, Log: log}
 	p.Service = &decision.Service{Trials: &trial.Service{DB: p.db, Now: time.Now, Recommends: true}, Exposures: p.exposures, Now: time.Now, Log: log}
@@ -75,7 +77,13 @@ func begin(t *testing.T, dir, database string) *process {
 
 func (p *process) key(origins ...string) string {
 	p.t.Helper()
-	_, secret, err := p.Trials.CreateKey(p.t.Context(), shop, "The shop", origins...)
+	return p.keyOf(trial.Key{Origins: origins})
+}
+
+func (p *process) keyOf(k trial.Key) string {
+	p.t.Helper()
+	k.Name = "The shop"
+	_, secret, err := p.Trials.CreateKey(p.t.Context(), shop, k)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -157,6 +165,15 @@ func (p *process) ask(secret, path string, body any, header ...string) reply {
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {
 		p.t.Fatal(err)
+	}
+	path, _, _ = strings.Cut(path, "?")
+	if path != "" && !strings.Contains(path[1:], "/") {
+		path = "/{key}"
+	}
+	if strings.Count(path, "/") < 2 { // else there is no such path
+		if err := p.protocol.Check(http.MethodPost, "/ofrep/v1/evaluate/flags"+path, resp.StatusCode, b); err != nil {
+			p.t.Errorf("%v: %s", err, b)
+		}
 	}
 	return reply{resp.StatusCode, resp.Header, string(bytes.TrimSpace(b))}
 }

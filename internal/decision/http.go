@@ -58,8 +58,10 @@ const (
 //	200 {"flags": [{…}, …]} with an ETag; 304 where If-None-Match has it
 //
 // All flags, for clients that evaluate once and keep the answer. Whoever is told a
-// variant counts as exposed to it. So, by default, all running experiments expose the
-// unit; expose names those that will be used, and the others are left out.
+// variant counts as exposed to it: what the client does with it then, nobody tells the
+// server. So, by default, all running experiments expose the unit, and those that the client never
+// looks at are diluted. The experiments that a key names are all that it is told of, and
+// expose names those of them that will be used; the others are left out.
 //
 // Pages may ask with a key that names their origins (CORS). Such a key is public; so the
 // addresses that it comes from have the rate of all others.
@@ -117,7 +119,7 @@ type failure struct {
 	Details string `json:"errorDetails"`
 }
 
-type handler func(w http.ResponseWriter, r *http.Request, sb *sandbox) error
+type handler func(w http.ResponseWriter, r *http.Request, k *key) error
 
 // serve lets in who has a key, and says what went wrong.
 func (s *Service) serve(w http.ResponseWriter, r *http.Request, route string, handle handler) {
@@ -148,7 +150,7 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, route string, ha
 			}
 		}
 		k.used.Store(s.Now().Truncate(time.Hour).Unix())
-		return handle(w, r, k.sandbox)
+		return handle(w, r, k)
 	}()
 	if s.Observe != nil {
 		s.Observe(r.Context(), o)
@@ -159,13 +161,14 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, route string, ha
 }
 
 // one decides on one flag.
-func (s *Service) one(w http.ResponseWriter, r *http.Request, sb *sandbox) error {
+func (s *Service) one(w http.ResponseWriter, r *http.Request, k *key) error {
 	in, err := readInput(w, r)
 	if err != nil {
 		return err
 	}
+	sb := k.sandbox
 	f := sb.flags[r.PathValue("key")]
-	if f == nil {
+	if f == nil || !k.has(f.Key) {
 		return &fault{http.StatusNotFound, "FLAG_NOT_FOUND", "there is no experiment with this key"}
 	}
 	d, err := s.decide(r.Context(), sb, f, in)
@@ -179,8 +182,8 @@ func (s *Service) one(w http.ResponseWriter, r *http.Request, sb *sandbox) error
 	return nil
 }
 
-// all decides on all flags, or on those that will be used.
-func (s *Service) all(w http.ResponseWriter, r *http.Request, sb *sandbox) error {
+// all decides on all flags of the key, or on those that will be used.
+func (s *Service) all(w http.ResponseWriter, r *http.Request, k *key) error {
 	in, err := readInput(w, r)
 	if err != nil {
 		return err
@@ -196,10 +199,11 @@ func (s *Service) all(w http.ResponseWriter, r *http.Request, sb *sandbox) error
 			return bad("INVALID_CONTEXT", "expose: it names 100 flags at most")
 		}
 	}
+	sb := k.sandbox
 	var decided []decision
 	flags := []any{}
 	for _, f := range sb.ordered {
-		if query.Has("expose") && !slices.Contains(some, f.Key) {
+		if !k.has(f.Key) || query.Has("expose") && !slices.Contains(some, f.Key) {
 			continue
 		}
 		d, err := s.decide(r.Context(), sb, f, in)

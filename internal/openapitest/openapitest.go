@@ -1,5 +1,5 @@
 // Package openapitest holds answers of the services against the OpenAPI files
-// that Experience Platform publishes.
+// that Experience Platform publishes, and OpenFeature (OFREP).
 package openapitest
 
 import (
@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -147,7 +148,9 @@ func (d *Document) Faults(method, path string, status int, body []byte) []string
 }
 
 // mend puts right what is wrong in the files and keeps them from being read:
-// references that begin with /#, and arrays whose items are called properties.
+// references that begin with /#, and arrays whose items are called properties. And that
+// one of OFREP's kinds of flags allows what all others do, so that no answer is of one kind:
+// it is the one without a value.
 func mend(node any) {
 	switch n := node.(type) {
 	case []any:
@@ -165,6 +168,16 @@ func mend(node any) {
 			} else {
 				n["items"] = map[string]any{"type": "object", "properties": p}
 			}
+		}
+		if _, ok := n["codeDefaultFlag"]; ok {
+			n["codeDefaultFlag"] = map[string]any{"type": "object", "not": map[string]any{"required": []any{"value"}}}
+			delete(n, "integerFlag") // whose values are floatFlag's, too
+		}
+		if kinds, ok := n["oneOf"].([]any); ok {
+			n["oneOf"] = slices.DeleteFunc(kinds, func(kind any) bool {
+				ref, ok := kind.(map[string]any)
+				return ok && ref["$ref"] == "#/components/schemas/integerFlag"
+			})
 		}
 		for _, e := range n {
 			mend(e)

@@ -11,7 +11,7 @@ func TestLoad(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
 		"access-control", "batch-ingestion", "catalog", "data-access", "data-prep", "flow-service",
-		"identity-service", "observability-insights", "sandbox", "schema-registry",
+		"identity-service", "observability-insights", "ofrep", "sandbox", "schema-registry",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

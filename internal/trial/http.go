@@ -74,14 +74,15 @@ import (
 //
 // # GET /keys, POST /keys, POST /keys/{key}/revoke
 //
-//	{"items": [{"id": "…", "name": "The shop", "hint": "9f3c", "origins": ["https://shop.example"], "createdBy": "…", "createdAt": "…", "lastUsedAt": "…"}]}
+//	{"items": [{"id": "…", "name": "The shop", "hint": "9f3c", "origins": ["https://shop.example"], "experiments": ["cart-offer"], "createdBy": "…", "createdAt": "…", "lastUsedAt": "…"}]}
 //
 // The keys by which shops ask for decisions (package decision), a hundred at most.
-// POST takes a name and origins; its answer has the secret as "key": "tdk_…", this once. It
-// opens nothing but decisions of this sandbox. origins are those of web pages whose scripts may use
+// POST takes a name, origins and experiments; its answer has the secret as "key": "tdk_…", this once. It
+// opens nothing but decisions of this sandbox: on the experiments whose keys it names, a
+// hundred at most, or on all if it names none. origins are those of web pages whose scripts may use
 // the key in a browser (CORS); without any, only servers can. What browsers have is
-// public: anybody who reads it can ask, and be counted, so give such an experiment
-// visitors for units, and browsers another key than servers. lastUsedAt is the hour of its last
+// public: anybody who reads it can ask, and be counted, so give browsers another key than
+// servers, which names experiments whose units are visitors. lastUsedAt is the hour of its last
 // use, and absent before the first. What was revoked is refused within a second.
 const base = "/data/tributary/experiments"
 

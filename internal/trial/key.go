@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,6 +28,9 @@ type Key struct {
 	// Origins are those of the web pages that may use the key in a browser, as
 	// browsers write them. A key without any is for servers.
 	Origins []string `json:"origins,omitempty"`
+	// Experiments are the keys of those that it asks about. A key without any asks about
+	// all of the sandbox.
+	Experiments []string `json:"experiments,omitempty"`
 
 	Created time.Time `json:"-"`
 	Used    time.Time `json:"-"` // the hour of its last use; zero for never
@@ -47,21 +51,27 @@ func (k Key) Sum() (sum [sha256.Size]byte, err error) {
 	return sum, nil
 }
 
-// CreateKey makes a key and returns its secret, which is never shown again. Origins
-// are those of web pages that may use it, none for a key that servers use.
-func (s *Service) CreateKey(ctx context.Context, c access.Caller, name string, origins ...string) (Key, string, error) {
-	if name == "" || len(name) > 200 || !docstore.Storable(name) {
+// CreateKey makes a key of a name, origins and experiments, and returns its secret,
+// which is never shown again.
+func (s *Service) CreateKey(ctx context.Context, c access.Caller, asked Key) (Key, string, error) {
+	if asked.Name == "" || len(asked.Name) > 200 || !docstore.Storable(asked.Name) {
 		return Key{}, "", problem.Errorf(problem.Invalid, "name: it needs 1 to 200 bytes")
 	}
-	origins, err := originsOf(origins)
+	origins, err := originsOf(asked.Origins)
 	if err != nil {
 		return Key{}, "", err
+	}
+	if len(asked.Experiments) > maxNamed {
+		return Key{}, "", problem.Errorf(problem.Invalid, "experiments: a key names %d at most; one that names none asks about all", maxNamed)
 	}
 	b := make([]byte, 24)
 	rand.Read(b)
 	secret := KeyPrefix + hex.EncodeToString(b)
 	hash := KeyHash(secret)
-	k := Key{Name: name, Hash: hex.EncodeToString(hash[:]), Hint: secret[len(secret)-4:], CreatedBy: c.User, Origins: origins}
+	k := Key{
+		Name: asked.Name, Hash: hex.EncodeToString(hash[:]), Hint: secret[len(secret)-4:], CreatedBy: c.User,
+		Origins: origins, Experiments: slices.Compact(slices.Sorted(slices.Values(asked.Experiments))),
+	}
 	id := uuid.NewString()
 	err = s.DB.Do(ctx, func(t *docstore.Tx) error {
 		n, err := t.Count(c.Scope(), kindKey, "")
@@ -70,6 +80,9 @@ func (s *Service) CreateKey(ctx context.Context, c access.Caller, name string, o
 		}
 		if n >= maxKeys {
 			return problem.Errorf(problem.Conflict, "the sandbox has %d keys for decisions, and can't have more", n)
+		}
+		if err := named(t, c.Scope(), k.Experiments); err != nil {
+			return err
 		}
 		d, err := t.Write(c.Scope(), docstore.Doc{Kind: kindKey, ID: id}, k)
 		if err != nil {
@@ -80,6 +93,24 @@ func (s *Service) CreateKey(ctx context.Context, c access.Caller, name string, o
 	})
 	s.changed(ctx)
 	return k, secret, err
+}
+
+// named refuses keys that no experiment has: one that is misspelt would be decided for
+// nobody, and nobody would be told.
+func named(t *docstore.Tx, scope docstore.Scope, keys []string) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	all, err := list(t, scope)
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if !slices.ContainsFunc(all, func(e Experiment) bool { return e.Key == key }) {
+			return problem.Errorf(problem.Invalid, "experiments: there is no experiment with the key %.100q in this sandbox", key)
+		}
+	}
+	return nil
 }
 
 // Keys returns those of the caller's sandbox, the oldest first.

@@ -11,6 +11,9 @@ func showKey(k Key) map[string]any {
 	if len(k.Origins) > 0 {
 		v["origins"] = k.Origins
 	}
+	if len(k.Experiments) > 0 {
+		v["experiments"] = k.Experiments
+	}
 	if !k.Used.IsZero() {
 		v["lastUsedAt"] = k.Used.Format(timeForm)
 	}
@@ -30,16 +33,15 @@ func (s *Service) keys(ctx context.Context, c *gateway.Call) (*gateway.Answer, e
 }
 
 func (s *Service) createKey(ctx context.Context, c *gateway.Call) (*gateway.Answer, error) {
-	body, err := c.Members("name", "origins")
+	body, err := c.Members("name", "origins", "experiments")
 	if err != nil {
 		return nil, err
 	}
-	var name string
-	var origins []string
-	if err := body.Fill(map[string]any{"name": &name, "origins": &origins}); err != nil {
+	var asked Key
+	if err := body.Fill(map[string]any{"name": &asked.Name, "origins": &asked.Origins, "experiments": &asked.Experiments}); err != nil {
 		return nil, err
 	}
-	k, secret, err := s.CreateKey(ctx, c.Caller, name, origins...)
+	k, secret, err := s.CreateKey(ctx, c.Caller, asked)
 	if err != nil {
 		return nil, err
 	}

@@ -51,6 +51,7 @@ const (
 	maxExperiments = 1000
 	maxVersions    = 1000 // of one experiment; the oldest go
 	maxKeys        = 100
+	maxNamed       = 100 // experiments that a key names
 )
 
 // An Experiment is one as it is kept.

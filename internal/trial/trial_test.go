@@ -330,6 +330,27 @@ func TestKeys(t *testing.T) {
 	})
 }
 
+// A key names experiments that there are.
+func TestNamed(t *testing.T) {
+	t.Parallel()
+	w := open(t, filepath.Join(t.TempDir(), "control.db"))
+	w.create("cart")
+	w.create("mail")
+	made := w.must(201, "POST", "/keys", object{"name": "The page", "experiments": []string{"mail", "cart", "mail"}})
+	want := any([]any{"cart", "mail"})
+	if diff := cmp.Diff(want, made["experiments"]); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(want, w.must(200, "GET", "/keys", nil)["items"].([]any)[0].(object)["experiments"]); diff != "" {
+		t.Error(diff)
+	}
+	w.refused(400, `no experiment with the key "crat"`, "POST", "/keys", object{"name": "The page", "experiments": []string{"cart", "crat"}})
+	w.refused(400, "100 at most", "POST", "/keys", object{"name": "The page", "experiments": make([]string, 101)})
+	if n := len(w.must(200, "GET", "/keys", nil)["items"].([]any)); n != 1 {
+		t.Errorf("%d keys", n)
+	}
+}
+
 // Origins are kept as browsers write them; what none would write is refused, and so is
 // what would be all of them.
 func TestOrigins(t *testing.T) {

@@ -245,7 +245,7 @@ type trialView struct {
 	Done     string
 
 	Audiences, Offers namedList
-	Fault    string // why something was not done
+	Fault             string // why something was not done
 }
 
 // A trialVersion is what an experiment was after a change.

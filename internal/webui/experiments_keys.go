@@ -15,11 +15,14 @@ type decisionKeysView struct {
 		LastUsed string `json:"lastUsedAt"`
 		// Origins are those of the pages that may use it.
 		Origins []string `json:"origins"`
+		// Experiments are the keys of those that it asks about; none for all.
+		Experiments []string `json:"experiments"`
 	} `json:"items"`
-	Name    string     `json:"-"`
-	Origins string     `json:"-"` // as typed, one a line
-	Done    string     `json:"-"`
-	Faults  formFaults `json:"-"`
+	Name        string     `json:"-"`
+	Origins     string     `json:"-"` // as typed, one a line
+	Experiments string     `json:"-"` // likewise
+	Done        string     `json:"-"`
+	Faults      formFaults `json:"-"`
 }
 
 func (r *request) decisionKeys() (*decisionKeysView, error) {
@@ -37,7 +40,7 @@ func (r *request) showDecisionKeys() error {
 
 // makeDecisionKey makes a key, which is shown once, on the page that answers.
 func (r *request) makeDecisionKey() error {
-	name, typed, wrong := r.form("name"), r.form("origins"), formFaults(nil)
+	name, typed, named, wrong := r.form("name"), r.form("origins"), r.form("experiments"), formFaults(nil)
 	if name == "" {
 		wrong.add("name", r.t("Give the key a name."))
 	} else {
@@ -45,7 +48,7 @@ func (r *request) makeDecisionKey() error {
 			Key string `json:"key"`
 		}
 		origins := append([]string{}, linesOf(typed)...)
-		err := r.send(http.MethodPost, experimentAPI+"/keys", map[string]any{"name": name, "origins": origins}, &made)
+		err := r.send(http.MethodPost, experimentAPI+"/keys", map[string]any{"name": name, "origins": origins, "experiments": append([]string{}, linesOf(named)...)}, &made)
 		if err == nil {
 			return r.show("decision_key", map[string]any{"Name": name, "Secret": made.Key, "Origins": origins})
 		}
@@ -55,7 +58,7 @@ func (r *request) makeDecisionKey() error {
 	if err != nil {
 		return err
 	}
-	v.Name, v.Origins, v.Faults = name, typed, wrong
+	v.Name, v.Origins, v.Experiments, v.Faults = name, typed, named, wrong
 	return r.again("decision_keys", "main", v)
 }
 

@@ -40,6 +40,7 @@ func TestExperiments(t *testing.T) {
 		"A whole number is expected":        {"days": {"soon"}},
 		"their weights are 9000 together":   {"share": {"50", "40", "", ""}},
 		`href="#variant-1">variants[1].off`: {"offer": {"", "nothing", "", ""}},
+		`href="#variant-1">variants[1].val`: {"value": {"false", `"x"`, "", ""}},
 		`href="#audience">audience: there`:  {"audience": {"nothing"}},
 		`href="#days">measure.days: 0 is`:   {"days": {"0"}},
 	} {
@@ -124,7 +125,15 @@ func TestDecisionKeys(t *testing.T) {
 	if status, _, body := v.post("/ui/experiments/keys", url.Values{"name": {"The page"}, "origins": {"https://shop.example\nhttps://b.example/"}}); status != http.StatusOK || !strings.Contains(body, "Give it to the shop&#39;s pages") {
 		t.Errorf("a key for pages: %d", status)
 	}
-	holds(t, v.page("/ui/experiments/keys"), "https://shop.example<br>https://b.example<br>")
+	holds(t, v.page("/ui/experiments/keys"), "https://shop.example<br>https://b.example<br>", "All experiments")
+	if status, _, body := v.post("/ui/experiments/keys", url.Values{"name": {"The page"}, "experiments": {"crat"}}); status != http.StatusUnprocessableEntity || !strings.Contains(body, "no experiment with the key") || !strings.Contains(body, "crat</textarea>") {
+		t.Errorf("a key for an experiment that isn't there: %d", status)
+	}
+	v.must("/ui/experiments/new", variantForm(nil))
+	if status, _, _ := v.post("/ui/experiments/keys", url.Values{"name": {"The cart"}, "experiments": {"cart-offer\n"}}); status != http.StatusOK {
+		t.Errorf("a key for an experiment: %d", status)
+	}
+	holds(t, v.page("/ui/experiments/keys"), "cart-offer<br>")
 
 	holds(t, v.page("/ui/experiments/holdout"), `value="0"`)
 	if status, _, _ := v.post("/ui/experiments/holdout", url.Values{"share": {"some"}}); status != http.StatusUnprocessableEntity {
