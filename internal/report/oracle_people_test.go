@@ -160,7 +160,7 @@ func (w *truth) lift(q *asked) result {
 		to[key][s] = append(to[key][s], float64(v))
 	}
 	for _, c := range w.charges {
-		if !q.takes(c) || c.paid == 0 || c.Invoice != nil {
+		if !q.takes(c) || c.paid == 0 || c.Invoice != nil || c.shop {
 			continue
 		}
 		period, _ := q.period(c.Created)

@@ -1,8 +1,8 @@
 -- How much larger baskets paid later are than those paid by card, among comparable orders.
 --
--- Orders that are no renewals are put into strata of the same currency, country, kind of customer and period. Where a stratum has two
--- orders or more of the row's BNPL method and of cards, the averages of both count in it with the weight of its BNPL orders; elsewhere its
--- orders are left out (orders less matched).
+-- Orders that are no renewals and were not placed in person are put into strata of the same currency, country, kind of customer and
+-- period. Where a stratum has two orders or more of the row's BNPL method and of cards, the averages of both count in it with the weight
+-- of its BNPL orders; elsewhere its orders are left out (orders less matched).
 --
 -- lift       matched average over the cards' average under the same weights, less 1; its interval of 95 % is by the delta method on the
 --            logarithm of the ratio, taking strata as fixed. raw_lift compares all orders as they are.
@@ -12,7 +12,7 @@
 with
 $charges,
 baskets as (
-	select * from chosen where paid > 0 and not renewal
+	select * from chosen where paid > 0 and not renewal and in_person is not true
 ), cards as (
 	select currency, country, customer_kind, period, count(*) as n, avg(paid) as mean, var_samp(paid) as variance
 	from baskets where class = 'card' group by all
