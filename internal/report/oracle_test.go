@@ -399,7 +399,7 @@ func (w *truth) distribution(at map[string]any, values []int64) {
 		for _, v := range values {
 			squares += (float64(v) - mean) * (float64(v) - mean)
 		}
-		half := w.student(n-1) * math.Sqrt(squares/float64(n-1)/float64(n))
+		half := w.student(float64(n-1)) * math.Sqrt(squares/float64(n-1)/float64(n))
 		at["average_low"], at["average_high"] = mean-half, mean+half
 	}
 	at["median"] = float64(values[n/2]+values[(n-1)/2]) / 2
@@ -410,11 +410,10 @@ func (w *truth) distribution(at map[string]any, values []int64) {
 
 // student is the quantile 0.975 of Student's distribution, by Simpson's rule
 // over its density.
-func (w *truth) student(freedom int) float64 {
-	if v, ok := w.students.Load(freedom); ok {
+func (w *truth) student(f float64) float64 {
+	if v, ok := w.students.Load(f); ok {
 		return v.(float64)
 	}
-	f := float64(freedom)
 	a, _ := math.Lgamma((f + 1) / 2)
 	b, _ := math.Lgamma(f / 2)
 	density := func(t float64) float64 { return math.Exp(a - b - math.Log(f*math.Pi)/2 - (f+1)/2*math.Log1p(t*t/f)) }
@@ -435,7 +434,7 @@ func (w *truth) student(freedom int) float64 {
 			high = middle
 		}
 	}
-	w.students.Store(freedom, low)
+	w.students.Store(f, low)
 	return low
 }
 
