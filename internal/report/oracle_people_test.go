@@ -160,7 +160,7 @@ func (w *truth) lift(q *asked) result {
 		to[key][s] = append(to[key][s], float64(v))
 	}
 	for _, c := range w.charges {
-		if !q.takes(c) || c.paid == 0 || c.Invoice != nil {
+		if !q.takes(c) || c.paid == 0 || c.Invoice != nil || c.shop {
 			continue
 		}
 		period, _ := q.period(c.Created)
@@ -178,7 +178,8 @@ func (w *truth) lift(q *asked) result {
 		currency, _, _ := strings.Cut(key, "|")
 		at := out.at(key)
 		var every, everyCard sample
-		var orders, matched, count, cardOrders, sum, cardSum, spread, cardSpread float64
+		var orders, matched, count, cardOrders, sum, cardSum float64
+		var parts, cardParts [][2]float64 // variances, and their degrees of freedom
 		for s, b := range strata {
 			every = append(every, b...)
 			n, c := float64(len(b)), cards[currency][s]
@@ -188,7 +189,8 @@ func (w *truth) lift(q *asked) result {
 			}
 			matched, count, cardOrders = matched+n, count+1, cardOrders+float64(len(c))
 			sum, cardSum = sum+n*b.mean(), cardSum+n*c.mean()
-			spread, cardSpread = spread+n*b.variance(), cardSpread+n*n*c.variance()/float64(len(c))
+			parts = append(parts, [2]float64{n * b.variance(), n - 1})
+			cardParts = append(cardParts, [2]float64{n * n * c.variance() / float64(len(c)), float64(len(c) - 1)})
 		}
 		for _, c := range cards[currency] {
 			everyCard = append(everyCard, c...)
@@ -202,9 +204,19 @@ func (w *truth) lift(q *asked) result {
 		}
 		if matched > 0 {
 			b, c := sum/matched, cardSum/matched
-			se := math.Sqrt(spread/matched/matched/b/b + cardSpread/matched/matched/c/c)
 			at["average"], at["card_average"], at["lift"] = b, c, b/c-1
-			at["lift_low"], at["lift_high"] = math.Exp(math.Log(b/c)-1.959963984540054*se)-1, math.Exp(math.Log(b/c)+1.959963984540054*se)-1
+			var variance, slack, half float64
+			for i := range parts {
+				x, y := parts[i][0]/sum/sum, cardParts[i][0]/cardSum/cardSum
+				variance += x + y
+				slack += x*x/parts[i][1] + y*y/cardParts[i][1]
+			}
+			if slack > 0 {
+				half = w.student(variance*variance/slack) * math.Sqrt(variance)
+			}
+			if matched >= 8 && cardOrders >= 8 {
+				at["lift_low"], at["lift_high"] = math.Exp(math.Log(b/c)-half)-1, math.Exp(math.Log(b/c)+half)-1
+			}
 		}
 	}
 	return out

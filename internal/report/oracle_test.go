@@ -50,16 +50,19 @@ type charge struct {
 	Details struct {
 		Type   string
 		Klarna *struct {
-			Category *string                  `json:"payment_method_category"`
+			Category *string `json:"payment_method_category"`
+			Location *string
 			Payer    *struct{ Address place } `json:"payer_details"`
 		}
-		Card *struct {
+		Affirm *struct{ Location *string }
+		Card   *struct {
 			Country      *string
 			Installments *struct{ Plan *struct{ Count int } }
 		}
 	} `json:"payment_method_details"`
 
 	paid                         int64
+	shop                         bool
 	method, class, country, kind string
 }
 
@@ -171,18 +174,25 @@ func (c *charge) name() {
 		if d := c.Details.Card; d != nil && d.Installments != nil && d.Installments.Plan != nil {
 			c.method = "card_installments"
 		}
-	case "affirm", "afterpay_clearpay", "alma", "billie", "scalapay", "sunbit", "zip":
+	case "card_present", "interac_present", "kr_card":
+		c.class = "card"
+	case "affirm", "afterpay_clearpay", "alma", "billie", "capchase_pay", "kriya", "mondu", "rechnung", "scalapay", "sequra", "sunbit", "zip":
 		c.class = "bnpl"
 	case "klarna":
 		c.class = "bnpl_unknown"
 		if k := c.Details.Klarna; k != nil && k.Category != nil {
-			if c.class = "bnpl"; *k.Category == "pay_now" {
+			switch *k.Category {
+			case "pay_now":
 				c.class, c.method = "other", "klarna_pay_now"
+			case "pay_later", "pay_in_installments", "pay_with_financing":
+				c.class = "bnpl"
 			}
 		}
 	}
+	d := c.Details
+	c.shop = d.Type == "card_present" || d.Type == "interac_present" || d.Klarna != nil && d.Klarna.Location != nil || d.Affirm != nil && d.Affirm.Location != nil
 	c.country = "??"
-	switch d := c.Details; {
+	switch {
 	case c.Billing.Address.Country != nil:
 		c.country = *c.Billing.Address.Country
 	case c.Ship != nil && c.Ship.Address.Country != nil:
@@ -389,7 +399,7 @@ func (w *truth) distribution(at map[string]any, values []int64) {
 		for _, v := range values {
 			squares += (float64(v) - mean) * (float64(v) - mean)
 		}
-		half := w.student(n-1) * math.Sqrt(squares/float64(n-1)/float64(n))
+		half := w.student(float64(n-1)) * math.Sqrt(squares/float64(n-1)/float64(n))
 		at["average_low"], at["average_high"] = mean-half, mean+half
 	}
 	at["median"] = float64(values[n/2]+values[(n-1)/2]) / 2
@@ -400,11 +410,10 @@ func (w *truth) distribution(at map[string]any, values []int64) {
 
 // student is the quantile 0.975 of Student's distribution, by Simpson's rule
 // over its density.
-func (w *truth) student(freedom int) float64 {
-	if v, ok := w.students.Load(freedom); ok {
+func (w *truth) student(f float64) float64 {
+	if v, ok := w.students.Load(f); ok {
 		return v.(float64)
 	}
-	f := float64(freedom)
 	a, _ := math.Lgamma((f + 1) / 2)
 	b, _ := math.Lgamma(f / 2)
 	density := func(t float64) float64 { return math.Exp(a - b - math.Log(f*math.Pi)/2 - (f+1)/2*math.Log1p(t*t/f)) }
@@ -425,7 +434,7 @@ func (w *truth) student(freedom int) float64 {
 			high = middle
 		}
 	}
-	w.students.Store(freedom, low)
+	w.students.Store(f, low)
 	return low
 }
 

@@ -34,9 +34,9 @@ func (p *Params) specs() []spec {
 			columns: concat(texts("from_class", "from_method", "to_class", "to_method"), counts("customers"), shares("share")),
 		},
 		{
-			name: "lift", title: "Baskets beside cards", file: "lift", currency: "currency",
+			name: "lift", title: "Baskets beside cards", file: "lift", currency: "currency", after: likely,
 			columns: concat(texts("currency", "method"), counts("orders", "matched", "strata", "card_orders"), means("average", "card_average"),
-				shares("lift", "lift_low", "lift_high", "raw_lift")),
+				shares("lift"), numbers("spread", "freedom"), shares("raw_lift")),
 		},
 		{
 			name: "subscriptions", title: "Subscriptions", file: "subscriptions",

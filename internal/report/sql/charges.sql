@@ -10,6 +10,7 @@
 -- country    of the billing address, else of the shipping address, else of Klarna's payer, else of the card; ?? where none is known.
 -- customer_kind  returning: an order of the customer lies in an earlier second, whatever method, currency or period it has;
 --            new: none does; guest: the charge names no customer.
+-- in_person  a terminal in a shop took it.
 -- renewal    the charge pays an invoice, mostly of a subscription.
 --
 -- chosen are the attempts of the report: created at its beginning or later and before its end, and of its currency, country and kind of
@@ -22,6 +23,8 @@ stored as (
 		case when c.status = 'succeeded' and c.captured then coalesce(c.amount_captured, c.amount) else 0 end as paid,
 		coalesce(nullif(c.amount_captured, 0), c.amount) as booked,
 		coalesce(c.payment_method_details.type, '?') as type,
+		c.payment_method_details.type in ('card_present', 'interac_present') or c.payment_method_details.klarna.location is not null
+			or c.payment_method_details.affirm.location is not null as in_person,
 		c.payment_method_details.klarna.payment_method_category as category,
 		c.payment_method_details.card.installments.plan.count is not null as installments,
 		coalesce(c.billing_details.address.country, c.shipping.address.country,
