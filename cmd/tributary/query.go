@@ -4,17 +4,21 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"os"
+	"path/filepath"
 	"text/tabwriter"
 
 	"github.com/tributary-data/tributary/internal/app"
 	"github.com/tributary-data/tributary/internal/duck"
+	"github.com/tributary-data/tributary/internal/exposure"
+	"github.com/tributary-data/tributary/internal/exposure/shown"
 )
 
 type queryCmd struct {
 	dirFlag
 	Format string `enum:"table,json,ndjson,csv" default:"table" help:"How to print the rows: ${enum}."`
-	SQL    string `arg:"" name:"sql" help:"One statement that reads, in DuckDB's SQL. Tables: charges, subscriptions, refunds, balance_transactions, customers, prices; each with _history; xdm.charges and so on as stored; quarantine; drift."`
+	SQL    string `arg:"" name:"sql" help:"One statement that reads, in DuckDB's SQL. Tables: charges, subscriptions, refunds, balance_transactions, customers, prices; each with _history; xdm.charges and so on as stored; experiments.exposures; quarantine; drift."`
 }
 
 // Run prints the rows of one query.
@@ -28,6 +32,11 @@ func query(ctx context.Context, dir, sql, format string) error {
 		return err
 	}
 	defer r.Close()
+	if shown.Named(sql) {
+		if _, err := shown.Load(ctx, r, exposed(ctx, filepath.Join(dir, exposure.Folder))); err != nil {
+			return err
+		}
+	}
 	rows, err := r.Query(ctx, sql)
 	if err != nil {
 		return err
@@ -35,6 +44,23 @@ func query(ctx context.Context, dir, sql, format string) error {
 	defer rows.Close()
 	_, err = duck.Write(os.Stdout, rows, format)
 	return err
+}
+
+// exposed yields the exposures of all sandboxes.
+func exposed(ctx context.Context, dir string) iter.Seq2[exposure.Exposure, error] {
+	return func(yield func(exposure.Exposure, error) bool) {
+		sandboxes, err := exposure.Sandboxes(dir)
+		if err != nil {
+			yield(exposure.Exposure{}, err)
+		}
+		for _, s := range sandboxes {
+			for e, err := range exposure.All(ctx, dir, s) {
+				if !yield(e, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
 }
 
 type datasetsCmd struct {

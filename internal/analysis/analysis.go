@@ -22,6 +22,7 @@ import (
 	"github.com/tributary-data/tributary/internal/duck"
 	"github.com/tributary-data/tributary/internal/experiment"
 	"github.com/tributary-data/tributary/internal/exposure"
+	"github.com/tributary-data/tributary/internal/exposure/shown"
 	"github.com/tributary-data/tributary/internal/problem"
 )
 
@@ -85,13 +86,18 @@ func Run(ctx context.Context, s Source, q Question) (_ *Result, err error) {
 		return nil, errUnread()
 	}
 	at, note := q.at()
-	shown := &shown{experiment: q.Experiment, phase: phase, at: at, all: q.Shown, counts: make([]int64, len(phase.Weights))}
-	drop, err := s.Load(ctx, "experiment_units", []duck.Loaded{{Name: "unit", Text: true}, {Name: "variant"}, {Name: "shown_at"}}, shown.rows)
+	seen := &seen{experiment: q.Experiment, phase: phase, at: at, all: q.Shown, counts: make([]int64, len(phase.Weights))}
+	drop, err := shown.Load(ctx, s, seen.each)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, drop()) }()
-	query, err := outcomes("shown", unitValues(q.Experiment.Unit, phase.Measure, at))
+	values := shownValues(q.Experiment, phase, at)
+	query, err := outcomes("shown", "sums", values)
+	if err != nil {
+		return nil, err
+	}
+	units, err := outcomes("shown", "each", values)
 	if err != nil {
 		return nil, err
 	}
@@ -99,24 +105,24 @@ func Run(ctx context.Context, s Source, q Question) (_ *Result, err error) {
 	if err != nil {
 		return nil, err
 	}
-	r := Analyse(Study{Experiment: q.Experiment, Phase: phase, At: at, Exposed: shown.counts, Cells: cells})
+	r := Analyse(Study{Experiment: q.Experiment, Phase: phase, At: at, Exposed: seen.counts, Cells: cells})
 	r.Fresh = q.Fresh.UTC()
-	r.Queries = []Query{{Name: "outcomes", Definition: definition("outcomes"), SQL: query}}
+	r.Queries = []Query{{"outcomes", definition("outcomes") + "\n\n" + definition("sums"), query}, {"units", definition("outcomes") + "\n\n" + definition("each"), units}}
 	if note != "" {
 		r.Notes = append([]string{note}, r.Notes...)
 	}
-	if shown.outlasted > 0 {
+	if seen.outlasted > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("%s units were still being watched when the phase ended on %s: what came after it, as another phase or what everybody gets now, is in their numbers and mostly makes the effect smaller.",
-			count(shown.outlasted), moment(phase.Ended)))
+			count(seen.outlasted), moment(phase.Ended)))
 	}
-	if shown.strange > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("%s exposures name a variant that the phase does not have, and do not count.", count(shown.strange)))
+	if seen.strange > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("%s exposures name a variant that the phase does not have, and do not count.", count(seen.strange)))
 	}
 	return r, nil
 }
 
-// shown goes through the exposures of a phase.
-type shown struct {
+// seen goes through the exposures of a phase.
+type seen struct {
 	experiment experiment.Experiment
 	phase      experiment.Phase
 	at         time.Time
@@ -126,11 +132,10 @@ type shown struct {
 	outlasted  int64   // that count, and whose horizon was not over when the phase ended
 }
 
-func (s *shown) rows(yield func([]any, error) bool) {
-	row := make([]any, 3)
+func (s *seen) each(yield func(exposure.Exposure, error) bool) {
 	for e, err := range s.all {
 		if err != nil {
-			yield(nil, err)
+			yield(e, err)
 			return
 		}
 		if e.Experiment != s.experiment.ID || e.Phase != s.phase.Number || e.At.After(s.at) {
@@ -146,7 +151,7 @@ func (s *shown) rows(yield func([]any, error) bool) {
 		if !s.phase.Ended.IsZero() && until.After(s.phase.Ended) && !until.After(s.at) {
 			s.outlasted++
 		}
-		if row[0], row[1], row[2] = e.Unit, int64(i), e.At.Unix(); !yield(row, nil) {
+		if !yield(e, nil) {
 			return
 		}
 	}

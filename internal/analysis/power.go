@@ -96,7 +96,7 @@ func BaselineOf(ctx context.Context, s Source, u experiment.Unit, m experiment.M
 	from := to.AddDate(0, 0, -last)
 	v := unitValues(u, m, at)
 	v["from"], v["to"] = strconv.FormatInt(from.Unix(), 10), strconv.FormatInt(to.Unix(), 10)
-	query, err := outcomes("tried", v)
+	query, err := outcomes("tried", "sums", v)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +123,7 @@ func BaselineOf(ctx context.Context, s Source, u experiment.Unit, m experiment.M
 	b := &Baseline{
 		Metric: m.Metric, Kind: metric.kind, Currency: m.Currency, Value: Float(e.Value), SD: Float(e.SE * math.Sqrt(float64(all.N))),
 		Units: all.N, From: from, To: to,
-		Queries: []Query{{Name: "baseline", Definition: definition("tried") + "\n\n" + definition("outcomes"), SQL: query}},
+		Queries: []Query{{Name: "baseline", Definition: definition("tried") + "\n\n" + definition("outcomes") + "\n\n" + definition("sums"), SQL: query}},
 	}
 	b.Came = slices.Clone(came[slices.IndexFunc(came, func(n int64) bool { return n > 0 }) : 1+(to.Unix()-1)/day-from.Unix()/day])
 	b.PerDay = Float(float64(all.N) / float64(min(last, len(b.Came))))

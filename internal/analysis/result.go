@@ -223,8 +223,8 @@ type Look struct {
 	Effect Effect    `json:"effect"`
 }
 
-// A Query made numbers: what they mean, and the SQL. It reads the table
-// experiment_units beside the copy, which has the exposures.
+// A Query made numbers: what they mean, and the SQL, which can be asked again
+// wherever SQL is asked.
 type Query struct {
 	Name       string `json:"name"`
 	Definition string `json:"definition"`

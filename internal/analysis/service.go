@@ -12,6 +12,7 @@ import (
 	"github.com/tributary-data/tributary/internal/experiment"
 	"github.com/tributary-data/tributary/internal/exposure"
 	"github.com/tributary-data/tributary/internal/problem"
+	"github.com/tributary-data/tributary/internal/report"
 	"github.com/tributary-data/tributary/internal/shelf"
 )
 
@@ -125,6 +126,9 @@ func (s *Service) Result(ctx context.Context, c access.Caller, a Ask) (_ *Result
 	if err != nil {
 		return nil, err
 	}
+	for i := range r.Queries {
+		r.Queries[i].SQL = report.In(of, r.Queries[i].SQL)
+	}
 	s.shelf.Put(at, r, 1, key) // at is no newer than what was opened
 	return r, nil
 }
@@ -154,6 +158,9 @@ func (s *Service) Power(ctx context.Context, c access.Caller, f Forecast) (*Need
 		defer of.Close()
 		if f.Baseline, err = f.measure(ctx, of, s.Now(), fresh); err != nil {
 			return nil, err
+		}
+		for i := range f.Baseline.Queries {
+			f.Baseline.Queries[i].SQL = report.In(of, f.Baseline.Queries[i].SQL)
 		}
 	}
 	return Plan(f.Baseline, f.Wish)

@@ -62,14 +62,30 @@ func unitValues(u experiment.Unit, m experiment.Measure, at time.Time) map[strin
 	return v
 }
 
+// shownValues are unitValues of the units that a phase was shown to.
+func shownValues(e experiment.Experiment, p experiment.Phase, at time.Time) map[string]string {
+	v := unitValues(e.Unit, p.Measure, at)
+	which, keys := "case x.variant", make([]string, len(p.Weights))
+	for i, w := range p.Weights {
+		keys[i] = literal(w.Variant)
+		which += " when " + keys[i] + " then " + strconv.Itoa(i)
+	}
+	v["variant"], v["variants"] = which+" end", strings.Join(keys, ", ")
+	v["experiment"], v["phase"] = literal(e.ID.String()), strconv.Itoa(int(p.Number))
+	return v
+}
+
 func metadata(key string) string { return "map_extract_value(c.metadata, " + literal(key) + ")" }
 
-// outcomes returns outcomes.sql over the units that another file says.
-func outcomes(units string, v map[string]string) (string, error) {
+// outcomes returns outcomes.sql over the units that another file says, with the rows
+// that a third one says.
+func outcomes(units, rows string, v map[string]string) (string, error) {
 	head, body := split("outcomes")
 	_, who := split(units)
-	// First the fragment, so that it is filled, too.
-	text, unknown := strings.ReplaceAll(body, "$units", who), ""
+	about, last := split(rows)
+	head += about
+	// First the fragments, so that they are filled, too.
+	text, unknown := strings.NewReplacer("$units", who, "$select", last).Replace(body), ""
 	text = placeholder.ReplaceAllStringFunc(text, func(name string) string {
 		value, ok := v[name[1:]]
 		if !ok {

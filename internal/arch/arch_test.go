@@ -50,6 +50,8 @@ var rules = rulebook{
 		"internal/sqlstore": {"internal/dataset", "internal/problem"},
 		"internal/duck":     {"internal/problem"},
 		"internal/exposure": {"internal/atomicfile", "internal/problem"},
+		// The table of exposures for queries.
+		"internal/exposure/shown": {"internal/duck", "internal/exposure"},
 		// Experiments, without who keeps and asks for them.
 		"internal/experiment": {"internal/problem"},
 		// Experiments as documents, and the keys for decisions.
@@ -101,11 +103,11 @@ var rules = rulebook{
 		"internal/offer": {
 			"internal/access", "internal/atomicfile", "internal/docstore", "internal/duck", "internal/gateway", "internal/problem", "internal/recommend",
 		},
-		"internal/sqlworker":       {"internal/duck", "internal/problem"},
-		"internal/analysis":        {"internal/access", "internal/chart", "internal/duck", "internal/experiment", "internal/exposure", "internal/gateway", "internal/money", "internal/problem", "internal/report", "internal/shelf", "internal/stats"},
+		"internal/sqlworker":       {"internal/duck", "internal/exposure", "internal/exposure/shown", "internal/problem"},
+		"internal/analysis":        {"internal/access", "internal/chart", "internal/duck", "internal/experiment", "internal/exposure", "internal/exposure/shown", "internal/gateway", "internal/money", "internal/problem", "internal/report", "internal/shelf", "internal/stats"},
 		"internal/analysis/trials": {"internal/analysis", "internal/experiment"},
 		"internal/sqlapi": {
-			"internal/access", "internal/app", "internal/catalog", "internal/duck", "internal/gateway", "internal/problem", "internal/sqlworker", "internal/xdm",
+			"internal/access", "internal/app", "internal/catalog", "internal/duck", "internal/exposure/shown", "internal/gateway", "internal/problem", "internal/sqlworker", "internal/xdm",
 		},
 		"internal/queue":  {"internal/problem"},
 		"internal/secret": {"internal/atomicfile", "internal/problem"},
@@ -131,7 +133,7 @@ var rules = rulebook{
 			"internal/queue", "internal/report", "internal/runner", "internal/secret", "internal/shelf", "internal/source", "internal/sqlapi", "internal/sqlworker", "internal/tables", "internal/telemetry", "internal/trial", "internal/webui", "internal/xdm",
 		},
 		"cmd/tributary": {
-			"internal/access", "internal/alert", "internal/analysis", "internal/app", "internal/audience", "internal/control", "internal/docstore", "internal/duck", "internal/experiment", "internal/guard", "internal/money", "internal/offer", "internal/problem", "internal/recommend",
+			"internal/access", "internal/alert", "internal/analysis", "internal/app", "internal/audience", "internal/control", "internal/docstore", "internal/duck", "internal/experiment", "internal/exposure", "internal/exposure/shown", "internal/guard", "internal/money", "internal/offer", "internal/problem", "internal/recommend",
 			"internal/report", "internal/secret", "internal/server", "internal/sqlworker", "internal/stripe", "internal/telemetry",
 			"internal/stripesim", "internal/webui",
 		},

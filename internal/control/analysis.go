@@ -14,6 +14,7 @@ import (
 	"github.com/tributary-data/tributary/internal/exposure"
 	"github.com/tributary-data/tributary/internal/problem"
 	"github.com/tributary-data/tributary/internal/shelf"
+	"github.com/tributary-data/tributary/internal/sqlapi"
 	"github.com/tributary-data/tributary/internal/trial"
 )
 
@@ -50,7 +51,7 @@ func (c *Control) shown(ctx context.Context, by access.Caller) iter.Seq2[exposur
 
 // openFresh opens a copy, and says up to when it has all charges and refunds.
 func (c *Control) openFresh(ctx context.Context, by access.Caller, name string) (analysis.Copy, time.Time, error) {
-	dir, _, err := c.copyDir(ctx, by, name)
+	dir, name, err := c.copyDir(ctx, by, name)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
@@ -62,7 +63,10 @@ func (c *Control) openFresh(ctx context.Context, by access.Caller, name string) 
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	return r, fresh, nil
+	if name == "" {
+		return r, fresh, nil
+	}
+	return spaced{r, sqlapi.SpaceOf(name)}, fresh, nil
 }
 
 // stateFor says in which state a copy is that openFresh opens, and the exposures of the

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/app"
+	"github.com/tributary-data/tributary/internal/exposure"
 	"github.com/tributary-data/tributary/internal/problem"
 	"github.com/tributary-data/tributary/internal/runner"
 	"github.com/tributary-data/tributary/internal/sqlapi"
@@ -17,7 +18,14 @@ import (
 // sql ties together what answers SQL.
 func (p *Plane) sql() *sqlapi.Service {
 	p.queries = &sqlworker.Pool{Command: p.options.SQLWorker, Log: p.options.Log}
-	return &sqlapi.Service{Datasets: p.Catalog, Lakes: lakes{p}, Pool: p.queries, Now: p.now}
+	return &sqlapi.Service{Datasets: p.Catalog, Lakes: lakes{p}, Pool: p.queries, Now: p.now, Exposures: p.exposed}
+}
+
+// exposed says where the exposures of the caller's sandbox are, and their size.
+func (c *Control) exposed(by access.Caller) (at sqlworker.Exposures, size int64, err error) {
+	at = sqlworker.Exposures{Dir: filepath.Join(c.dir, exposure.Folder), Sandbox: by.Sandbox.ID}
+	size, err = exposure.Size(at.Dir, at.Sandbox)
+	return at, size, err
 }
 
 // lakes are where rows are: the lake of the installation, and those of the copies

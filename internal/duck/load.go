@@ -13,7 +13,8 @@ import (
 	duckdb "github.com/duckdb/duckdb-go-bindings"
 )
 
-// Load makes a table of rows, until their first error. Every query of this DB sees
+// Load makes a table of rows, until their first error. Its name may begin with that
+// of a schema and a dot. Every query of this DB sees
 // it, until drop is called. A row has a value for each column, and need not stay
 // as it is after its step. A million rows take about a second.
 func (d *DB) Load(ctx context.Context, name string, columns []Loaded, rows iter.Seq2[[]any, error]) (drop func() error, err error) {
@@ -22,20 +23,31 @@ func (d *DB) Load(ctx context.Context, name string, columns []Loaded, rows iter.
 		return nil, invalid("no more queries can be run at once", "Close others before")
 	}
 	defer duckdb.Disconnect(&conn)
+	schema, table, of := strings.Cut(name, ".")
+	if !of {
+		schema, table = "", name
+	}
+	full := quote(table)
+	if of {
+		full = quote(schema) + "." + full
+		if err := exec(conn, "CREATE SCHEMA IF NOT EXISTS "+quote(schema)); err != nil {
+			return nil, err
+		}
+	}
 	var parts []string
 	for _, c := range columns {
 		parts = append(parts, quote(c.Name)+" "+c.sql())
 	}
-	if err := exec(conn, "CREATE TABLE "+quote(name)+" ("+strings.Join(parts, ", ")+")"); err != nil {
+	if err := exec(conn, "CREATE TABLE "+full+" ("+strings.Join(parts, ", ")+")"); err != nil {
 		return nil, err
 	}
 	drop = func() error {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		return d.exec("DROP TABLE " + quote(name))
+		return d.exec("DROP TABLE " + full)
 	}
 	l := &loader{columns: columns}
-	if err := cmp.Or(l.open(conn, name), l.fill(ctx, rows)); err != nil {
+	if err := cmp.Or(l.open(conn, schema, table), l.fill(ctx, rows)); err != nil {
 		l.close()
 		_ = drop() // what failed first is the reason
 		return nil, fmt.Errorf("load the table %s: %w", name, err)
@@ -61,8 +73,8 @@ type loader struct {
 	n, most  int
 }
 
-func (l *loader) open(conn duckdb.Connection, name string) error {
-	if duckdb.AppenderCreateExt(conn, "", "", name, &l.appender) == duckdb.StateError {
+func (l *loader) open(conn duckdb.Connection, schema, table string) error {
+	if duckdb.AppenderCreateExt(conn, "", schema, table, &l.appender) == duckdb.StateError {
 		return fmt.Errorf("duckdb: %s", duckdb.AppenderError(l.appender))
 	}
 	var types []duckdb.LogicalType

@@ -40,6 +40,22 @@ func TestLoad(t *testing.T) {
 	if err := errors.Join(rows.Err(), rows.Close(), drop()); err != nil {
 		t.Fatal(err)
 	}
+	for range 2 { // its schema is there already, the second time
+		drop, err := d.Load(t.Context(), "of one.units", columns, many)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, err := d.Query(t.Context(), `select 1 from "of one".units having count(*) = 5000`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !rows.Next() {
+			t.Error("a table in a schema has other rows")
+		}
+		if err := errors.Join(rows.Err(), rows.Close(), drop()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	broken := errors.New("broken")
 	one := func(row []any, err error) iter.Seq2[[]any, error] {
 		return func(yield func([]any, error) bool) { yield(row, err) }

@@ -35,6 +35,42 @@ func All(ctx context.Context, dir, sandbox string) iter.Seq2[Exposure, error] {
 	}
 }
 
+// Size returns how large the files of a sandbox's exposures are together, in bytes.
+func Size(dir, sandbox string) (size int64, err error) {
+	if !sandboxID.MatchString(sandbox) {
+		return 0, nil
+	}
+	entries, err := os.ReadDir(filepath.Join(dir, sandbox))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) != extension {
+			continue
+		}
+		info, err := e.Info()
+		if err != nil {
+			continue // it was put into another one meanwhile
+		}
+		size += max(0, info.Size()-int64(len(header)))
+	}
+	return size, err
+}
+
+// Sandboxes lists the ids of the sandboxes that have exposures.
+func Sandboxes(dir string) (ids []string, err error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	for _, e := range entries {
+		if sandboxID.MatchString(e.Name()) {
+			ids = append(ids, e.Name())
+		}
+	}
+	return ids, err
+}
+
 // Generation returns a text that is another one after exposures of a sandbox were
 // forgotten, "" before any was.
 func Generation(dir, sandbox string) (string, error) {

@@ -82,7 +82,7 @@ func (s *Service) BNPL(ctx context.Context, c access.Caller, name string, p Para
 		return nil, err
 	}
 	for _, section := range r.Sections {
-		section.Query = in(spaceOf(of), section.Query)
+		section.Query = In(of, section.Query)
 	}
 	s.keep(at, p, r) // at is no newer than what was opened
 	return r, nil
@@ -106,7 +106,7 @@ func (s *Service) Queries(ctx context.Context, c access.Caller, name string, p P
 	defer of.Close()
 	sections, err := Queries(ctx, of, p)
 	for _, section := range sections {
-		section.Query = in(spaceOf(of), section.Query)
+		section.Query = In(of, section.Query)
 	}
 	return sections, err
 }

@@ -53,8 +53,16 @@ type spaced interface{ Space() string }
 // tables are what the queries read of a copy.
 var tables = regexp.MustCompile(`\b(from|join) (xdm\.charges|refunds|balance_transactions|subscriptions|prices|customers)\b`)
 
-// in rewrites a query for a place where the copy's views stand in a schema, and
-// its tables in another one beside it.
+// In rewrites a query for the place where a copy's views are queried: they may
+// stand in a schema, and its tables in another one beside it.
+func In(of any, query string) string {
+	s, ok := of.(spaced)
+	if !ok {
+		return query
+	}
+	return in(s.Space(), query)
+}
+
 func in(space, query string) string {
 	if space == "" {
 		return query
@@ -73,12 +81,4 @@ func in(space, query string) string {
 		})
 	}
 	return strings.Join(lines, "\n")
-}
-
-// spaceOf returns the schema of a copy; "" for none.
-func spaceOf(c Copy) string {
-	if s, ok := c.(spaced); ok {
-		return s.Space()
-	}
-	return ""
 }

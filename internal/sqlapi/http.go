@@ -56,7 +56,9 @@ import (
 // table. A copy of an account has a view for each resource and one for its
 // history, in a schema by account and mode; if it is the sandbox's only one, also
 // without the schema (also). As they are stored, they stand in the schemas xdm,
-// lake, <copy>_xdm and <copy>_lake.
+// lake, <copy>_xdm and <copy>_lake. Who was shown which variant of an experiment
+// stands in experiments.exposures, whose rows are estimated; queries that do not
+// name it are not held up by it.
 //
 //	{"items": [
 //	  {"name": "my_charges", "also": "ds_65f0c2…", "kind": "dataset", "datasetId": "65f0c2…",
@@ -64,7 +66,8 @@ import (
 //	   "rows": 1305, "rowsExact": true, "sample": "SELECT * FROM my_charges LIMIT 100"},
 //	  {"name": "acct_1abc_live.charges", "also": "charges", "kind": "copy", "copy": "acct_1abc_live", "columns": […], "rows": 1305, "rowsExact": true,
 //	   "sample": "SELECT * FROM acct_1abc_live.charges ORDER BY created DESC LIMIT 100"},
-//	  {"name": "acct_1abc_live.charges_history", "also": "charges_history", "kind": "history", "copy": "acct_1abc_live", …}],
+//	  {"name": "acct_1abc_live.charges_history", "also": "charges_history", "kind": "history", "copy": "acct_1abc_live", …},
+//	  {"name": "experiments.exposures", "kind": "exposures", "columns": [{"name": "experiment", "type": "VARCHAR"}, …], "rows": 20000, "rowsExact": false, …}],
 //	 "limits": {"rows": 10000, "bytes": 16777216, "seconds": 30, "queries": 2},
 //	 "snapshot": {"id": "9f3c0a…", "at": "2026-11-23T09:30:00.123Z"}}
 //

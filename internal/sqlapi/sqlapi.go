@@ -67,6 +67,9 @@ type Service struct {
 	Lakes    Lakes
 	Pool     *sqlworker.Pool
 	Now      func() time.Time
+	// Exposures says where those of the caller's sandbox are, and how large their files
+	// are together; 0 where there are none. Nil for none anywhere.
+	Exposures func(c access.Caller) (at sqlworker.Exposures, size int64, err error)
 	// Time is how long a query may take; 0 for MaxTime.
 	Time time.Duration
 
@@ -107,7 +110,15 @@ func (s *Service) Query(ctx context.Context, c access.Caller, sql string, rows i
 	began := s.Now()
 	err := s.with(ctx, c, func(ctx context.Context, v *view, session *sqlworker.Session) (err error) {
 		a.Snapshot = v.Snapshot
-		a.Result, err = session.Query(ctx, sqlworker.Query{SQL: sql, Rows: rows, Bytes: MaxBytes})
+		q := sqlworker.Query{SQL: sql, Rows: rows, Bytes: MaxBytes}
+		if s.Exposures != nil {
+			at, _, err := s.Exposures(c)
+			if err != nil {
+				return err
+			}
+			q.Exposures = &at
+		}
+		a.Result, err = session.Query(ctx, q)
 		return err
 	})
 	a.Took = s.Now().Sub(began)

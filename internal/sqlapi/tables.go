@@ -3,6 +3,7 @@ package sqlapi
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/catalog"
 	"github.com/tributary-data/tributary/internal/duck"
+	"github.com/tributary-data/tributary/internal/exposure/shown"
 	"github.com/tributary-data/tributary/internal/problem"
 	"github.com/tributary-data/tributary/internal/sqlworker"
 	"github.com/tributary-data/tributary/internal/xdm"
@@ -23,6 +25,8 @@ const (
 	OfDataset = "dataset" // a dataset's records
 	OfCopy    = "copy"    // live objects of an account
 	OfHistory = "history" // every version of them
+	// OfExposures is the table of who was shown which variant of an experiment.
+	OfExposures = "exposures"
 )
 
 // A View is what can be queried.
@@ -71,7 +75,29 @@ func (s *Service) Tables(ctx context.Context, c access.Caller) ([]View, Snapshot
 		keep(&s.lists, v.ID, all)
 		return nil
 	})
-	return all, at, err
+	if err != nil || s.Exposures == nil {
+		return all, at, err
+	}
+	if _, size, err := s.Exposures(c); err != nil {
+		return nil, at, err
+	} else if size > 0 {
+		all = append(slices.Clip(all), exposures(size))
+	}
+	return all, at, nil
+}
+
+// exposures is the table of them. Its rows are estimated: an exposure takes some 70
+// bytes.
+func exposures(size int64) View {
+	v := View{Name: shown.Table, Kind: OfExposures, Rows: max(1, size/70), Sample: "SELECT * FROM " + shown.Table + " ORDER BY shown_at DESC LIMIT 100"}
+	for _, c := range shown.Columns {
+		one := duck.ColumnType{Name: c.Name, Type: "BIGINT"}
+		if c.Text {
+			one.Type = "VARCHAR"
+		}
+		v.Columns = append(v.Columns, one)
+	}
+	return v
 }
 
 // list says what each view is.

@@ -9,6 +9,7 @@ package sqlworker
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,8 @@ import (
 	"syscall"
 
 	"github.com/tributary-data/tributary/internal/duck"
+	"github.com/tributary-data/tributary/internal/exposure"
+	"github.com/tributary-data/tributary/internal/exposure/shown"
 	"github.com/tributary-data/tributary/internal/problem"
 )
 
@@ -26,6 +29,15 @@ type Query struct {
 	SQL   string `json:"sql"`
 	Rows  int    `json:"rows"`
 	Bytes int64  `json:"bytes"` // of the rows as JSON
+	// Exposures are what shown.Table has; nil for none. It is loaded for a query that
+	// names it, and dropped behind it, so that nothing is told that was forgotten.
+	Exposures *Exposures `json:"exposures,omitempty"`
+}
+
+// Exposures are those of a sandbox, as exposure.All finds them.
+type Exposures struct {
+	Dir     string `json:"dir"`
+	Sandbox string `json:"sandbox"`
 }
 
 // What a result was cut by.
@@ -174,6 +186,13 @@ func (w *worker) say(r reply) {
 
 // query sends columns and rows, and returns what cut them.
 func (w *worker) query(ctx context.Context, id int64, q Query) (cut string, err error) {
+	if q.Exposures != nil && shown.Named(q.SQL) {
+		drop, failed := shown.Load(ctx, w.db, exposure.All(ctx, q.Exposures.Dir, q.Exposures.Sandbox))
+		if failed != nil { // it may tell where files are
+			return "", cmp.Or(ctx.Err(), error(problem.Errorf(problem.Unavailable, "the exposures can't be read just now")))
+		}
+		defer func() { err = errors.Join(err, drop()) }()
+	}
 	rows, err := w.db.Query(ctx, q.SQL)
 	if err != nil {
 		return "", err

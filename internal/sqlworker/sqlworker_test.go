@@ -36,7 +36,7 @@ var empty = func(context.Context) (duck.Catalog, error) {
 
 func query(ctx context.Context, p *Pool, sql string) (r Result, err error) {
 	err = p.Do(ctx, "owner", "key", empty, func(s *Session) error {
-		r, err = s.Query(ctx, Query{sql, 1000, 1 << 20})
+		r, err = s.Query(ctx, Query{SQL: sql, Rows: 1000, Bytes: 1 << 20})
 		return err
 	})
 	return r, err
@@ -125,7 +125,7 @@ func TestLeavesNothing(t *testing.T) {
 	go func() { <-began; cancel() }()
 	err := p.Do(ctx, "owner", "key", empty, func(s *Session) error {
 		close(began)
-		_, err := s.Query(ctx, Query{"SELECT levenshtein(repeat('a', 3000000), repeat('b', 3000000))", 1, 1})
+		_, err := s.Query(ctx, Query{SQL: "SELECT levenshtein(repeat('a', 3000000), repeat('b', 3000000))", Rows: 1, Bytes: 1})
 		return err
 	})
 	if !errors.Is(err, context.Canceled) {

@@ -61,7 +61,9 @@ type resultAnswer struct {
 			Effect resultEffect `json:"effect"`
 		} `json:"looks"`
 	} `json:"series"`
+	Notes   []string `json:"notes"`
 	Queries []struct {
+		Name       string `json:"name"`
 		Definition string `json:"definition"`
 		SQL        string `json:"sql"`
 	} `json:"queries"`

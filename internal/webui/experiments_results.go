@@ -4,6 +4,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -98,11 +99,42 @@ func (r *request) showResultsReport() error {
 		return err
 	}
 	v.Result = r.resultReport(&got)
+	v.Result.Path, v.Result.UnitsPath = resultQueryPath(v.ID, params, &got, "outcomes"), resultQueryPath(v.ID, params, &got, "units")
 	v.Result.File = Base + "/experiments/" + escape(v.ID) + "/results/csv?" + v.Query
 	if r.partial() {
 		return r.part("experiment_results", "experiment-result", *v.Result)
 	}
 	return r.show("experiment_results", v)
+}
+
+// resultQueryPath opens a query of a result, by its name: of the very phase and time,
+// whatever is the newest by then.
+func resultQueryPath(id string, shown url.Values, a *resultAnswer, name string) string {
+	q := url.Values{"report": {"experiment"}, "id": {id}, "query": {name}, "phase": {strconv.Itoa(a.Phase)}, "asOf": {a.AsOf.UTC().Format(time.RFC3339)}}
+	if shown.Has("copy") {
+		q.Set("copy", shown.Get("copy"))
+	}
+	return Base + "/sql?" + q.Encode()
+}
+
+// resultQuery returns the query that such a path names.
+func (r *request) resultQuery(q url.Values) (string, error) {
+	params := url.Values{}
+	for _, name := range resultParams {
+		if text := q.Get(name); text != "" {
+			params.Set(name, text)
+		}
+	}
+	var got resultAnswer
+	if err := r.get(analysisAPI+"/experiments/"+escape(q.Get("id")), params, &got); err != nil {
+		return "", err
+	}
+	for _, one := range got.Queries {
+		if one.Name == q.Get("query") {
+			return one.SQL, nil
+		}
+	}
+	return "", nil
 }
 
 // exportResults hands on all numbers as CSV.
@@ -129,7 +161,9 @@ func (r *request) exportResults() error {
 type resultReport struct {
 	Answer   *resultAnswer
 	File     string
-	Title    string // of the metric that decides
+	// Path opens the query that made the numbers, UnitsPath one of what each unit did.
+	Path, UnitsPath string
+	Title           string // of the metric that decides
 	Verdict  string
 	Tone     string // positive, negative, info or warning
 	Findings []string

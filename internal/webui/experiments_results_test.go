@@ -163,6 +163,52 @@ var (
 	printedSigns    = strings.NewReplacer(",", "", " EUR", "", "%", "", "+", "", "\u00a0", " ", "−", "-")
 )
 
+var queryLink = regexp.MustCompile(`href="(/ui/sql\?[^"]*report=experiment[^"]*)"`)
+
+// asked follows the links to the queries of a result, and asks them as its readers do:
+// they have as many units of each variant as the result.
+func asked(t *testing.T, w *world, v *visitor, body string, control, variant int64) {
+	t.Helper()
+	links := map[string]int{}
+	for _, m := range queryLink.FindAllStringSubmatch(body, -1) {
+		links[html.UnescapeString(m[1])]++
+	}
+	if len(links) != 2 {
+		t.Errorf("links %v", links)
+	}
+	seen := 0
+	for link, n := range links {
+		made := strings.Contains(link, "query=outcomes")
+		if made {
+			seen += n
+		}
+		_, query, _ := strings.Cut(v.page(link), "<textarea")
+		_, query, _ = strings.Cut(query, ">")
+		query, _, _ = strings.Cut(query, "</textarea>")
+		got := w.api("POST", "/data/tributary/sql", map[string]any{"query": html.UnescapeString(query), "limit": 10_000}).(map[string]any)
+		columns, rows := got["columns"].([]any), got["rows"].([]any)
+		units := map[string]float64{}
+		for _, r := range rows {
+			row := map[string]any{}
+			for i, c := range columns {
+				row[c.(map[string]any)["name"].(string)] = r.([]any)[i]
+			}
+			one := 1.0
+			if made {
+				one, _ = row["units"].(json.Number).Float64()
+			}
+			units[fmt.Sprint(row["variant"])] += one
+		}
+		if units["0"] != float64(control) || units["1"] != float64(variant) || len(units) != 2 {
+			t.Errorf("%s has units %v, want %d and %d", link, units, control, variant)
+		}
+	}
+	if seen < 3+2 { // of the parts and charts
+		t.Errorf("%d links to the query that made the numbers", seen)
+	}
+	holds(t, v.page("/ui/sql/tables"), "experiments.exposures", "shown_at")
+}
+
 // What an experiment came to: each figure of the page is that of the API, whose
 // numbers have tests of their own against what the simulator did.
 func TestExperimentResults(t *testing.T) {
@@ -234,6 +280,7 @@ func TestExperimentResults(t *testing.T) {
 	if len(want) < 2*(5+2+4) {
 		t.Errorf("%d rows", len(want))
 	}
+	asked(t, w, v, body, result.Variants[0].Ready, result.Variants[1].Ready)
 	status, h, file := v.get("/ui/experiments/" + id + "/results/csv?copy=acct_a-test")
 	if status != http.StatusOK || !strings.HasPrefix(file, "experiment,phase,as_of,part") || !strings.Contains(h.Get("Content-Disposition"), "experiment.csv") || strings.Count(file, "\n") != len(want)+1 {
 		t.Errorf("the file: %d %v %.80s", status, h, file)

@@ -45,7 +45,7 @@ func (r *request) sqlView(query string) sqlView {
 }
 
 // showSQL shows the page, with the query q, or with the one that a report has
-// made a section with.
+// made a section with, or the result of an experiment.
 func (r *request) showSQL() error {
 	q := r.http.URL.Query()
 	v := r.sqlView(q.Get("q"))
@@ -65,6 +65,12 @@ func (r *request) showSQL() error {
 			return err
 		}
 		v.Query = got.Queries[0].Query // there is one of each section, or no answer
+	}
+	if q.Get("report") == "experiment" {
+		var err error
+		if v.Query, err = r.resultQuery(q); err != nil {
+			return err
+		}
 	}
 	return r.show("sql", v)
 }
