@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -15,6 +17,7 @@ import (
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/app"
 	"github.com/tributary-data/tributary/internal/audience"
+	"github.com/tributary-data/tributary/internal/exposure"
 )
 
 // Audiences are listed, tried and exported; and recommendations evaluated.
@@ -91,4 +94,60 @@ func TestAudienceCommands(t *testing.T) {
 	evaluate().sentence(t, app.ExitUsage, "--key")
 	evaluate("--key", "nothing").sentence(t, app.ExitUsage, "0 orders name items")
 	evaluate("--key", "items", "--dir", filepath.Join(dir, "other")).sentence(t, app.ExitFailed, "no copy")
+
+	// Who is removed by a command is removed from all of the installation, not from the
+	// copy alone.
+	want := []string{audience.Folder, exposure.Folder}
+	var both []string
+	for _, line := range lines[1:] {
+		if slices.Equal(tellOf(t, dir, line[0]), want) {
+			both = append(both, line[0])
+		}
+	}
+	if len(both) < 2 {
+		t.Fatalf("of %d members, %d were exposed", len(lines)-1, len(both))
+	}
+	remove := func(args ...string) outcome {
+		return command{args: append([]string{"privacy", "delete", "--dir", dir}, args...)}.run(t)
+	}
+	remove("--customer", both[0], "--sandbox", "nowhere").sentence(t, app.ExitFailed, "nowhere")
+	if o := remove("--customer", both[0]); o.status != 0 || !strings.Contains(o.stdout, "exposures: 1\n") || !strings.Contains(o.stdout, "audiences: 1\n") {
+		t.Error(o)
+	}
+	if at := tellOf(t, dir, both[0]); len(at) > 0 {
+		t.Errorf("the customer still stands in %v", at)
+	}
+	if at := tellOf(t, dir, both[1]); !slices.Equal(at, want) {
+		t.Errorf("another customer stands in %v", at)
+	}
+	// Beside whoever has the directory, the request is put down.
+	held, err := app.Hold(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	if o := remove("--customer", both[1]); o.status != 0 || !strings.Contains(o.stdout, "is put down") {
+		t.Error(o)
+	}
+}
+
+// tellOf are the folders of files in which a customer's id stands as it is.
+func tellOf(t *testing.T, dir, customer string) (folders []string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if rel, _ := filepath.Rel(dir, path); bytes.Contains(text, []byte(customer)) {
+			folder, _, _ := strings.Cut(filepath.ToSlash(rel), "/")
+			folders = append(folders, folder)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(folders)
+	return slices.Compact(folders)
 }

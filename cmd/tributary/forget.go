@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -10,15 +11,19 @@ import (
 )
 
 type privacyDeleteCmd struct {
-	dirFlag
+	sandboxFlags
 	Customer string `required:"" placeholder:"cus_…" help:"The customer whose data is to be removed, by its id at Stripe."`
 	Books    bool   `help:"Remove the customer's balance transactions, too. Else they stay for the books, without what points to the customer."`
 	DryRun   bool   `help:"Say what would be removed, and remove nothing."`
 	Output   string `default:"text" enum:"text,json" help:"text or json."`
 }
 
-// Run removes what a copy has of a customer, and says what that was.
+// Run removes what there is of a customer, and says what that was: in an installation of
+// `serve` all that a privacy request removes, else what the copy has.
 func (c *privacyDeleteCmd) Run(ctx context.Context) error {
+	if served, err := c.served(); err != nil || served && !c.DryRun {
+		return errors.Join(err, c.everywhere(ctx))
+	}
 	r := app.ForgetRequest{Customer: c.Customer, Books: c.Books}
 	if c.DryRun {
 		would, err := app.TryForget(ctx, c.Dir, r)
@@ -31,7 +36,7 @@ func (c *privacyDeleteCmd) Run(ctx context.Context) error {
 		for _, t := range would.Tables {
 			fmt.Printf("%s: %s would go%s\n", t.Table, count(t.Rows), blanked(t.Table, would.Blanked))
 		}
-		fmt.Printf("quarantine: %s, events not taken in yet: %s\nNothing was removed.\n", count(would.Quarantine), count(would.Events))
+		fmt.Printf("quarantine: %s, events not taken in yet: %s\nThat is this copy alone. Nothing was removed.\n", count(would.Quarantine), count(would.Events))
 		return nil
 	}
 	done, err := app.ForgetCustomer(ctx, c.Dir, r)

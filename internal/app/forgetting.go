@@ -174,8 +174,9 @@ func (f *forgettingAll) each(ctx context.Context, resource string, fn func(id st
 
 // ownFields are the fields that say whose an object is, or what is its.
 var ownFields = map[string][]string{
-	"customers": {"object"}, "charges": {"customer", "balance_transaction", "failure_balance_transaction"}, "subscriptions": {"customer"},
-	"refunds": {"charge", "balance_transaction", "failure_balance_transaction"}, "balance_transactions": {"source", "description"},
+	"customers": {"object"}, "charges": {"customer", "balance_transaction", "failure_balance_transaction", "payment_intent", "payment_method", "invoice"},
+	"subscriptions": {"customer", "latest_invoice", "default_payment_method"},
+	"refunds":       {"charge", "balance_transaction", "failure_balance_transaction", "payment_intent"}, "balance_transactions": {"source", "description"},
 }
 
 // remove takes rows, and all that told of them, from the tables of a resource.

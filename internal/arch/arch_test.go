@@ -133,7 +133,8 @@ var rules = rulebook{
 			"internal/queue", "internal/report", "internal/runner", "internal/secret", "internal/shelf", "internal/source", "internal/sqlapi", "internal/sqlworker", "internal/tables", "internal/telemetry", "internal/trial", "internal/webui", "internal/xdm",
 		},
 		"cmd/tributary": {
-			"internal/access", "internal/alert", "internal/analysis", "internal/app", "internal/audience", "internal/control", "internal/docstore", "internal/duck", "internal/experiment", "internal/exposure", "internal/exposure/shown", "internal/guard", "internal/money", "internal/offer", "internal/problem", "internal/recommend",
+			"internal/access", "internal/alert", "internal/analysis", "internal/app", "internal/audience", "internal/control", "internal/docstore", "internal/duck", "internal/erasure", "internal/experiment", "internal/exposure", "internal/exposure/shown", "internal/guard", "internal/money",
+			"internal/offer", "internal/problem", "internal/recommend",
 			"internal/report", "internal/secret", "internal/server", "internal/sqlworker", "internal/stripe", "internal/telemetry",
 			"internal/stripesim", "internal/webui",
 		},
@@ -175,7 +176,7 @@ var rules = rulebook{
 		"internal/accessapi": {"internal/docstore/docstoretest", "internal/openapitest"},
 		// What keeps secrets is tested with all that could give them away.
 		"internal/telemetry": {"internal/access", "internal/audit", "internal/docstore", "internal/guard", "internal/secret", "internal/server"},
-		"cmd/tributary":      {"internal/dataset", "internal/lake", "internal/sqlstore", "internal/xdm"},
+		"cmd/tributary":      {"internal/dataset", "internal/exposure", "internal/lake", "internal/sqlstore", "internal/xdm"},
 	},
 	testOnly: map[string][]string{
 		"internal/need":                  {},

@@ -17,7 +17,8 @@ import (
 
 // erasures ties privacy requests to all that has data of customers. The copies come
 // first: nothing brings back then what the others remove, and what belongs to the
-// customer is known by then.
+// customer is known by then. Documents come before what is made of them: the rows
+// of an audience's members have its name.
 func (p *Plane) erasures() *erasure.Service {
 	s := p.forgetting()
 	s.Copies = func(ctx context.Context, c access.Caller) ([]string, error) {
@@ -27,13 +28,13 @@ func (p *Plane) erasures() *erasure.Service {
 		{Name: "copy of this installation", Do: p.eraseOwn},
 		{Name: "copies", Do: p.eraseCopies},
 		{Name: "uploads", Do: p.eraseUploads},
+		{Name: "documents", Do: p.eraseDocuments},
 		{Name: "datasets", Do: p.eraseDatasets},
 		{Name: "exposures", Do: forgets(func(ctx context.Context, sc docstore.Scope, customer string) (int, error) {
 			return p.Exposures.Forget(ctx, sc.Sandbox, customer)
 		})},
 		{Name: "audiences", Do: forgets(p.Audience.Forget)},
 		{Name: "offers", Do: forgets(p.Offers.Forget)},
-		{Name: "documents", Do: p.eraseDocuments},
 		{Name: "audit log", Do: p.eraseAudit},
 	}
 	return s

@@ -159,17 +159,17 @@ func (r *request) exportResults() error {
 
 // resultReport is what the page shows of a result.
 type resultReport struct {
-	Answer   *resultAnswer
-	File     string
+	Answer *resultAnswer
+	File   string
 	// Path opens the query that made the numbers, UnitsPath one of what each unit did.
 	Path, UnitsPath string
 	Title           string // of the metric that decides
-	Verdict  string
-	Tone     string // positive, negative, info or warning
-	Findings []string
-	Caveats  []string
-	Charts   []resultChart
-	Parts    []resultPart
+	Verdict         string
+	Tone            string // positive, negative, info or warning
+	Findings        []string
+	Caveats         []string
+	Charts          []resultChart
+	Parts           []resultPart
 }
 
 // A resultChart is a picture of effects.
