@@ -76,6 +76,7 @@ func TestGive(t *testing.T) {
 		{"without", Conditions{Excludes: []string{"mat"}}, func(v *Visit) { v.Items = []string{"bag", "mat"} }, "excludes"},
 		{"country", Conditions{Countries: []string{"AT", "DE"}}, func(v *Visit) { v.Country = "FR" }, "countries"},
 		{"no country", Conditions{Countries: []string{"DE"}}, func(v *Visit) { v.Country = "" }, "countries"},
+		{"what it costs", Conditions{}, func(v *Visit) { v.Currency = "usd" }, "currency"},
 		{"in the cart", Conditions{}, func(v *Visit) { v.Items = []string{"wrap"} }, "items"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -106,6 +107,38 @@ func TestGive(t *testing.T) {
 	}
 	if _, _, err := s.Give(t.Context(), "another", day, good); problem.KindOf(err) != problem.NotFound {
 		t.Errorf("one of another sandbox: %v", err)
+	}
+}
+
+// No cart pays in two currencies; who doesn't say which it has is given the offer.
+func TestCurrencies(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	amount := int64(400)
+	offered := func(key string, active bool, conditions Conditions, currencies ...string) (Kept, error) {
+		o := Offer{Key: key, Name: key, Active: active, Conditions: conditions}
+		for _, c := range currencies {
+			o.Items = append(o.Items, Item{Item: c + key, Amount: &amount, Currency: c})
+		}
+		return s.Create(t.Context(), shop, o)
+	}
+	if _, err := offered("two", true, Conditions{}, "eur", "usd"); problem.KindOf(err) != problem.Invalid || !strings.Contains(err.Error(), "items[1].currency: the price is in usd, and items[0] is in eur") {
+		t.Error(err)
+	}
+	if _, err := offered("cart", true, Conditions{Currency: "jpy"}, "eur"); problem.KindOf(err) != problem.Invalid || !strings.Contains(err.Error(), "conditions.currency is jpy") {
+		t.Error(err)
+	}
+	if _, err := offered("off", false, Conditions{}, "eur", "usd"); err != nil {
+		t.Errorf("what nobody is shown: %v", err)
+	}
+	one, err := offered("one", true, Conditions{}, "eur")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for currency, want := range map[string]string{"": "", "EUR": "", "jpy": "currency"} {
+		if _, why, err := s.Give(t.Context(), shop.Sandbox.ID, one.ID.String(), Visit{Cart: Cart{Currency: currency}}); why != want || err != nil {
+			t.Errorf("a cart in %q: %q %v, want %q", currency, why, err, want)
+		}
 	}
 }
 

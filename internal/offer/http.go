@@ -29,7 +29,9 @@ import (
 // item is the id that carts and orders have. An item has a price of Stripe's, or
 // an amount (minor units) and a currency; where there is a copy of the account, a
 // price that is not there, or not active, is a 400, and amount and currency are
-// the price's. A condition that is left out is for all.
+// the price's. All prices of an active offer are in one currency, and only a cart
+// in that one gets it, where it says which it has. A condition that is left out is
+// for all.
 //
 // # GET /, POST /
 //

@@ -143,6 +143,22 @@ func (c *Conditions) check() error {
 	return nil
 }
 
+// checkCurrencies says which price of an active offer can't be paid: a cart has one
+// currency.
+func (o *Offer) checkCurrencies() error {
+	want, of := o.Conditions.Currency, "conditions.currency is"
+	for i, it := range o.Items {
+		switch {
+		case it.Currency == "" || !o.Active:
+		case want == "":
+			want, of = it.Currency, fmt.Sprintf("items[%d] is in", i)
+		case it.Currency != want:
+			return wrong("items[%d].currency: the price is in %s, and %s %s: no cart has both", i, it.Currency, of, want)
+		}
+	}
+	return nil
+}
+
 func wrong(format string, args ...any) error { return problem.Errorf(problem.Invalid, format, args...) }
 
 // In says whether an offer is active at a time, whatever the cart.
@@ -173,6 +189,8 @@ func (o *Offer) Fits(cart Cart, now time.Time) (why string, ok bool) {
 		return "excludes", false
 	case len(c.Countries) > 0 && !slices.Contains(c.Countries, strings.ToUpper(cart.Country)):
 		return "countries", false
+	case cart.Currency != "" && slices.ContainsFunc(o.Items, func(i Item) bool { return i.Currency != "" && !strings.EqualFold(i.Currency, cart.Currency) }):
+		return "currency", false // nobody pays in two
 	case !slices.ContainsFunc(o.Items, func(i Item) bool { return !has(i.Item) }):
 		return "items", false // all of it is in the cart already
 	}

@@ -241,7 +241,10 @@ func (s *Service) check(ctx context.Context, c access.Caller, o *Offer) error {
 			return wrong("conditions.audience: there is no audience %.100q in this sandbox", id)
 		}
 	}
-	return s.price(ctx, c, o)
+	if err := s.price(ctx, c, o); err != nil {
+		return err
+	}
+	return o.checkCurrencies()
 }
 
 // put writes an offer, what it is now as a version, and that there was a change.

@@ -47,7 +47,7 @@ func TestChangeInUse(t *testing.T) {
 		{"an earlier end", func(o *Offer) { o.Conditions.Until = until.Add(-1) }, false},
 		{"a later beginning", func(o *Offer) { o.Conditions.From = noon.Add(1) }, false},
 		{"amount", func(o *Offer) { *o.Items[0].Amount++ }, false},
-		{"currency", func(o *Offer) { o.Items[0].Currency = "usd" }, false},
+		{"currency", func(o *Offer) { o.Items[0].Currency, o.Conditions.Currency = "usd", "usd" }, false},
 		{"item", func(o *Offer) { o.Items[0].Item = "ribbon" }, false},
 		{"a further item", func(o *Offer) { o.Items = append(o.Items, Item{Item: "ribbon", Amount: new(int64), Currency: "eur"}) }, false},
 		{"an item's name", func(o *Offer) { o.Items[0].Name = "Paper" }, false},

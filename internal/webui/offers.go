@@ -227,14 +227,20 @@ func (r *request) readOffer(o *offer) (wrong formFaults) {
 			c.Minimum = *v
 		}
 	}
-	c.From, c.Until = "", ""
-	if day := r.form("from"); day != "" {
-		c.From = day + "T00:00:00Z"
-	}
-	if day := r.form("until"); day != "" {
-		c.Until = day + "T00:00:00Z"
-	}
+	c.From, c.Until = onDay(r.form("from"), c.From), onDay(r.form("until"), c.Until)
 	return wrong
+}
+
+// onDay is the time that a day of the form says: that of before where it is on
+// that day, as the form shows days alone, else the day's beginning.
+func onDay(day, before string) string {
+	switch {
+	case day == "":
+		return ""
+	case strings.HasPrefix(before, day+"T"):
+		return before
+	}
+	return day + "T00:00:00Z"
 }
 
 // linesOf takes one a line, and no empty ones.
