@@ -86,6 +86,7 @@ func (u *UI) routes() *routes {
 	experimentRoutes(m)
 	offerRoutes(m)
 	resultRoutes(m)
+	planRoutes(m)
 	copyRoutes(m)
 	sqlRoutes(m)
 	audienceRoutes(m)
