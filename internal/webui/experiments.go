@@ -243,9 +243,10 @@ type trialView struct {
 	trial
 	Versions []trialVersion
 	Done     string
+	Fault    string // why something was not done
+	Ask      asking
 
 	Audiences, Offers namedList
-	Fault             string // why something was not done
 }
 
 // A trialVersion is what an experiment was after a change.
@@ -291,6 +292,7 @@ func (r *request) trialView() (v *trialView, err error) {
 	if v.Offers, err = r.listNamed(offerAPI); err != nil {
 		return nil, err
 	}
+	v.Ask = r.asking(v.trial)
 	v.Versions = got.Items[:min(len(got.Items), 20)]
 	slices.Reverse(v.Phases)
 	return v, nil

@@ -90,10 +90,10 @@ func (r *request) showTrialForm(f *trialForm) (err error) {
 }
 
 func (r *request) showNewExperiment() error {
-	return r.showTrialForm(formOf(trial{
+	return r.showTrialForm(formOf(r.planned(trial{
 		Range: trialRange{To: slots}, Variants: []variantRow{{Key: "control", Weight: slots / 2}, {Key: "offer", Weight: slots / 2}},
 		Measure: trialMeasure{Metric: "revenue", Days: 14, Before: 30},
-	}, formNew))
+	}), formNew))
 }
 
 func (r *request) showEditExperiment() error {

@@ -176,7 +176,7 @@ func (r *request) segmentTitle(by, segment string) string {
 
 // resultParts are the tables.
 func (r *request) resultParts(a *resultAnswer) []resultPart {
-	metrics := resultPart{ID: "metrics", Title: r.t("Metrics"), Help: r.t("The first one decides. The p-values of the others are corrected for how many there are.")}
+	metrics := resultPart{ID: "metrics", Title: r.t("Metrics"), Help: r.t("The first one decides; effects are relative to the value of the control. The p-values of the others are corrected for how many there are.")}
 	for _, m := range a.Metrics {
 		metrics.Rows = append(metrics.Rows, r.resultRows(r.t(resultTitles[m.Name]), m.Kind, a.Measure.Currency, m.Groups, m.Comparisons)...)
 	}
@@ -213,6 +213,9 @@ func (r *request) compared(row *resultRow, kind, currency string, c *resultCompa
 		show = func(v *float64) string { return r.quantity(kind, currency, v) }
 		row.Effect = show(e.Value)
 	}
+	if e.Value == nil { // then no bound or probability says anything
+		e.P, e.Always.P, low, alwaysLow = nil, nil, nil, nil
+	}
 	between := func(low, high *float64) string {
 		if low == nil || high == nil {
 			return "–"
@@ -220,7 +223,7 @@ func (r *request) compared(row *resultRow, kind, currency string, c *resultCompa
 		return r.t("%s to %s", show(low), show(high))
 	}
 	row.Once, row.Always, row.P, row.AlwaysP = between(low, high), between(alwaysLow, alwaysHigh), r.probability(e.P), r.probability(e.Always.P)
-	if c.Many != nil {
+	if c.Many != nil && e.Value != nil {
 		row.Corrected = r.probability(&c.Many.Holm)
 	}
 	switch {

@@ -100,6 +100,7 @@ func (r *request) showResultsReport() error {
 	}
 	v.Result = r.resultReport(&got)
 	v.Result.Path, v.Result.UnitsPath = resultQueryPath(v.ID, params, &got, "outcomes"), resultQueryPath(v.ID, params, &got, "units")
+	v.Result.ID = v.ID
 	v.Result.File = Base + "/experiments/" + escape(v.ID) + "/results/csv?" + v.Query
 	if r.partial() {
 		return r.part("experiment_results", "experiment-result", *v.Result)
@@ -159,6 +160,7 @@ func (r *request) exportResults() error {
 
 // resultReport is what the page shows of a result.
 type resultReport struct {
+	ID     string // of the experiment
 	Answer *resultAnswer
 	File   string
 	// Path opens the query that made the numbers, UnitsPath one of what each unit did.
@@ -170,6 +172,7 @@ type resultReport struct {
 	Caveats         []string
 	Charts          []resultChart
 	Parts           []resultPart
+	None            bool // nobody was shown anything yet, so there are no numbers
 }
 
 // A resultChart is a picture of effects.
@@ -194,6 +197,13 @@ type resultRow struct {
 func (r *request) resultReport(a *resultAnswer) *resultReport {
 	v := &resultReport{Answer: a, Title: r.t(resultTitles[a.Measure.Metric])}
 	v.Verdict, v.Tone = r.verdict(a.Decision.Verdict)
+	v.None = true
+	for _, of := range a.Variants {
+		v.None = v.None && of.Exposed == 0
+	}
+	if v.None {
+		return v
+	}
 	v.Findings, v.Caveats = r.findings(a), r.caveats(a)
 	v.Charts = r.resultCharts(a)
 	v.Parts = r.resultParts(a)

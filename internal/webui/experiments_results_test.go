@@ -285,6 +285,10 @@ func TestExperimentResults(t *testing.T) {
 	if status != http.StatusOK || !strings.HasPrefix(file, "experiment,phase,as_of,part") || !strings.Contains(h.Get("Content-Disposition"), "experiment.csv") || strings.Count(file, "\n") != len(want)+1 {
 		t.Errorf("the file: %d %v %.80s", status, h, file)
 	}
+	// One that nobody was shown has no numbers, and says what to do.
+	started, _, _ := strings.Cut(v.must("/ui/experiments/new", variantForm(nil)), "?")
+	v.must(started+"/start", nil)
+	holds(t, v.page(started+"/results/report?copy=acct_a-test"), "Nobody was shown a variant by then", started+"#ask", "What the numbers mean", "!<table", "!1.0000")
 	for query, want := range map[string]string{"phase=7": "has no phase 7", "asOf=soon": "neither a time", "copy=acct_b-test": "there is no such copy"} {
 		_, _, body := v.get("/ui/experiments/"+id+"/results/report?"+query, "HX-Request", "true")
 		holds(t, body, want, "!<html")

@@ -53,7 +53,7 @@ func TestExperiments(t *testing.T) {
 
 	w.refersByName(t, v)
 	to := v.must("/ui/experiments/new", variantForm(nil))
-	holds(t, v.page(to), "The experiment was made", ">Draft<", `{&#34;show&#34;:true}`, "Gift wrap", "50%", "Revenue for each unit, EUR", "/start", "!/kill", "!/stop")
+	holds(t, v.page(to), "The experiment was made", ">Draft<", `{&#34;show&#34;:true}`, "Gift wrap", "50%", "Revenue for each unit, EUR", "/start", "!/kill", "!/stop", "Once it is started, a shop asks")
 	id := regexp.MustCompile(`/ui/experiments/([0-9a-f-]{36})`).FindStringSubmatch(to)[1]
 	page := "/ui/experiments/" + id
 	to = v.must(page+"/edit", variantForm(url.Values{"version": {"1"}, "hypothesis": {"More in the cart"}, "share": {"33.34", "66.66", "", ""}, "layer": {"checkout"}, "to": {"50"}}))
@@ -61,7 +61,7 @@ func TestExperiments(t *testing.T) {
 	if status, _, body := v.post(page+"/edit", variantForm(url.Values{"version": {"1"}})); status != http.StatusUnprocessableEntity || !strings.Contains(body, "has version 2 by now") {
 		t.Errorf("a change of what was changed meanwhile: %d", status)
 	}
-	holds(t, v.page(v.must(page+"/start", url.Values{"version": {"2"}})), "The experiment runs", ">Running<", "/kill", "/stop", "!/delete", "/phase")
+	holds(t, v.page(v.must(page+"/start", url.Values{"version": {"2"}})), "The experiment runs", ">Running<", "/kill", "/stop", "!/delete", "/phase", w.url+"/ofrep/v1/evaluate/flags/cart-offer \\", "&#34;currency&#34;: &#34;eur&#34;")
 	holds(t, v.page(page+"/edit"), "It runs", "!variant-0")
 	holds(t, v.page(v.must(page+"/edit", url.Values{"name": {"Another name"}, "hypothesis": {""}})), "Another name", "!More in the cart")
 	holds(t, v.page(page+"/phase"), "Units are mixed anew", "variant-0", `value="33.34"`, `!id="units"`)

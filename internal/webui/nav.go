@@ -3,6 +3,9 @@ package webui
 import (
 	"net/http"
 	"strings"
+
+	"github.com/tributary-data/tributary/internal/access"
+	"github.com/tributary-data/tributary/internal/gateway"
 )
 
 // A navItem is an entry of the navigation, for those who may see what it
@@ -46,6 +49,27 @@ func (v view) Nav() ([]navItem, error) {
 		shown = append(shown, item)
 	}
 	return shown, nil
+}
+
+// start leads to the sources, and whoever may not see them to the first page that
+// he may.
+func (r *request) start() error {
+	first := ""
+	for _, item := range navigation {
+		p, err := access.ParsePermissions(item.need)
+		if err != nil {
+			return err
+		}
+		if may := r.may(p...); may && item.Path == "/sources" {
+			return r.redirect(item.Path)
+		} else if may && first == "" {
+			first = item.Path
+		}
+	}
+	if first == "" {
+		return gateway.Fail(http.StatusForbidden, "", "", "%s", r.t("You have no permissions in this sandbox. Ask an administrator of your organisation for a role."))
+	}
+	return r.redirect(first)
 }
 
 // Here is the page's path and query, below Base; of what a form was sent to,

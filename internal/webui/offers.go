@@ -257,7 +257,7 @@ func linesOf(text string) (all []string) {
 func (r *request) amount(text, currency, field string, wrong *formFaults) *int64 {
 	v, ok := minorUnits(text, currency)
 	if !ok {
-		wrong.add(field, r.t("%q is no amount of %s.", text, strings.ToUpper(currency)))
+		wrong.add(field, r.t("%q is no amount of %s, such as %s.", text, strings.ToUpper(currency), majorUnits(1250, currency)))
 		return nil
 	}
 	return &v

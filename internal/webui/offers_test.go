@@ -51,7 +51,7 @@ func TestOfferPages(t *testing.T) {
 	if status != http.StatusUnprocessableEntity {
 		t.Errorf("a form with little: %d", status)
 	}
-	holds(t, body, "Give the offer a key", "Give the offer a name", "is no amount of EUR", `href="#item-0"`, `id="item-0-error"`, "An amount needs a currency", `value="4.505"`)
+	holds(t, body, "Give the offer a key", "Give the offer a name", "is no amount of EUR, such as 12.50.", `href="#item-0"`, `id="item-0-error"`, "An amount needs a currency", `value="4.505"`)
 
 	holds(t, v.page(v.must("/ui/offers/new", offerForm(nil))), "The offer was added", "Gift wrapping", "4.50 EUR", "3.00 EUR", "From 30.00 EUR", "With 24-MB01", "DE, KR", "2031-01-02")
 	o := items(w.api("GET", offersAPI, nil))[0]
@@ -94,7 +94,16 @@ func TestOfferPages(t *testing.T) {
 	if status != http.StatusOK {
 		t.Errorf("a cart: %d", status)
 	}
-	holds(t, body, "bought together with 24-MB01", "It is for other countries", "24-MB01</textarea>", `value="cus_tried"`)
+	holds(t, body, "bought together with 24-MB01", "It is for other countries", "24-MB01</textarea>", `value="cus_tried"`, "For example: ", "!the best sellers")
+	_, _, body = v.post("/ui/offers/try", url.Values{"cart": {"nothing known"}})
+	holds(t, body, "so these are the best sellers", "Say the currency of the cart", "!another currency", `name="customer"`)
+	_, _, body = v.post("/ui/offers/try", url.Values{"cart": {"24-MB01"}, "currency": {"eur"}, "value": {"12"}})
+	holds(t, body, "Say the country")
+	status, _, body = v.post("/ui/offers/try", url.Values{"value": {"12"}})
+	if status != http.StatusUnprocessableEntity {
+		t.Errorf("a worth without a currency: %d", status)
+	}
+	holds(t, body, `href="#currency">An amount needs a currency`)
 
 	// What an experiment gives is not changed while it runs.
 	const trials = "/data/tributary/experiments"

@@ -2,6 +2,8 @@ package webui
 
 import (
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -27,8 +29,18 @@ type fitting struct {
 	Why  string `json:"why"`
 }
 
-// WhyTitle says which condition doesn't hold.
-func (f fitting) WhyTitle() string { return whyTitles[f.Why] }
+// WhyTitle says which condition doesn't hold, or what has to be said to know it.
+func (v tryView) WhyTitle(f fitting) string {
+	said := map[string]string{"currency": v.Currency, "minimumCart": v.Value, "countries": v.Country, "audience": v.Customer}
+	if text, asked := said[f.Why]; asked && text == "" {
+		return untoldTitles[f.Why]
+	}
+	return whyTitles[f.Why]
+}
+
+var untoldTitles = map[string]string{
+	"currency": "Say the currency of the cart", "minimumCart": "Say what the cart is worth", "countries": "Say the country", "audience": "Say the customer: it is for an audience",
+}
 
 var whyTitles = map[string]string{
 	"active": "It is off", "from": "Its time has not come", "until": "Its time is over", "currency": "The cart has another currency",
@@ -38,13 +50,15 @@ var whyTitles = map[string]string{
 
 var _ = words("It is off", "Its time has not come", "Its time is over", "The cart has another currency", "The cart is worth less",
 	"What it goes with is not in the cart", "Something in the cart excludes it", "It is for other countries", "All of it is in the cart",
-	"The customer is not of its audience")
+	"The customer is not of its audience",
+	"Say the currency of the cart", "Say what the cart is worth", "Say the country", "Say the customer: it is for an audience")
 
 // tryView is a cart that is tried, and what came of it.
 type tryView struct {
 	Cart, Customer, Value, Currency, Country string
 
-	Made            bool // there is a model
+	Made            bool     // there is a model
+	Known           []string // some items, as examples
 	Tried           bool
 	Recommendations []recommendation `json:"recommendations"`
 	Offers          []fitting        `json:"offers"`
@@ -56,9 +70,27 @@ func (r *request) tryView() (v tryView, err error) {
 	if missing(err, http.StatusNotFound) {
 		return v, nil
 	}
-	v.Made = err == nil
+	if err != nil {
+		return v, err
+	}
+	v.Made = true
+	var popular struct {
+		Recommendations []recommendation `json:"recommendations"`
+	}
+	err = r.get(offerAPI+"/recommendations", url.Values{"n": {"8"}}, &popular)
+	for _, one := range popular.Recommendations {
+		v.Known = append(v.Known, one.Item)
+	}
 	return v, err
 }
+
+// Alone says that nothing is known to go with what is in the cart.
+func (v tryView) Alone() bool {
+	return strings.TrimSpace(v.Cart) != "" && !slices.ContainsFunc(v.Recommendations, func(one recommendation) bool { return one.Reason.With != "" })
+}
+
+// KnownText are the examples, as a sentence has them.
+func (v tryView) KnownText() string { return strings.Join(v.Known, ", ") }
 
 func (r *request) showTry() error {
 	v, err := r.tryView()
@@ -78,7 +110,9 @@ func (r *request) tryCart() error {
 	v.Cart, v.Customer, v.Value = r.form("cart"), r.form("customer"), r.form("value")
 	v.Currency, v.Country = strings.ToLower(r.form("currency")), strings.ToUpper(r.form("country"))
 	body := map[string]any{"cart": append([]string{}, linesOf(v.Cart)...), "customer": v.Customer, "n": 5, "currency": v.Currency, "country": v.Country}
-	if v.Value != "" {
+	if v.Value != "" && v.Currency == "" {
+		v.Faults.add("currency", r.t("An amount needs a currency."))
+	} else if v.Value != "" {
 		if amount := r.amount(v.Value, v.Currency, "value", &v.Faults); amount != nil {
 			body["value"] = *amount
 		}

@@ -114,6 +114,29 @@ func TestGoesToNoOtherHost(t *testing.T) {
 	}
 }
 
+// Everybody begins on a page that he may see.
+func TestStart(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	for want, permissions := range map[string][]access.Permission{
+		"/ui/sources":    {access.ViewDatasets, access.ViewSources},
+		"/ui/datasets":   {access.ViewDatasets},
+		"/ui/monitoring": {access.ViewMonitoring},
+		"/ui/alerts":     {access.ViewAlerts, access.ViewIdentityNamespaces},
+	} {
+		v := w.signedIn(w.integration(permissions...))
+		if _, h, _ := v.get("/ui/"); h.Get("Location") != want {
+			t.Errorf("with %v one begins at %q, want %s", permissions, h.Get("Location"), want)
+		}
+		v.page(want)
+	}
+	status, _, body := w.signedIn(w.integration(access.ViewIdentityNamespaces)).get("/ui/")
+	if status != http.StatusForbidden {
+		t.Errorf("with nothing to see: %d", status)
+	}
+	holds(t, body, "Ask an administrator of your organisation for a role", "!/ui/sources")
+}
+
 // Who went to another sandbox in another tab does nothing there with the page of this one.
 func TestPageOfAnotherSandbox(t *testing.T) {
 	t.Parallel()

@@ -86,12 +86,13 @@ func (u *UI) routes() *routes {
 	experimentRoutes(m)
 	offerRoutes(m)
 	resultRoutes(m)
+	planRoutes(m)
 	copyRoutes(m)
 	sqlRoutes(m)
 	audienceRoutes(m)
 	m.public("GET", "/assets/", u.assets)
 	m.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, Base+"/", http.StatusSeeOther) })
-	m.live("/{$}", access.Need{}, func(r *request) error { return r.redirect("/sources") })
+	m.live("/{$}", access.Need{}, (*request).start)
 	m.live("/", access.Need{}, func(r *request) error { return r.notFound() })
 	return m
 }
