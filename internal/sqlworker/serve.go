@@ -189,7 +189,7 @@ func (w *worker) query(ctx context.Context, id int64, q Query) (cut string, err 
 	if q.Exposures != nil && shown.Named(q.SQL) {
 		drop, failed := shown.Load(ctx, w.db, exposure.All(ctx, q.Exposures.Dir, q.Exposures.Sandbox))
 		if failed != nil { // it may tell where files are
-			return "", cmp.Or(ctx.Err(), error(problem.Errorf(problem.Unavailable, "the exposures can't be read just now")))
+			return "", cmp.Or(ctx.Err(), problem.Errorf(problem.Unavailable, "the exposures can't be read just now"))
 		}
 		defer func() { err = errors.Join(err, drop()) }()
 	}
