@@ -24,7 +24,8 @@ func (p *Plane) experiments() {
 		Recommend: func(ctx context.Context, sandbox string, v decision.Visit, n int) (json.RawMessage, error) {
 			return p.Offers.Recommendations(ctx, sandbox, visitOf(v), n)
 		},
-		Allowed: p.Network.Check, Refresh: p.Network.Refresh, Take: p.limiter.Decide, Observe: p.telemetry.Observe,
+		Forgotten: p.forgottenIn,
+		Allowed:   p.Network.Check, Refresh: p.Network.Refresh, Take: p.limiter.Decide, Observe: p.telemetry.Observe,
 	}
 	p.Trials.Changed = p.Decisions.Changed
 	p.Offers.InUse = func(ctx context.Context, c access.Caller, id string) (string, error) {

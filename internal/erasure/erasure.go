@@ -82,6 +82,7 @@ type Subject struct {
 	Customer string // cus_…
 	Books    bool   // balance transactions go, too
 	Copy     string // "" for all
+	Asked    time.Time
 }
 
 // A Store is one that has data of customers. Do removes what there is of one
@@ -102,7 +103,11 @@ type Service struct {
 	Copies   func(ctx context.Context, c access.Caller) ([]string, error)
 	Operator func(ctx context.Context, org, sandbox string) (access.Caller, error)
 	// Digest hashes the id of a customer for List, as copies do.
-	Digest   func(key []byte, customer string) [32]byte
+	Digest func(key []byte, customer string) [32]byte
+	// Listed, if set, is called in the transaction that puts a customer on the list, and
+	// Told after it.
+	Listed   func(t *docstore.Tx, c access.Caller) error
+	Told     func(ctx context.Context)
 	Now      func() time.Time
 	Log      *slog.Logger
 	LeaseFor time.Duration // 0: a minute
@@ -178,9 +183,17 @@ func (s *Service) Ask(ctx context.Context, c access.Caller, a Ask) (Request, err
 		if err := s.put(t, c, r, a.Customer); err != nil {
 			return err
 		}
+		if s.Listed != nil {
+			if err := s.Listed(t, c); err != nil {
+				return err
+			}
+		}
 		return t.Store(docstore.Scope{}, docstore.Doc{Kind: kindTask, ID: r.ID}, k)
 	})
 	if err == nil {
+		if s.Told != nil {
+			s.Told(ctx)
+		}
 		s.bell.Ring()
 	}
 	return r, err

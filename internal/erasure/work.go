@@ -129,7 +129,7 @@ func (s *Service) stores(ctx context.Context, id string, k task) error {
 		if r.StartedAt == 0 {
 			r.StartedAt = s.Now().UnixMilli()
 		}
-		about.Books, about.Copy = r.Mode == Everything, r.Copy
+		about.Books, about.Copy, about.Asked = r.Mode == Everything, r.Copy, time.UnixMilli(r.AskedAt)
 		for _, d := range r.Steps {
 			done[d.Store] = true
 		}
