@@ -6,7 +6,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/app"
@@ -44,38 +43,7 @@ func (p *Plane) erasures() *erasure.Service {
 // forgetting is the service of privacy requests without what does them: the list of
 // whom copies are to keep nothing.
 func (c *Control) forgetting() *erasure.Service {
-	return &erasure.Service{DB: c.DB, Keys: c.Keys, Operator: c.Access.OperatorIn, Digest: app.ForgetDigest, Listed: trial.Turn, Now: c.now}
-}
-
-// forgottenIn says of whom decisions are to keep nothing.
-func (c *Control) forgottenIn(ctx context.Context, org, sandbox string) (func(id string) bool, error) {
-	key, all, err := c.forgetting().Everybody(ctx, org, sandbox)
-	if err != nil || len(all) == 0 {
-		return nil, err
-	}
-	list := map[[32]byte]bool{}
-	for _, l := range all {
-		list[l.Digest] = true
-	}
-	return func(id string) bool { return list[app.ForgetDigest(key, id)] }, nil
-}
-
-// heard is how long after a request every process that decides goes by it, and has kept
-// what it decided before: they look twice a second.
-const heard = 2 * time.Second
-
-// eraseExposures removes what the customer was shown, once nothing more of it comes.
-func (p *Plane) eraseExposures(ctx context.Context, c access.Caller, s erasure.Subject) ([]erasure.Removed, error) {
-	wait := time.NewTimer(heard - p.now().Sub(s.Asked))
-	defer wait.Stop()
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-wait.C:
-	}
-	return forgets(func(ctx context.Context, sc docstore.Scope, customer string) (int, error) {
-		return p.Exposures.Forget(ctx, sc.Sandbox, customer)
-	})(ctx, c, s)
+	return &erasure.Service{DB: c.DB, Keys: c.Keys, Operator: c.Access.OperatorIn, Digest: app.ForgetDigest, Units: c.unitsOf, Listed: trial.Turn, Now: c.now}
 }
 
 // forgetList returns of whom a copy is to keep nothing.

@@ -56,16 +56,20 @@ func (s *shop) buyer(t *testing.T, word string) (needles []string) {
 	charge := create(stripesim.Charges, stripesim.Draft{Customer: customer, Method: "card", Status: "succeeded", Amount: 9017}, func(o map[string]any) {
 		plant(o)
 		intent = o["payment_intent"].(string)
+		o["metadata"].(map[string]any)["visitor"] = "visitor " + word
 	})
 	create(stripesim.Refunds, stripesim.Draft{Charge: charge, Amount: 300}, func(o map[string]any) { o["metadata"] = map[string]any{"note": word} })
 	bad := fmt.Sprintf(`{"id":"ch_bad%s","object":"charge","created":%d,"amount":"lots","currency":"eur","customer":%q,"description":%q}`, word, s.sim.Now().Unix()-600, customer, word)
 	if err := s.sim.Put(stripesim.Charges, []byte(bad)); err != nil {
 		t.Fatal(err)
 	}
-	// What others keep of a customer: an exposure, and a name in a document.
+	// What others keep of a customer: exposures, also of the visitor that he was before he
+	// bought, and a name in a document.
 	sandbox := s.sandboxID(t)
-	if err := s.plane.Exposures.Put(t.Context(), sandbox, exposure.Exposure{Experiment: uuid.New(), Phase: 1, Variant: "a", Unit: customer}); err != nil {
-		t.Fatal(err)
+	for _, unit := range []string{customer, "visitor " + word} {
+		if err := s.plane.Exposures.Put(t.Context(), sandbox, exposure.Exposure{Experiment: uuid.New(), Phase: 1, Variant: "a", Unit: unit}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	s.dataset("orders of "+customer, s.schema(resources["prices"]))
 	s.pushed(t, customer, word, charge, intent)
@@ -193,6 +197,11 @@ func erases(t *testing.T, s *shop) {
 		kinds = append(kinds, "postgres", "pages of PostgreSQL")
 	}
 	_, secret := s.running("cart")
+	s.must(201, "POST", "/data/tributary/experiments", map[string]any{
+		"key": "visits", "name": "Visits", "unit": map[string]any{"metadata": "visitor"},
+		"variants": []any{map[string]any{"key": "none", "weight": 5000}, map[string]any{"key": "wrap", "weight": 5000, "value": 1}},
+		"measure":  map[string]any{"metric": "revenue", "currency": "eur", "days": 14},
+	})
 	before := s.places(t, gone)
 	for _, kind := range kinds {
 		if before[kind] == "" {
@@ -247,7 +256,7 @@ func erases(t *testing.T, s *shop) {
 			removed[step.Store] += r.Count
 		}
 	}
-	if removed["exposures"] != 1 || removed["audiences"] == 0 || removed["documents"] == 0 || removed["copies"] == 0 {
+	if removed["exposures"] != 2 || removed["audiences"] == 0 || removed["documents"] == 0 || removed["copies"] == 0 {
 		t.Errorf("%+v", done)
 	}
 
