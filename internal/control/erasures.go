@@ -13,6 +13,7 @@ import (
 	"github.com/tributary-data/tributary/internal/erasure"
 	"github.com/tributary-data/tributary/internal/lake"
 	"github.com/tributary-data/tributary/internal/problem"
+	"github.com/tributary-data/tributary/internal/trial"
 )
 
 // erasures ties privacy requests to all that has data of customers. The copies come
@@ -21,6 +22,7 @@ import (
 // of an audience's members have its name.
 func (p *Plane) erasures() *erasure.Service {
 	s := p.forgetting()
+	s.Log, s.Told = p.options.Log, p.Decisions.Changed
 	s.Copies = func(ctx context.Context, c access.Caller) ([]string, error) {
 		return p.Runner.CopyNames(ctx, c.Sandbox.ID)
 	}
@@ -30,9 +32,7 @@ func (p *Plane) erasures() *erasure.Service {
 		{Name: "uploads", Do: p.eraseUploads},
 		{Name: "documents", Do: p.eraseDocuments},
 		{Name: "datasets", Do: p.eraseDatasets},
-		{Name: "exposures", Do: forgets(func(ctx context.Context, sc docstore.Scope, customer string) (int, error) {
-			return p.Exposures.Forget(ctx, sc.Sandbox, customer)
-		})},
+		{Name: "exposures", Do: p.eraseExposures},
 		{Name: "audiences", Do: forgets(p.Audience.Forget)},
 		{Name: "offers", Do: forgets(p.Offers.Forget)},
 		{Name: "audit log", Do: p.eraseAudit},
@@ -43,7 +43,7 @@ func (p *Plane) erasures() *erasure.Service {
 // forgetting is the service of privacy requests without what does them: the list of
 // whom copies are to keep nothing.
 func (c *Control) forgetting() *erasure.Service {
-	return &erasure.Service{DB: c.DB, Keys: c.Keys, Operator: c.Access.OperatorIn, Digest: app.ForgetDigest, Now: c.now}
+	return &erasure.Service{DB: c.DB, Keys: c.Keys, Operator: c.Access.OperatorIn, Digest: app.ForgetDigest, Units: c.unitsOf, Listed: trial.Turn, Now: c.now}
 }
 
 // forgetList returns of whom a copy is to keep nothing.

@@ -52,31 +52,43 @@ func (s *shop) buyer(t *testing.T, word string) (needles []string) {
 		plant(o)
 		o["name"], o["email"] = word, word+"@example.com"
 	})
-	charge := create(stripesim.Charges, stripesim.Draft{Customer: customer, Method: "card", Status: "succeeded", Amount: 9017}, plant)
+	intent := ""
+	charge := create(stripesim.Charges, stripesim.Draft{Customer: customer, Method: "card", Status: "succeeded", Amount: 9017}, func(o map[string]any) {
+		plant(o)
+		intent = o["payment_intent"].(string)
+		o["metadata"].(map[string]any)["visitor"] = "visitor " + word
+	})
 	create(stripesim.Refunds, stripesim.Draft{Charge: charge, Amount: 300}, func(o map[string]any) { o["metadata"] = map[string]any{"note": word} })
 	bad := fmt.Sprintf(`{"id":"ch_bad%s","object":"charge","created":%d,"amount":"lots","currency":"eur","customer":%q,"description":%q}`, word, s.sim.Now().Unix()-600, customer, word)
 	if err := s.sim.Put(stripesim.Charges, []byte(bad)); err != nil {
 		t.Fatal(err)
 	}
-	// What others keep of a customer: an exposure, and a name in a document.
+	// What others keep of a customer: exposures, also of the visitor that he was before he
+	// bought, and a name in a document.
 	sandbox := s.sandboxID(t)
-	if err := s.plane.Exposures.Put(t.Context(), sandbox, exposure.Exposure{Experiment: uuid.New(), Phase: 1, Variant: "a", Unit: customer}); err != nil {
-		t.Fatal(err)
+	for _, unit := range []string{customer, "visitor " + word} {
+		if err := s.plane.Exposures.Put(t.Context(), sandbox, exposure.Exposure{Experiment: uuid.New(), Phase: 1, Variant: "a", Unit: unit}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	s.dataset("orders of "+customer, s.schema(resources["prices"]))
-	s.pushed(t, customer, word)
+	s.pushed(t, customer, word, charge, intent)
 	return append(needles, word)
 }
 
-// pushed is what clients push of a customer: rows that came in, rows that failed, a file
-// of a batch that is still open, and a name that the audit log has.
-func (s *shop) pushed(t *testing.T, customer, word string) {
+// pushed is what clients push of a customer: rows that came in, some of which name nothing but
+// a charge or what pays it, rows that failed, a file of a batch that is still open, and a
+// name that the audit log has.
+func (s *shop) pushed(t *testing.T, customer, word, charge, intent string) {
 	t.Helper()
 	dataset := s.dataset("pushed", s.schema(resources["customers"]))
 	row := func(more string) string {
 		return fmt.Sprintf(`{"_id":%q,"_tributary":{"customers_data":{"id":%q,"description":"of %s"%s}}}`, customer+more, customer, word, more)
 	}
-	_, batch := s.push(dataset, row("")+"\n"+row(`,"created":"no time"`)+"\n"+row(`,"created":"never"`)+"\nbroken "+customer+" "+word, 100)
+	about := func(text string) string {
+		return fmt.Sprintf(`{"_id":%q,"_tributary":{"customers_data":{"id":"crm 1","name":%q,"description":%q}}}`+"\n", text, word, text)
+	}
+	_, batch := s.push(dataset, about("Sent "+word+" the slip of "+charge+".")+about("slip_"+charge+".pdf")+about("paid by "+intent)+row("")+"\n"+row(`,"created":"no time"`)+"\n"+row(`,"created":"never"`)+"\nbroken "+customer+" "+word, 100)
 	if batch["status"] != "success" {
 		t.Fatalf("%v", batch)
 	}
@@ -176,7 +188,7 @@ func erases(t *testing.T, s *shop) {
 		}
 	}
 	predicate := map[string]any{"charges": map[string]any{"state": "paid", "count": map[string]any{"atLeast": 1}}}
-	audienceID := into[struct{ ID string }](t, s.must(201, "POST", "/data/tributary/audiences", map[string]any{"name": "Payers", "predicate": predicate})).ID
+	audienceID := into[struct{ ID string }](t, s.must(201, "POST", "/data/tributary/audiences", map[string]any{"name": "Payers like " + gone[0], "predicate": predicate})).ID
 	s.must(200, "POST", "/data/tributary/audiences/"+audienceID+"/materialise", nil)
 	kinds := []string{"datasets of dataflows", "marks of dataflows", "histories", "datasets", "database of a copy", "exposures", "audiences", "staging", "diagnostics", "audit.log"}
 	if s.database == "" {
@@ -184,6 +196,12 @@ func erases(t *testing.T, s *shop) {
 	} else {
 		kinds = append(kinds, "postgres", "pages of PostgreSQL")
 	}
+	_, secret := s.running("cart")
+	s.must(201, "POST", "/data/tributary/experiments", map[string]any{
+		"key": "visits", "name": "Visits", "unit": map[string]any{"metadata": "visitor"},
+		"variants": []any{map[string]any{"key": "none", "weight": 5000}, map[string]any{"key": "wrap", "weight": 5000, "value": 1}},
+		"measure":  map[string]any{"metric": "revenue", "currency": "eur", "days": 14},
+	})
 	before := s.places(t, gone)
 	for _, kind := range kinds {
 		if before[kind] == "" {
@@ -204,6 +222,9 @@ func erases(t *testing.T, s *shop) {
 	}
 	s.must(404, "POST", erasureBase, map[string]any{"customer": gone[0], "copy": "acct_9-test"})
 	s.must(404, "GET", erasureBase+"/x", nil)
+	if s.plane.Erasure.Log == nil {
+		t.Error("nobody would be told that the requests can't be read")
+	}
 	asked := into[erasureView](t, s.must(202, "POST", erasureBase, body))
 	done := s.erased(t, asked.ID)
 	if done.State != "complete" || strings.Contains(done.Customer, gone[0]) || done.EndedAt == 0 {
@@ -211,6 +232,13 @@ func erases(t *testing.T, s *shop) {
 	}
 	check := func(when string) {
 		t.Helper()
+		// The shop goes on to ask about both.
+		for i, who := range []string{gone[0], control[0]} {
+			status, said := s.plane.decide(t, secret, "/cart", `{"context": {"targetingKey": "`+who+`"}}`)
+			if status != 200 || strings.Contains(said, "forgotten") != (i == 0) {
+				t.Errorf("%s, a decision is %d %s", when, status, said)
+			}
+		}
 		for kind, place := range s.places(t, gone) {
 			t.Errorf("%s, %s tells of the customer: %s", when, kind, place)
 		}
@@ -228,7 +256,7 @@ func erases(t *testing.T, s *shop) {
 			removed[step.Store] += r.Count
 		}
 	}
-	if removed["exposures"] != 1 || removed["audiences"] == 0 || removed["documents"] == 0 || removed["copies"] == 0 {
+	if removed["exposures"] != 2 || removed["audiences"] == 0 || removed["documents"] == 0 || removed["copies"] == 0 {
 		t.Errorf("%+v", done)
 	}
 
@@ -261,7 +289,7 @@ func erases(t *testing.T, s *shop) {
 	if err != nil || len(copies) != 1 {
 		t.Fatalf("%v, %v", copies, err)
 	}
-	if err := os.RemoveAll(copies[0]); err != nil {
+	if err := os.Rename(copies[0], s.plane.dir+"-before"); err != nil { // who still reads it is not disturbed
 		t.Fatal(err)
 	}
 	for _, resource := range followed {

@@ -22,7 +22,8 @@ func (p *Plane) experiments() {
 		Recommend: func(ctx context.Context, sandbox string, v decision.Visit, n int) (json.RawMessage, error) {
 			return p.Offers.Recommendations(ctx, sandbox, visitOf(v), n)
 		},
-		Allowed: p.Network.Check, Refresh: p.Network.Refresh, Take: p.limiter.Decide, Observe: p.telemetry.Observe,
+		Forgotten: p.forgottenIn,
+		Allowed:   p.Network.Check, Refresh: p.Network.Refresh, Take: p.limiter.Decide, Observe: p.telemetry.Observe,
 	}
 	p.Trials.Changed = p.Decisions.Changed
 	p.Offers.InUse = func(t *docstore.Tx, scope docstore.Scope, id string) (offer.Use, error) {

@@ -35,7 +35,7 @@ type decision struct {
 type metadata struct {
 	Experiment string `json:"experiment"`
 	Phase      uint32 `json:"phase,omitempty"`
-	Because    string `json:"because,omitempty"` // draft, stopped, killed, holdout, range, audience
+	Because    string `json:"because,omitempty"` // draft, stopped, killed, holdout, range, audience, forgotten
 	// Withheld says why the variant's offer, or add-ons, are not in the value: the
 	// offer's condition that doesn't hold, gone or failed.
 	Withheld string `json:"withheld,omitempty"`
@@ -69,6 +69,9 @@ func (s *Service) decide(ctx context.Context, sb *sandbox, f *flag, in input) (d
 	}
 	d.Metadata.Phase = f.Phase().Number
 	unit, customer := in.unit(f.Unit)
+	if sb.forgotten != nil && (sb.forgotten(unit) || customer != unit && customer != "" && sb.forgotten(customer)) {
+		return none(static, "forgotten")
+	}
 	var failed error
 	variant, reason := f.Assign(sb.Holdout, unit, func(audience string) bool {
 		var is bool

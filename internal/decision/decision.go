@@ -67,6 +67,11 @@ type Service struct {
 	// offers aren't for it; nil where there are none.
 	Recommend func(ctx context.Context, sandbox string, v Visit, n int) (json.RawMessage, error)
 
+	// Forgotten returns what says of an id whether nothing may be kept of the customer who
+	// has it, in a sandbox by its name; nil for nobody. It is asked again when the
+	// sandbox has a new turn. nil where nobody is ever forgotten.
+	Forgotten func(ctx context.Context, org, sandbox string) (func(id string) bool, error)
+
 	// Allowed, if set, refuses a call for where it comes from.
 	Allowed func(r *http.Request, c *access.Caller) error
 	// Refresh, if set, is called twice a second for each sandbox that was decided
@@ -112,6 +117,8 @@ type sandbox struct {
 	ordered []*flag
 	keys    map[[sha256.Size]byte]*key
 	asked   atomic.Bool // since the last look
+	// forgotten says of an id whether nothing may be kept of whose it is; nil for nobody.
+	forgotten func(id string) bool
 }
 
 // A key lets its bearer ask for decisions of one sandbox.
@@ -252,6 +259,11 @@ func (s *Service) read(ctx context.Context, id string, before *sandbox) (*sandbo
 	sb := &sandbox{State: st, flags: map[string]*flag{}, keys: map[[sha256.Size]byte]*key{}}
 	sb.caller.Org = st.Scope.Org
 	sb.caller.Sandbox = access.Sandbox{ID: st.Scope.Sandbox, Name: st.Name}
+	if s.Forgotten != nil {
+		if sb.forgotten, err = s.Forgotten(ctx, st.Scope.Org, st.Name); err != nil {
+			return nil, err
+		}
+	}
 	for _, e := range st.Experiments {
 		f := &flag{Experiment: e, id: e.ID.String(), shares: map[string]*share{}}
 		for _, v := range e.Variants {

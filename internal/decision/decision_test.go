@@ -18,6 +18,7 @@ import (
 
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/decision"
+	"github.com/tributary-data/tributary/internal/docstore"
 	"github.com/tributary-data/tributary/internal/docstore/docstoretest"
 	"github.com/tributary-data/tributary/internal/experiment"
 	"github.com/tributary-data/tributary/internal/gateway"
@@ -238,6 +239,36 @@ func TestUnkept(t *testing.T) {
 		if r := p.ask(key, path, unit(p.of(id, "wrap"))); r.status != 500 || strings.Contains(r.body, "wrap") {
 			t.Errorf("%q: %d %s", path, r.status, r.body)
 		}
+	}
+}
+
+// Of whom nothing may be kept nothing is, neither as a unit nor as a visitor's
+// customer, from the turn on that says so.
+func TestForgotten(t *testing.T) {
+	t.Parallel()
+	p := begin(t, t.TempDir(), "")
+	key, gone := p.key(), "cus_gone"
+	ids := []string{p.run(cart("cart")), p.run(cart("visits", func(e *experiment.Experiment) { e.Unit.Metadata, e.Layer = "visitor", "visits" }))}
+	visitor := object{"context": object{"targetingKey": "visitor 1", "customer": gone}}
+	p.forgotten.Store(&gone)
+	if err := p.db.Do(t.Context(), func(tx *docstore.Tx) error { return trial.Turn(tx, shop) }); err != nil {
+		t.Fatal(err)
+	}
+	p.Changed(t.Context())
+	for _, d := range []decided{p.decide(key, "cart", unit(gone)), p.decide(key, "cart", visitor), p.decide(key, "visits", visitor)} {
+		if d.Reason != "STATIC" || d.Metadata.Because != "forgotten" || d.Variant != "" || d.Value != nil {
+			t.Errorf("%+v", d)
+		}
+	}
+	if r := p.ask(key, "", unit(gone)); r.status != 200 || strings.Contains(r.body, "SPLIT") {
+		t.Errorf("%d %s", r.status, r.body)
+	}
+	if d := p.decide(key, "cart", unit("cus_stays")); d.Reason != "SPLIT" {
+		t.Errorf("%+v", d)
+	}
+	kept := []map[string]string{p.exposed(ids[0]), p.exposed(ids[1])}
+	if len(kept[0]) != 1 || kept[0]["cus_stays"] == "" || len(kept[1]) != 0 {
+		t.Errorf("%v", kept)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,6 +39,7 @@ type process struct {
 	url       string
 	protocol  *openapitest.Document // which all answers to ask are held against
 	stop      func()
+	forgotten atomic.Pointer[string] // of whom nothing may be kept
 }
 
 // begin starts one. SQLite's file lies in the directory where no other database is
@@ -51,6 +53,13 @@ func begin(t *testing.T, dir, database string) *process {
 	log := slog.New(slog.NewTextHandler(p.log, nil))
 	p.exposures = &exposure.Log{Dir: filepath.Join(dir, exposure.Folder), Now: time.Now, Log: log}
 	p.Service = &decision.Service{Trials: &trial.Service{DB: p.db, Now: time.Now, Recommends: true}, Exposures: p.exposures, Now: time.Now, Log: log}
+	p.Forgotten = func(context.Context, string, string) (func(string) bool, error) {
+		who := p.forgotten.Load()
+		if who == nil {
+			return nil, nil //nolint:nilnil // nobody
+		}
+		return func(id string) bool { return id == *who }, nil
+	}
 	p.Trials.Changed = p.Changed
 	p.Trials.HasAudience = func(context.Context, access.Caller, string) (bool, error) { return true, nil }
 	p.Trials.HasOffer = p.Trials.HasAudience

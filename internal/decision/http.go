@@ -49,6 +49,8 @@ const (
 // An answer without a value says that the client uses what its code has: because
 // nothing runs (DISABLED), because the unit is in no experiment's hands (STATIC;
 // metadata.because says why), or because the variant is a control without a value.
+// Of a customer whose data was removed by a privacy request nothing is kept, so that he is in
+// no experiment any more (STATIC, forgotten).
 // Where the variant has an offer that isn't for this customer and cart, "offer" is null
 // and metadata.withheld the condition: active, from, until, currency, minimumCart,
 // contains, excludes, countries, audience, or items where all of it is in the cart

@@ -79,9 +79,11 @@ type Removed struct {
 // A Subject is whom a request is about.
 type Subject struct {
 	Request  string
-	Customer string // cus_…
-	Books    bool   // balance transactions go, too
-	Copy     string // "" for all
+	Customer string   // cus_…
+	Units    []string // by which he was shown variants, beside his own id
+	Books    bool     // balance transactions go, too
+	Copy     string   // "" for all
+	Asked    time.Time
 }
 
 // A Store is one that has data of customers. Do removes what there is of one
@@ -102,7 +104,15 @@ type Service struct {
 	Copies   func(ctx context.Context, c access.Caller) ([]string, error)
 	Operator func(ctx context.Context, org, sandbox string) (access.Caller, error)
 	// Digest hashes the id of a customer for List, as copies do.
-	Digest   func(key []byte, customer string) [32]byte
+	Digest func(key []byte, customer string) [32]byte
+	// Units, if set, returns under which ids the customer was shown variants beside his
+	// own. It is asked before anything is forgotten, as copies tell it. name is that of a
+	// copy, "" for all.
+	Units func(ctx context.Context, c access.Caller, customer, name string) ([]string, error)
+	// Listed, if set, is called in the transaction that puts a customer on the list, and
+	// Told after it.
+	Listed   func(t *docstore.Tx, c access.Caller) error
+	Told     func(ctx context.Context)
 	Now      func() time.Time
 	Log      *slog.Logger
 	LeaseFor time.Duration // 0: a minute
@@ -116,6 +126,8 @@ type task struct {
 	Org      string        `json:"org"`
 	Sandbox  string        `json:"sandbox"`
 	Customer secret.Sealed `json:"customer"`
+	// Units of the customer as a list in JSON; nil for none.
+	Units *secret.Sealed `json:"units,omitempty"`
 	lease.Lease
 	Tries int `json:"tries,omitempty"` // in vain
 }
@@ -167,8 +179,8 @@ func (s *Service) Ask(ctx context.Context, c access.Caller, a Ask) (Request, err
 		ID: uuid.NewString(), Customer: mask(a.Customer), Mode: a.Mode, Copy: a.Copy, State: Queued,
 		AskedAt: s.Now().UnixMilli(), AskedBy: c.User, Steps: []Done{},
 	}
-	k := task{Org: c.Org, Sandbox: c.Sandbox.ID}
-	if k.Customer, err = s.Keys.Put([]byte(a.Customer), about(r.ID)); err != nil {
+	k, err := s.newTask(ctx, c, r, a.Customer)
+	if err != nil {
 		return Request{}, err
 	}
 	err = s.DB.Do(ctx, func(t *docstore.Tx) error {
@@ -178,12 +190,39 @@ func (s *Service) Ask(ctx context.Context, c access.Caller, a Ask) (Request, err
 		if err := s.put(t, c, r, a.Customer); err != nil {
 			return err
 		}
+		if s.Listed != nil {
+			if err := s.Listed(t, c); err != nil {
+				return err
+			}
+		}
 		return t.Store(docstore.Scope{}, docstore.Doc{Kind: kindTask, ID: r.ID}, k)
 	})
 	if err == nil {
+		if s.Told != nil {
+			s.Told(ctx)
+		}
 		s.bell.Ring()
 	}
 	return r, err
+}
+
+// newTask makes the task of a request.
+func (s *Service) newTask(ctx context.Context, c access.Caller, r Request, customer string) (k task, err error) {
+	k = task{Org: c.Org, Sandbox: c.Sandbox.ID}
+	if k.Customer, err = s.Keys.Put([]byte(customer), about(r.ID)); err != nil || s.Units == nil {
+		return k, err
+	}
+	units, err := s.Units(ctx, c, customer, r.Copy)
+	if err != nil || len(units) == 0 {
+		return k, err
+	}
+	text, err := json.Marshal(units)
+	if err != nil {
+		return k, err
+	}
+	sealed, err := s.Keys.Put(text, about(r.ID)+"/units")
+	k.Units = &sealed
+	return k, err
 }
 
 // Requests returns the newest requests of the sandbox, at most n, behind a mark.

@@ -56,6 +56,16 @@ type storedKey struct {
 // List returns of whom a copy of a sandbox, by its name, is to keep nothing, and the key
 // of the hashes.
 func (s *Service) List(ctx context.Context, org, sandbox, name string) (key []byte, all []Listed, err error) {
+	return s.those(ctx, org, sandbox, func(l listed) bool { return l.Copy == "" || l.Copy == name })
+}
+
+// Everybody returns of whom nothing is to be kept in a sandbox, by its name, whichever
+// copy the request was about, and the key of the hashes.
+func (s *Service) Everybody(ctx context.Context, org, sandbox string) (key []byte, all []Listed, err error) {
+	return s.those(ctx, org, sandbox, func(listed) bool { return true })
+}
+
+func (s *Service) those(ctx context.Context, org, sandbox string, counts func(listed) bool) (key []byte, all []Listed, err error) {
 	err = s.DB.View(ctx, func(t *docstore.Tx) error {
 		key, all = nil, nil
 		docs, err := t.List(docstore.Scope{Org: org}, kindListed, docstore.Page{Parent: sandbox})
@@ -70,7 +80,7 @@ func (s *Service) List(ctx context.Context, org, sandbox, name string) (key []by
 			if err := json.Unmarshal(d.Body, &l); err != nil {
 				return err
 			}
-			if l.Copy != "" && l.Copy != name {
+			if !counts(l) {
 				continue
 			}
 			one := Listed{Request: d.ID, Books: l.Books, At: time.UnixMilli(l.At).UTC()}

@@ -118,18 +118,28 @@ func (s *Service) stores(ctx context.Context, id string, k task) error {
 	if err != nil {
 		return err
 	}
+	var units []string
+	if k.Units != nil {
+		text, err := s.Keys.Open(k.Units.Text, about(id)+"/units")
+		if err == nil {
+			err = json.Unmarshal(text, &units)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	c, err := s.Operator(ctx, k.Org, k.Sandbox)
 	if err != nil {
 		return err
 	}
 	done := map[string]bool{}
-	about := Subject{Request: id, Customer: string(customer)}
+	about := Subject{Request: id, Customer: string(customer), Units: units}
 	err = s.change(ctx, id, k, func(_ *task, r *Request) bool {
 		r.State, r.Waits = Running, ""
 		if r.StartedAt == 0 {
 			r.StartedAt = s.Now().UnixMilli()
 		}
-		about.Books, about.Copy = r.Mode == Everything, r.Copy
+		about.Books, about.Copy, about.Asked = r.Mode == Everything, r.Copy, time.UnixMilli(r.AskedAt)
 		for _, d := range r.Steps {
 			done[d.Store] = true
 		}

@@ -14,8 +14,8 @@ import (
 	"github.com/tributary-data/tributary/internal/atomicfile"
 )
 
-// forget rewrites the segments that have the unit.
-func (s *store) forget(ctx context.Context, unit string) (removed int, err error) {
+// forget rewrites the segments that have one of the units.
+func (s *store) forget(ctx context.Context, units map[string]bool) (removed int, err error) {
 	s.commit.Lock()
 	defer s.commit.Unlock()
 	err = s.lock.with(syscall.LOCK_EX, func() error {
@@ -32,9 +32,9 @@ func (s *store) forget(ctx context.Context, unit string) (removed int, err error
 			}
 		}()
 		for _, f := range segments {
-			n, err := f.count(unit)
+			n, err := f.count(units)
 			if err != nil {
-				return fmt.Errorf("forget a unit: %w", err)
+				return fmt.Errorf("forget units: %w", err)
 			}
 			removed += n
 		}
@@ -48,8 +48,8 @@ func (s *store) forget(ctx context.Context, unit string) (removed int, err error
 			return err
 		}
 		for _, f := range segments {
-			if err := f.without(unit); err != nil {
-				return fmt.Errorf("forget a unit: %w", err)
+			if err := f.without(units); err != nil {
+				return fmt.Errorf("forget units: %w", err)
 			}
 		}
 		return s.load(ctx)
@@ -75,10 +75,10 @@ func (s *store) clean() error {
 
 const rewritten = ".rewritten"
 
-// count returns how many records of a unit there are.
-func (s *segment) count(unit string) (n int, err error) {
+// count returns how many records of the units there are.
+func (s *segment) count(units map[string]bool) (n int, err error) {
 	err = s.each(func(e Exposure, _ int64) bool {
-		if e.Unit == unit {
+		if units[e.Unit] {
 			n++
 		}
 		return true
@@ -86,10 +86,10 @@ func (s *segment) count(unit string) (n int, err error) {
 	return n, err
 }
 
-// without puts in the place of a segment one that lacks the unit, if there is
-// anything of it.
-func (s *segment) without(unit string) error {
-	n, err := s.count(unit)
+// without puts in the place of a segment one that lacks the units, if there is
+// anything of them.
+func (s *segment) without(units map[string]bool) error {
+	n, err := s.count(units)
 	if err != nil || n == 0 {
 		return err
 	}
@@ -97,7 +97,7 @@ func (s *segment) without(unit string) error {
 	if err != nil {
 		return err
 	}
-	err = s.copyWithout(f, unit)
+	err = s.copyWithout(f, units)
 	if err == nil {
 		err = f.Sync()
 	}
@@ -111,7 +111,7 @@ func (s *segment) without(unit string) error {
 	return syncDir(filepath.Dir(s.f.Name()))
 }
 
-func (s *segment) copyWithout(f *os.File, unit string) error {
+func (s *segment) copyWithout(f *os.File, units map[string]bool) error {
 	if _, err := f.WriteString(header); err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (s *segment) copyWithout(f *os.File, unit string) error {
 		return failed == nil
 	}
 	err := s.each(func(e Exposure, _ int64) bool {
-		if e.Unit != unit {
+		if !units[e.Unit] {
 			frame = appendRecord(frame, e)
 		}
 		return len(frame) < maxFrame/2 || flush()

@@ -75,10 +75,10 @@ func (l *Log) Warm(ctx context.Context, sandbox string) error {
 	return s.refresh(ctx)
 }
 
-// Forget removes all exposures of a unit, from the disk as well, and returns how
+// Forget removes all exposures of some units, from the disk as well, and returns how
 // many there were. It may be repeated. Puts of the sandbox wait meanwhile, in all
 // processes.
-func (l *Log) Forget(ctx context.Context, sandbox, unit string) (int, error) {
+func (l *Log) Forget(ctx context.Context, sandbox string, units ...string) (int, error) {
 	if !l.exists(sandbox) {
 		return 0, nil
 	}
@@ -86,7 +86,11 @@ func (l *Log) Forget(ctx context.Context, sandbox, unit string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return s.forget(ctx, unit)
+	all := map[string]bool{}
+	for _, u := range units {
+		all[u] = true
+	}
+	return s.forget(ctx, all)
 }
 
 // Drop removes all exposures of a sandbox.

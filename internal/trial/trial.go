@@ -267,6 +267,10 @@ func (s *Service) changed(ctx context.Context) {
 	}
 }
 
+// Turn notes that something changed in the caller's sandbox that decisions go by, beside
+// what this package keeps.
+func Turn(t *docstore.Tx, c access.Caller) error { return turn(t, c) }
+
 // turn notes that something changed in a sandbox that decisions go by.
 func turn(t *docstore.Tx, c access.Caller) error {
 	return t.Turn(kindTurn, c.Sandbox.ID, place{c.Org, c.Sandbox.ID, c.Sandbox.Name})
