@@ -30,12 +30,10 @@ func (r *Report) Write(w io.Writer, format string) error {
 	case "table":
 		return r.table(w)
 	case "json":
-		b, err := json.MarshalIndent(r, "", "  ")
-		if err != nil {
-			return err
-		}
-		_, err = w.Write(append(b, '\n'))
-		return err
+		e := json.NewEncoder(w)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		return e.Encode(r)
 	case "csv":
 		section := r.section("methods")
 		if section == nil {

@@ -38,7 +38,7 @@ type Params struct {
 var (
 	currencyCode = regexp.MustCompile(`^[a-z]{3,10}$`)
 	countryCode  = regexp.MustCompile(`^[A-Z]{2}$|^\?\?$`)
-	zoneName     = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_+\-/]{0,63}$`)
+	zoneName     = regexp.MustCompile(`^[A-Z][A-Za-z0-9_+\-/]{0,63}$`)
 )
 
 // ParseParams reads parameters as the command line and the API have them. Dates

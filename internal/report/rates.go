@@ -37,8 +37,11 @@ func ParseRates(r io.Reader, target string) (*Rates, error) {
 	c.FieldsPerRecord, c.TrimLeadingSpace = 2, true
 	for first := true; ; first = false {
 		record, err := c.Read()
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) && !first {
 			break
+		}
+		if errors.Is(err, io.EOF) {
+			return nil, problem.Errorf(problem.Invalid, "the table of rates is empty: it begins with the line currency,rate")
 		}
 		if err != nil {
 			return nil, problem.Errorf(problem.Invalid, "the table of rates can't be read: %v", err)

@@ -24,6 +24,7 @@ func TestParseRates(t *testing.T) {
 		"a fraction":       {"currency,rate\neur,1/3\n", "usd", "no rate for eur"},
 		"unknown currency": {"currency,rate\nxyz,1\n", "usd", `"xyz" is not known`},
 		"unknown target":   {"currency,rate\neur,1\n", "xyz", `"xyz", is not known`},
+		"empty":            {"", "usd", "is empty"},
 		"three columns":    {"currency,rate\neur,1,2\n", "usd", "can't be read"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"strings"
 	"time"
 
 	"github.com/tributary-data/tributary/internal/chart"
@@ -42,6 +43,9 @@ type Report struct {
 
 // Run makes a report of p.
 func Run(ctx context.Context, s Source, p Params) (_ *Report, err error) {
+	if strings.HasPrefix(p.Section, "converted") && p.Rates == nil {
+		return nil, problem.Errorf(problem.Invalid, "the section %s needs a table of rates", p.Section)
+	}
 	if err := p.complete(ctx, s); err != nil {
 		return nil, err
 	}

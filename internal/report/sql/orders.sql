@@ -5,15 +5,16 @@
 -- success_rate, failure_rate  shares of succeeded + failed.
 -- orders     charges with captured money; gross is that money.
 -- refunded   refunds of the orders of the row, succeeded or pending, whenever they were made: a refund belongs to the period of its
---            charge. What only let go of money that was held and never captured is no refund. refunded_later is the part of it that was made at or after the end of the period (the report's end where the row is no
---            period), so a closed period's gross less the rest of its refunds does not change any more.
+--            charge. What only let go of money that was held and never captured is no refund. refunded_later is the part of it that was
+--            made at or after the end of the period (the report's end where the row is no period), so a closed period's gross less the
+--            rest of its refunds does not change any more.
 -- net        gross less refunded, before fees.
 -- refund_rate  share of orders with such a refund; refunded_share: refunded over gross.
 -- dispute_rate  share of orders that were ever disputed, by the charge's own flag.
--- average    of the orders' paid; its interval of 95 % is Student's t for a mean of independent orders, out of their standard deviation,
---            which the query has. median: the mean of the two in the middle; its
---            interval of at least 95 % lies between order statistics (binomial), the k-th from below and from above,
---            k = floor((n - 1.96 sqrt(n)) / 2). There is no interval for less than 8 orders.
+-- average    of the orders' paid; its interval of 95 % is Student's t for a mean of independent orders, out of their standard
+--            deviation, which the query has. median: the mean of the two in the middle; its interval of at least 95 % lies between order
+--            statistics (binomial), the k-th from below and from above, k = floor((n - 1.96 sqrt(n)) / 2). There is no interval for less
+--            than 8 orders.
 -- share_orders, share_gross  of the sum over all methods in the same currency and period, country or kind of customer.
 with
 $charges,
