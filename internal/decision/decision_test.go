@@ -367,6 +367,28 @@ func TestAudience(t *testing.T) {
 	}
 }
 
+// Who was exposed by one process keeps what he got in another one, too.
+func TestAudienceElsewhere(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	here, there := begin(t, dir, ""), begin(t, dir, "")
+	key := here.key()
+	here.Audience = func(context.Context, string, string, string) (bool, error) { return true, nil }
+	there.Audience = func(context.Context, string, string, string) (bool, error) { return false, nil } // he left it
+	id := here.run(cart("cart", func(e *experiment.Experiment) { e.Audience = "loyal" }))
+	until(t, "the other process knows it", func() bool { return there.ask(key, "/cart", unit("cus_0")).status == 200 })
+	for _, u := range []string{here.of(id, "wrap"), here.of(id, "none")} {
+		got := here.decide(key, "cart", unit(u)).Variant
+		until(t, "it stays", func() bool { return there.decide(key, "cart", unit(u)).Variant == got })
+	}
+	if d := there.decide(key, "cart", unit("cus_other")); d.Metadata.Because != "audience" {
+		t.Errorf("somebody else gets %+v", d)
+	}
+	if got := here.exposed(id); len(got) != 2 {
+		t.Errorf("exposures: %v", got)
+	}
+}
+
 // Offers and add-ons are parts of the value. What of them can't be had, or isn't for
 // this customer and cart, is left out; who is assigned, and who counts as exposed, is the
 // same: else one of the groups would be chosen by what came after.
