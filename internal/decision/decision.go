@@ -303,7 +303,12 @@ func (s *Service) read(ctx context.Context, id string, before *sandbox) (*sandbo
 // upkeep does what decisions themselves leave undone.
 func (s *Service) upkeep(ctx context.Context) error {
 	now := s.now.Load()
-	for _, sb := range now.sandboxes {
+	for id, sb := range now.sandboxes {
+		if sb.runs() && slices.ContainsFunc(sb.Experiments, func(e experiment.Experiment) bool { return e.State == experiment.Running && e.Phase().Audience != "" }) {
+			if err := s.Exposures.Follow(ctx, id); err != nil {
+				return err
+			}
+		}
 		if s.Refresh != nil && sb.asked.Swap(false) {
 			if err := s.Refresh(ctx, &sb.caller); err != nil {
 				return err

@@ -167,7 +167,7 @@ func TestStays(t *testing.T) {
 		id := first.run(cart("cart", func(e *experiment.Experiment) {
 			e.Variants[0].Weight, e.Variants[1].Weight = 2000, 8000
 		}))
-		until(t, "the other process knows it", func() bool { return second.ask(key, "/cart", unit("cus_0")).status == 200 })
+		until(t, "it runs in the other process", func() bool { return strings.Contains(second.ask(key, "/cart", unit("cus_0")).body, "SPLIT") })
 		const n = 1000
 		told, wrapped := map[string]string{}, 0
 		var mu sync.Mutex
@@ -395,6 +395,28 @@ func TestAudience(t *testing.T) {
 	mu.Unlock()
 	if d := p.decide(key, "members", unit("cus_1")); d.Variant != got.Variant {
 		t.Errorf("he left the audience and gets %+v", d)
+	}
+}
+
+// Who was exposed by one process keeps what he got in another one, too.
+func TestAudienceElsewhere(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	here, there := begin(t, dir, ""), begin(t, dir, "")
+	key := here.key()
+	here.Audience = func(context.Context, string, string, string) (bool, error) { return true, nil }
+	there.Audience = func(context.Context, string, string, string) (bool, error) { return false, nil } // he left it
+	id := here.run(cart("cart", func(e *experiment.Experiment) { e.Audience = "loyal" }))
+	until(t, "it runs there", func() bool { return strings.Contains(there.ask(key, "/cart", unit("cus_0")).body, `"audience"`) })
+	for _, u := range []string{here.of(id, "wrap"), here.of(id, "none")} {
+		got := here.decide(key, "cart", unit(u)).Variant
+		until(t, "it stays", func() bool { return there.decide(key, "cart", unit(u)).Variant == got })
+	}
+	if d := there.decide(key, "cart", unit("cus_other")); d.Metadata.Because != "audience" {
+		t.Errorf("somebody else gets %+v", d)
+	}
+	if got := here.exposed(id); len(got) != 2 {
+		t.Errorf("exposures: %v", got)
 	}
 }
 

@@ -22,7 +22,7 @@ func (s *store) forget(ctx context.Context, units map[string]bool) (removed int,
 		if err := s.clean(); err != nil {
 			return err
 		}
-		segments, err := openSegments(s.dir)
+		segments, err := openSegments(s.dir, nil)
 		if err != nil {
 			return err
 		}

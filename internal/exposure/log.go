@@ -57,7 +57,7 @@ func (l *Log) Put(ctx context.Context, sandbox string, all ...Exposure) error {
 }
 
 // Known says whether there is an exposure of the experiment, phase and unit, as far
-// as this process knows.
+// as this process knows: of what others have put, since Follow was called.
 func (l *Log) Known(ctx context.Context, sandbox string, e Exposure) (bool, error) {
 	s, err := l.store(ctx, sandbox)
 	if err != nil {
@@ -73,6 +73,16 @@ func (l *Log) Warm(ctx context.Context, sandbox string) error {
 		return err
 	}
 	return s.refresh(ctx)
+}
+
+// Follow learns what other processes have put of a sandbox of which this one knows
+// something, for Known.
+func (l *Log) Follow(ctx context.Context, sandbox string) error {
+	s, _, err := l.known(sandbox)
+	if s == nil || err != nil {
+		return err
+	}
+	return s.follow(ctx)
 }
 
 // Forget removes all exposures of some units, from the disk as well, and returns how

@@ -101,7 +101,7 @@ func opened(dir string) (segments []*segment, err error) {
 	}
 	defer func() { _ = f.Close() }()
 	err = lock{f}.with(syscall.LOCK_SH, func() error {
-		segments, err = openSegments(dir)
+		segments, err = openSegments(dir, nil)
 		return err
 	})
 	return segments, err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,7 +21,12 @@ const extension = ".exposures"
 type segment struct {
 	f    *os.File
 	size int64 // up to where it is read
+	// known is up to where its records are in the store's index; everything of what is
+	// not looked at again.
+	known int64
 }
+
+const everything = math.MaxInt64
 
 func (s *segment) close() { _ = s.f.Close() }
 
@@ -38,49 +44,58 @@ func (s *segment) at(offset int64) (Exposure, error) {
 // each hands the records of a segment to fn, with where each stands, until fn
 // says no.
 func (s *segment) each(fn func(e Exposure, offset int64) bool) error {
-	var end int64 // of what is whole
-	r := bufio.NewReaderSize(io.NewSectionReader(s.f, 0, s.size), 64<<10)
+	_, err := s.from(0, fn)
+	return err
+}
+
+// from is each, of what stands behind an offset that an earlier call has returned: where
+// what was whole ended then.
+func (s *segment) from(start int64, fn func(e Exposure, offset int64) bool) (end int64, err error) {
+	end = start
+	r := bufio.NewReaderSize(io.NewSectionReader(s.f, start, s.size-start), 64<<10)
 	damaged := func() error { return &Damaged{s.f.Name(), end} }
-	first := make([]byte, len(header))
-	if n, err := io.ReadFull(r, first); err != nil {
-		if strings.HasPrefix(header, string(first[:n])) || zero(first[:n]) {
-			return nil // it was just being made
+	if start == 0 {
+		first := make([]byte, len(header))
+		if n, err := io.ReadFull(r, first); err != nil {
+			if strings.HasPrefix(header, string(first[:n])) || zero(first[:n]) {
+				return end, nil // it was just being made
+			}
+			return end, damaged()
 		}
-		return damaged()
+		if string(first) != header {
+			return end, damaged()
+		}
+		end = int64(len(header))
 	}
-	if string(first) != header {
-		return damaged()
-	}
-	end = int64(len(header))
 	var payload []byte
 	for {
 		var head [frameHead]byte
 		n, err := io.ReadFull(r, head[:])
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil
+			return end, nil
 		}
 		if err != nil {
-			return fmt.Errorf("read %s: %w", s.f.Name(), err)
+			return end, fmt.Errorf("read %s: %w", s.f.Name(), err)
 		}
 		length := int64(binary.BigEndian.Uint32(head[:]))
 		next := end + int64(n) + length
 		if length == 0 || length > maxFrame || next > s.size {
-			return s.tail(end, damaged)
+			return end, s.tail(end, damaged)
 		}
 		payload = slices.Grow(payload[:0], int(length))[:length]
 		if _, err := io.ReadFull(r, payload); err != nil {
-			return fmt.Errorf("read %s: %w", s.f.Name(), err)
+			return end, fmt.Errorf("read %s: %w", s.f.Name(), err)
 		}
 		if crc32.Checksum(payload, castagnoli) != binary.BigEndian.Uint32(head[4:]) {
-			return s.tail(end, damaged)
+			return end, s.tail(end, damaged)
 		}
 		for at := 0; at < len(payload); {
 			e, n, err := readRecord(payload[at:])
 			if err != nil {
-				return damaged()
+				return end, damaged()
 			}
 			if !fn(e, end+frameHead+int64(at)) {
-				return nil
+				return end, nil
 			}
 			at += n
 		}
@@ -118,9 +133,9 @@ func wholeFrame(b []byte) bool {
 
 func zero(b []byte) bool { return !slices.ContainsFunc(b, func(c byte) bool { return c != 0 }) }
 
-// openSegments opens all segments of a folder, oldest first. The caller has the
-// folder's lock.
-func openSegments(dir string) (all []*segment, err error) {
+// openSegments opens the segments of a folder, oldest first, without those whose paths
+// are had. The caller has the folder's lock.
+func openSegments(dir string, had map[string]bool) (all []*segment, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
@@ -134,10 +149,11 @@ func openSegments(dir string) (all []*segment, err error) {
 		}
 	}()
 	for _, entry := range entries {
-		if !strings.HasSuffix(entry.Name(), extension) {
+		path := filepath.Join(dir, entry.Name())
+		if !strings.HasSuffix(path, extension) || had[path] {
 			continue
 		}
-		f, err := os.Open(filepath.Join(dir, entry.Name()))
+		f, err := os.Open(path)
 		if err != nil {
 			return all, err
 		}

@@ -98,33 +98,43 @@ func (s *store) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	segments, err := openSegments(s.dir)
+	segments, err := openSegments(s.dir, nil)
 	if err != nil {
 		return err
 	}
 	st := &state{generation: generation, segments: segments}
 	st.index = newIndex(st.read)
-	n := 0
-	for i, f := range segments {
-		var failed error
-		err := f.each(func(e Exposure, offset int64) bool {
-			if n++; n > s.most {
-				return false
-			}
-			var known bool
-			if known, failed = st.index.has(e.key()); failed == nil && !known {
-				st.index.add(e.key(), placeOf(i, offset))
-			}
-			return failed == nil
-		})
-		if err = errors.Join(err, failed); err != nil {
-			// A new exposure of what stands behind the damage is better than none.
-			s.log.Log.ErrorContext(ctx, "exposures can't be read", "error", err)
-		}
+	for i := range segments {
+		s.learn(ctx, st, i)
 	}
 	s.active = nil
 	s.state.Store(st) // the old one's files are closed once nobody reads them: by the collector
 	return nil
+}
+
+// learn puts the records of a segment into the index that are not in it yet.
+func (s *store) learn(ctx context.Context, st *state, number int) {
+	f := st.segments[number]
+	room := s.most - st.index.len()
+	var failed error
+	end, err := f.from(f.known, func(e Exposure, offset int64) bool {
+		if room--; room < 0 {
+			return false
+		}
+		var known bool
+		if known, failed = st.index.has(e.key()); failed == nil && !known {
+			st.index.add(e.key(), placeOf(number, offset))
+		}
+		return failed == nil
+	})
+	if f.known = end; room < 0 {
+		f.known = everything
+	}
+	if err = errors.Join(err, failed); err != nil {
+		// A new exposure of what stands behind the damage is better than none.
+		s.log.Log.ErrorContext(ctx, "exposures can't be read", "error", err)
+		f.known = everything
+	}
 }
 
 // current loads the segments anew if another process, or forget, has rewritten
@@ -273,7 +283,7 @@ func (s *store) begin(st *state) error {
 	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	s.active, s.number = &segment{f: f, size: int64(len(header))}, len(st.segments)
+	s.active, s.number = &segment{f: f, size: int64(len(header)), known: everything}, len(st.segments)
 	st.segments = append(st.segments, s.active)
 	return nil
 }
