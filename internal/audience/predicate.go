@@ -155,6 +155,16 @@ func (p *Predicate) check() error {
 	})
 }
 
+// moves says whether a predicate counts days back from now, so that who is of it
+// changes with time though the copy does not.
+func (p *Predicate) moves() (moves bool) {
+	_ = p.walk("", 1, func(_ string, q *Predicate) error { // it was checked: nothing is wrong
+		moves = moves || q.Charges != nil && q.Charges.Within > 0 || q.Customer != nil && (q.Customer.CreatedWithin > 0 || q.Customer.CreatedBefore > 0)
+		return nil
+	})
+	return moves
+}
+
 // walk calls do with each place of the tree, parents first, and its JSON pointer.
 func (p *Predicate) walk(path string, depth int, do func(path string, q *Predicate) error) error {
 	if depth > maxDepth {

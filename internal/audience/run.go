@@ -11,8 +11,12 @@ import (
 // longest is how long members wait for a copy that changes all the time.
 const longest = 10 * time.Minute
 
+// drift is how old members get that time alone changes.
+const drift = time.Hour
+
 // Run works out the members of audiences whose copy was changed by a pass, of
-// whatever process, or that were changed themselves, one after the other, until ctx ends.
+// whatever process, that were changed themselves, or that count days and were not
+// worked out for an hour, one after the other, until ctx ends.
 // It waits until a copy stands still, and does no audience more often than each Pause.
 func (s *Service) Run(ctx context.Context) error {
 	tick := time.NewTicker(cmp.Or(s.Often, 2*time.Second))
@@ -89,7 +93,7 @@ func (w *watch) due(ctx context.Context, c access.Caller, a Audience) bool {
 	}
 	if st.Seen == seen {
 		delete(w.waits, a.ID)
-		return st.Error != "" && now.Sub(st.Tried) >= longest
+		return st.Error != "" && now.Sub(st.Tried) >= longest || a.Predicate.moves() && now.Sub(st.Tried) >= drift
 	}
 	if w.waits[a.ID].IsZero() {
 		w.waits[a.ID] = now

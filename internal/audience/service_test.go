@@ -196,6 +196,37 @@ func TestAfterCrash(t *testing.T) {
 	}
 }
 
+// Who is of an audience that counts days changes though the copy stands still: it is
+// worked out anew each hour.
+func TestDaysPass(t *testing.T) {
+	t.Parallel()
+	now := present
+	s := New(&Service{Now: func() time.Time { return now }, Version: func(context.Context, access.Caller, string) (string, error) { return "1", nil }})
+	c := gatewaytest.Admin("prod")
+	seen, err := s.seen(t.Context(), c, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWatch(s)
+	for _, p := range []struct {
+		name  string
+		p     Predicate
+		moves bool
+	}{
+		{"paid lately", Predicate{Charges: &Charges{Within: 30}}, true},
+		{"new", Predicate{Any: []Predicate{{Charges: &Charges{}}, {Customer: &Customer{CreatedWithin: 30}}}}, true},
+		{"old", Predicate{Not: &Predicate{All: []Predicate{{Customer: &Customer{CreatedBefore: 30}}}}}, true},
+		{"ever", Predicate{All: []Predicate{{Charges: &Charges{}}, {Customer: &Customer{Countries: []string{"DE"}}}, {Subscription: &Subscription{}}}}, false},
+	} {
+		a := Audience{ID: p.name, Version: 1, Predicate: p.p, State: State{Seen: seen, Which: 1, Tried: present}}
+		for after, want := range map[time.Duration]bool{0: false, time.Hour - 1: false, time.Hour: p.moves} {
+			if now = present.Add(after); w.due(t.Context(), c, a) != want {
+				t.Errorf("%s after %s: it is not %v", p.name, after, want)
+			}
+		}
+	}
+}
+
 // The API refuses what it can't take, in words that say where it is wrong.
 func TestRefusals(t *testing.T) {
 	little.Hold(t)

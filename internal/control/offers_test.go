@@ -2,6 +2,7 @@ package control_test
 
 import (
 	"encoding/json"
+	"iter"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -64,6 +65,24 @@ func TestOffers(t *testing.T) {
 
 	var active, retired string
 	var amount float64
+	type priced struct {
+		Active   bool
+		Currency string
+		Options  map[string]struct {
+			Amount *float64 `json:"unit_amount"`
+		} `json:"currency_options"`
+	}
+	options := 0
+	prices := map[string]priced{}
+	for _, all := range []iter.Seq[stripesim.Truth]{sim.Oracle(stripesim.Prices), sim.InlinePrices()} {
+		for truth := range all {
+			var one priced
+			if err := json.Unmarshal(truth.JSON, &one); err != nil {
+				t.Fatal(err)
+			}
+			prices[truth.ID] = one
+		}
+	}
 	for truth := range sim.Oracle(stripesim.Prices) {
 		var price map[string]any
 		if err := json.Unmarshal(truth.JSON, &price); err != nil {
@@ -87,6 +106,28 @@ func TestOffers(t *testing.T) {
 		if r := c.do("POST", base, draft(price)); r.status != 400 || !strings.Contains(string(r.body), says) {
 			t.Errorf("%s: %d %s", price, r.status, r.body)
 		}
+	}
+	for id, price := range prices {
+		for currency, option := range price.Options {
+			if !price.Active || currency == price.Currency || option.Amount == nil {
+				continue
+			}
+			item := map[string]any{"item": "gift-wrap", "price": id, "currency": currency, "amount": 1}
+			o := map[string]any{"key": "option", "name": "x", "active": true, "items": []any{item}}
+			if item["currency"] = "xxx"; c.do("POST", base, o).status != 400 {
+				t.Errorf("%s is sold in xxx", id)
+			}
+			item["currency"] = currency
+			kept := c.must(201, "POST", base, o).json(t)
+			if got := kept["items"].([]any)[0].(map[string]any); got["amount"] != *option.Amount || got["currency"] != currency {
+				t.Errorf("%v, want %v %s", got, *option.Amount, currency)
+			}
+			c.must(204, "DELETE", base+"/"+kept["id"].(string), nil)
+			options++
+		}
+	}
+	if options == 0 {
+		t.Error("no price has several currencies")
 	}
 	made := c.must(201, "POST", base, draft(active))
 	id, tag := made.json(t)["id"].(string), made.header.Get("Etag")
@@ -190,12 +231,39 @@ func TestOffers(t *testing.T) {
 		t.Errorf("one that is not active: %s %q %v", text, why, err)
 	}
 
+	// Prices of subscriptions are recommended where they can be bought.
+	c.must(200, "POST", base+"/model", map[string]any{"subscriptions": true, "options": map[string]any{"minSupport": 1}})
+	recommended := 0
+	for cart := range prices {
+		for _, currency := range []string{"", "usd", "eur"} {
+			all, err := p.Offers.Recommend(t.Context(), sandbox, offer.Visit{Cart: offer.Cart{Items: []string{cart}, Currency: currency}}, 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range all {
+				_, option := prices[r.Item].Options[currency]
+				if !prices[r.Item].Active || currency != "" && prices[r.Item].Currency != currency && !option {
+					t.Errorf("in %q: %s, %+v", currency, r.Item, prices[r.Item])
+				}
+			}
+			recommended += len(all)
+		}
+	}
+	if recommended == 0 {
+		t.Error("no price is recommended")
+	}
+	c.must(200, "POST", base+"/model", map[string]any{"metadata": "items"})
+
 	// The copy changes: the model follows. Nothing names a customer.
 	before := file(t, dir, sandbox)
 	if err := p.Offers.Refresh(t.Context()); err != nil || file(t, dir, sandbox) != before {
 		t.Errorf("the same copy made another model: %v", err)
 	}
 	now := sim.Now()
+	c.must(200, "PATCH", base+"/"+id, map[string]any{"active": true})
+	if err := sim.Mutate(stripesim.Prices, active, func(price map[string]any) { price["active"] = false }); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := sim.Shop(t.Context(), stripesim.Shopping{Seed: 1, From: now, To: now.AddDate(0, 0, 10), Rate: 0.05}); err != nil {
 		t.Fatal(err)
 	}
@@ -204,6 +272,10 @@ func TestOffers(t *testing.T) {
 	p = start(t, dir, "")
 	if err := p.Offers.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	fits := offer.Visit{Cart: offer.Cart{Items: []string{"yoga-bag"}, Value: 3000, Currency: "eur"}}
+	if text, why, err := p.Offers.Give(t.Context(), sandbox, id, fits); text != nil || why != "price" || err != nil {
+		t.Errorf("one whose price is not sold any more: %s %q %v", text, why, err)
 	}
 	after := file(t, dir, sandbox)
 	if after == before {

@@ -53,8 +53,8 @@ const (
 // no experiment any more (STATIC, forgotten).
 // Where the variant has an offer that isn't for this customer and cart, "offer" is null
 // and metadata.withheld the condition: active, from, until, currency, minimumCart,
-// contains, excludes, countries, audience, or items where all of it is in the cart
-// already.
+// contains, excludes, countries, audience, price where a price of it is not active
+// any more, or items where all of it is in the cart already.
 //
 //	POST /ofrep/v1/evaluate/flags?expose=cart-offer,…
 //	200 {"flags": [{…}, …]} with an ETag; 304 where If-None-Match has it

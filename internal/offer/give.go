@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"github.com/tributary-data/tributary/internal/docstore"
 	"github.com/tributary-data/tributary/internal/recommend"
@@ -31,7 +32,7 @@ func (s *Service) Give(ctx context.Context, sandbox, id string, v Visit) (text j
 	if !ok {
 		return nil, "", missing(docstore.ErrNotFound, id)
 	}
-	if why, err = s.fits(ctx, sandbox, k.Kept, v); why != "" || err != nil {
+	if why, err = s.fits(ctx, sandbox, m, k.Kept, v); why != "" || err != nil {
 		return nil, why, err
 	}
 	return k.text, "", nil
@@ -39,8 +40,11 @@ func (s *Service) Give(ctx context.Context, sandbox, id string, v Visit) (text j
 
 // fits returns the name of the first condition of an offer that doesn't hold, ""
 // where all do.
-func (s *Service) fits(ctx context.Context, sandbox string, k Kept, v Visit) (why string, err error) {
+func (s *Service) fits(ctx context.Context, sandbox string, m *memory, k Kept, v Visit) (why string, err error) {
 	why, ok := k.Fits(v.Cart, s.Now())
+	if ok && slices.ContainsFunc(k.Items, func(i Item) bool { return m.retired[i.Price] }) {
+		return "price", nil
+	}
 	if !ok || k.Conditions.Audience == "" {
 		return why, nil
 	}
@@ -53,9 +57,10 @@ func (s *Service) fits(ctx context.Context, sandbox string, k Kept, v Visit) (wh
 }
 
 // Recommend returns n items at most that go with a visit's cart, likeliest first,
-// from memory: none where no model was made. Of an item that there are offers of
-// at this time, one has to fit the visit, else the next item takes its place. Beside
-// that the customer makes no difference; a model knows of none.
+// from memory: none where no model was made. What the account doesn't sell any more,
+// or not in the cart's currency, is none of them. Of an item that there are offers
+// of at this time, one has to fit the visit. The next item takes the place of what
+// is left out. Beside that the customer makes no difference; a model knows of none.
 func (s *Service) Recommend(ctx context.Context, sandbox string, v Visit, n int) ([]recommend.Recommendation, error) {
 	m, err := s.remember(ctx, sandbox)
 	if err != nil {
@@ -65,14 +70,14 @@ func (s *Service) Recommend(ctx context.Context, sandbox string, v Visit, n int)
 		return nil, m.broken
 	}
 	// Most often nothing is left out; what may be is what has offers, or is in the cart.
-	for ask := n; ; ask = n + len(m.of) + len(v.Items) {
+	for ask := n; ; ask = n + len(m.of) + len(m.model.Sold) + len(v.Items) {
 		all := m.model.Recommend(v.Items, ask)
 		var out []recommend.Recommendation
 		for _, r := range all {
-			if slices.Contains(v.Items, r.Item) { // of a large cart, which a model doesn't look at whole
-				continue
+			if slices.Contains(v.Items, r.Item) || !m.model.Sells(r.Item, strings.ToLower(v.Currency)) {
+				continue // in a large cart, which a model doesn't look at whole; or nobody can buy it
 			}
-			may, err := s.may(ctx, sandbox, m.of[r.Item], v)
+			may, err := s.may(ctx, sandbox, m, m.of[r.Item], v)
 			if err != nil {
 				return nil, err
 			}
@@ -87,14 +92,14 @@ func (s *Service) Recommend(ctx context.Context, sandbox string, v Visit, n int)
 }
 
 // may says whether an item of these offers may be recommended.
-func (s *Service) may(ctx context.Context, sandbox string, offers []remembered, v Visit) (bool, error) {
+func (s *Service) may(ctx context.Context, sandbox string, m *memory, offers []remembered, v Visit) (bool, error) {
 	now, may := s.Now(), true
 	for _, k := range offers {
 		if !k.In(now) {
 			continue
 		}
 		may = false
-		if why, err := s.fits(ctx, sandbox, k.Kept, v); why == "" || err != nil {
+		if why, err := s.fits(ctx, sandbox, m, k.Kept, v); why == "" || err != nil {
 			return true, err
 		}
 	}

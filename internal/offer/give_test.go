@@ -192,3 +192,47 @@ func TestRecommendFits(t *testing.T) {
 		})
 	}
 }
+
+// What the account does not sell any more, or not in the cart's currency, is not
+// recommended; what it knows nothing of is.
+func TestRecommendSold(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	b := recommend.NewBuilder()
+	for i, item := range []string{"price_old", "price_usd", "price_both", "sku"} {
+		for range 50 - 10*i {
+			b.Add([]string{"price_bag", item})
+		}
+	}
+	m := b.Model(recommend.Options{})
+	m.Sold = map[string][]string{"price_old": nil, "price_usd": {"usd"}, "price_both": {"eur", "usd"}, "price_bag": {"eur"}}
+	if err := s.keep(t.Context(), shop, Made{File: "model.json"}, m); err != nil {
+		t.Fatal(err)
+	}
+	again := &Service{DB: s.DB, Dir: s.Dir, Now: s.Now, Log: s.Log} // from the file
+	for _, s := range []*Service{s, again} {
+		for _, c := range []struct {
+			currency string
+			n        int
+			want     []string
+		}{
+			{"", 5, []string{"price_usd", "price_both", "sku"}},
+			{"usd", 5, []string{"price_usd", "price_both", "sku"}},
+			{"EUR", 5, []string{"price_both", "sku"}},
+			{"eur", 1, []string{"price_both"}},
+			{"jpy", 1, []string{"sku"}},
+		} {
+			all, err := s.Recommend(t.Context(), shop.Sandbox.ID, Visit{Cart: Cart{Items: []string{"price_bag"}, Currency: c.currency}}, c.n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, r := range all {
+				got = append(got, r.Item)
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("%d in %q: %s", c.n, c.currency, diff)
+			}
+		}
+	}
+}

@@ -65,8 +65,10 @@ import (
 //	 "offers": [{"id": "…", "key": "gift-wrap", "name": "…", "fits": false, "why": "minimumCart"}]}
 //
 // What goes with a cart, and which offers fit it; why is the first condition that
-// doesn't hold. An item of which there are offers at this time is recommended only
-// where one of them fits. A 404 where there is no model.
+// doesn't hold, or price where one of its prices is not active any more. Recommended
+// is nothing of the cart, no price or product that the account does not sell any
+// more or not in the cart's currency, and an item of which there are offers at this
+// time only where one of them fits. A 404 where there is no model.
 const base = "/data/tributary/offers"
 
 const maxBody = 1 << 20
@@ -282,8 +284,12 @@ func (s *Service) try(ctx context.Context, c access.Caller, a asked) (*gateway.A
 		Why  string `json:"why,omitempty"`
 	}
 	offers := []fit{}
+	m, err := s.remember(ctx, c.Sandbox.ID)
+	if err != nil {
+		return nil, err
+	}
 	for _, k := range all {
-		why, err := s.fits(ctx, c.Sandbox.ID, k, v)
+		why, err := s.fits(ctx, c.Sandbox.ID, m, k, v)
 		if err != nil {
 			return nil, err
 		}

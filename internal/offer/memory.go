@@ -21,8 +21,10 @@ type memory struct {
 	of     map[string][]remembered // the offers of an item
 	file   string
 	model  *recommend.Model // nil: none was made
-	broken error            // why there is no model in spite of the file
-	stale  bool             // something changed since
+	// retired are those prices of offers that are not active any more.
+	retired map[string]bool
+	broken  error // why there is no model in spite of the file
+	stale   bool  // something changed since
 }
 
 type remembered struct {
@@ -73,11 +75,12 @@ func (s *Service) remember(ctx context.Context, sandbox string) (*memory, error)
 	if fresh {
 		return old, nil
 	}
-	m := &memory{offers: map[string]remembered{}, of: map[string][]remembered{}}
+	m := &memory{offers: map[string]remembered{}, of: map[string][]remembered{}, retired: map[string]bool{}}
 	var file string
 	err := s.DB.View(ctx, func(t *docstore.Tx) error {
 		clear(m.offers)
 		clear(m.of)
+		clear(m.retired)
 		file = ""
 		d, err := t.Get(docstore.Scope{}, kindTurn, sandbox)
 		if errors.Is(err, docstore.ErrNotFound) {
@@ -106,6 +109,13 @@ func (s *Service) remember(ctx context.Context, sandbox string) (*memory, error)
 			for _, it := range k.Items {
 				m.of[it.Item] = append(m.of[it.Item], r)
 			}
+		}
+		ids, _, err := readRetired(t, scope)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			m.retired[id] = true
 		}
 		made, _, err := docstore.Body[Made](t, scope, kindModel, modelID)
 		if errors.Is(err, docstore.ErrNotFound) {
@@ -199,43 +209,4 @@ func (s *Service) look(ctx context.Context) ([]place, error) {
 		}
 	}
 	return all, nil
-}
-
-// Refresh makes those models again whose copy has changed since.
-func (s *Service) Refresh(ctx context.Context) error {
-	all, err := s.look(ctx)
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, at := range all {
-		if err := s.refresh(ctx, docstore.Scope(at)); err != nil {
-			errs = append(errs, fmt.Errorf("sandbox %s: %w", at.Sandbox, err))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-func (s *Service) refresh(ctx context.Context, scope docstore.Scope) error {
-	made, err := s.made(ctx, scope)
-	if errors.Is(err, docstore.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	c, err := s.Operator(ctx, scope.Org, scope.Sandbox)
-	if err != nil {
-		return err
-	}
-	of, err := s.Open(ctx, c, made.Copy)
-	if err != nil {
-		return err
-	}
-	now, err := mark(ctx, of, made.Reading)
-	if err := errors.Join(err, of.Close()); err != nil || now == made.Mark {
-		return err
-	}
-	_, err = s.Build(ctx, c, made.Settings)
-	return err
 }

@@ -36,7 +36,11 @@ type Made struct {
 	File string `json:"file"`
 }
 
-const modelID = "model"
+// Ids of the documents of which there is one.
+const (
+	modelID   = "model"
+	retiredID = "prices"
+)
 
 // folder is where a sandbox's models are, below the installation's directory.
 const folder = "offers"
@@ -102,6 +106,9 @@ func (s *Service) Build(ctx context.Context, c access.Caller, set Settings) (Mad
 		return Made{}, err
 	}
 	m := b.Model(set.Options)
+	if m.Sold, err = sold(ctx, of, m.Items); err != nil {
+		return Made{}, err
+	}
 	made.Items, made.Options = len(m.Items), m.Options
 	for _, r := range m.Rules {
 		made.Rules += len(r)

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/duck"
 	"github.com/tributary-data/tributary/internal/problem"
 	"github.com/tributary-data/tributary/internal/recommend"
@@ -158,7 +157,7 @@ func mark(ctx context.Context, s Source, r Reading) (string, error) {
 		return "", err
 	}
 	var out []string
-	for _, name := range []string{"charges", "subscriptions"} {
+	for _, name := range []string{"charges", "subscriptions", "prices"} {
 		if !slices.Contains(there, name) || name == "charges" && r.Metadata == "" || name == "subscriptions" && !r.Subscriptions {
 			continue
 		}
@@ -180,76 +179,4 @@ func mark(ctx context.Context, s Source, r Reading) (string, error) {
 		out = append(out, fmt.Sprintf("%s %d %d", name, n, seq))
 	}
 	return strings.Join(out, ", "), nil
-}
-
-func literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
-
-// price fills in what Stripe says of an offer's prices, from the copy that the
-// model is made of, or else the sandbox's only one. Where there is none, or
-// which one is not known, nothing is checked.
-func (s *Service) price(ctx context.Context, c access.Caller, o *Offer) error {
-	var ids []string
-	for _, it := range o.Items {
-		if it.Price != "" {
-			ids = append(ids, literal(it.Price))
-		}
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	settings, err := s.settings(ctx, c.Scope())
-	if err != nil {
-		return err
-	}
-	of, err := s.Open(ctx, c, settings.Copy)
-	if problem.KindOf(err) == problem.NotFound {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer of.Close()
-	there, err := tables(ctx, of)
-	if err != nil || !slices.Contains(there, "prices") {
-		return err
-	}
-	r, err := of.Query(ctx, `select id, currency, unit_amount, coalesce(active, false) from prices where id in (`+strings.Join(ids, ", ")+`)`)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	type price struct {
-		currency string
-		amount   *int64
-		active   bool
-	}
-	known := map[string]price{}
-	for r.Next() {
-		var id string
-		var p price
-		if err := r.Scan(&id, &p.currency, &p.amount, &p.active); err != nil {
-			return err
-		}
-		known[id] = p
-	}
-	if err := r.Err(); err != nil {
-		return err
-	}
-	for i := range o.Items {
-		it := &o.Items[i]
-		p, ok := known[it.Price]
-		switch {
-		case it.Price == "":
-		case !ok:
-			return wrong("items[%d].price: the account has no price %.100q", i, it.Price)
-		case !p.active && o.Active:
-			return wrong("items[%d].price: the price %.100q is not active any more", i, it.Price)
-		case p.amount == nil && it.Amount == nil:
-			return wrong("items[%d].amount: the price %.100q has no single amount; say one", i, it.Price)
-		case p.amount != nil:
-			amount := *p.amount
-			it.Amount, it.Currency = &amount, p.currency
-		}
-	}
-	return nil
 }

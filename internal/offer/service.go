@@ -52,6 +52,7 @@ const (
 	kindOffer   = "offer"
 	kindVersion = "offerVersion" // parent: offer
 	kindModel   = "offerModel"   // one: how the model is made, and what was made
+	kindRetired = "offerRetired" // one: the prices of offers that are not active any more
 	kindTurn    = "offerTurn"
 )
 

@@ -101,11 +101,13 @@ type stored struct {
 	Items   []string  `json:"items"`
 	Counts  []int64   `json:"counts"`
 	Rules   [][]int64 `json:"rules"` // of each item: item, orders, item, orders, …
+
+	Sold map[string][]string `json:"sold,omitempty"`
 }
 
 // Encode returns the model as JSON text.
 func (m *Model) Encode() ([]byte, error) {
-	s := stored{Format: 1, Orders: m.Orders, Options: m.Options, Items: m.Items, Counts: m.Counts}
+	s := stored{Format: 1, Orders: m.Orders, Options: m.Options, Items: m.Items, Counts: m.Counts, Sold: m.Sold}
 	for _, rules := range m.Rules {
 		flat := make([]int64, 0, 2*len(rules))
 		for _, r := range rules {
@@ -126,7 +128,7 @@ func Decode(text []byte) (*Model, error) {
 	if s.Format != 1 || len(s.Counts) != len(s.Items) || len(s.Rules) != len(s.Items) || n > 0 && s.Orders < 1 {
 		return nil, fmt.Errorf("the stored model has format %d and %d items, %d counts, %d rules", s.Format, n, len(s.Counts), len(s.Rules))
 	}
-	m := &Model{Orders: s.Orders, Items: s.Items, Counts: s.Counts, Rules: make([][]Rule, n), Options: s.Options.filled()}
+	m := &Model{Orders: s.Orders, Items: s.Items, Counts: s.Counts, Rules: make([][]Rule, n), Options: s.Options.filled(), Sold: s.Sold}
 	for i, flat := range s.Rules {
 		if m.Counts[i] < 1 || m.Counts[i] > m.Orders || len(flat)%2 != 0 {
 			return nil, fmt.Errorf("the stored model's item %d is not whole", i)

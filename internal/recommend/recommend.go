@@ -67,7 +67,18 @@ type Model struct {
 	Counts  []int64  // orders with an item
 	Rules   [][]Rule // of each item, by the item that they lead to
 	Options Options  // that it was made with
-	index   map[string]int32
+	// Sold has those items that the account has prices of, each with the currencies
+	// that they are sold in; none: not any more. Of other items, such as SKUs, the
+	// account says nothing.
+	Sold  map[string][]string
+	index map[string]int32
+}
+
+// Sells says whether an item can be bought in a currency, "" for any, as far as the
+// account tells.
+func (m *Model) Sells(item, currency string) bool {
+	in, known := m.Sold[item]
+	return !known || len(in) > 0 && (currency == "" || slices.Contains(in, currency))
 }
 
 // A Rule is what an item leads to.

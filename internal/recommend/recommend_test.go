@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -185,16 +186,27 @@ func TestParseItems(t *testing.T) {
 		want         []string
 		cut          bool
 	}{
-		"list":           {" a, b ,,a", "", []string{"a", "b"}, false},
-		"array":          {`["a", 7, "a", null]`, "", []string{"a", "7"}, false},
-		"order items":    {`[{"sku":"24-MB01","qty":1,"price":3400},{"item_id":9,"name":"x"},{"name":"no id"}]`, "", []string{"24-MB01", "9"}, false},
-		"in an object":   {`{"items":[{"sku":"a"}]}`, "json", []string{"a"}, false},
-		"one object":     {`{"sku":"a"}`, "", []string{"a"}, false},
-		"cut short":      {`[{"sku":"a"},{"sku":"b"},{"sk`, "", []string{"a", "b"}, true},
-		"cut at the end": {`["a"`, "", []string{"a"}, true},
-		"list as JSON":   {`a,b`, "json", nil, true},
-		"JSON as list":   {`[1`, "list", []string{"[1"}, false},
-		"empty":          {``, "", nil, false},
+		"list":                 {" a, b ,,a", "", []string{"a", "b"}, false},
+		"array":                {`["a", 7, "a", null]`, "", []string{"a", "7"}, false},
+		"order items":          {`[{"sku":"24-MB01","qty":1,"price":3400},{"item_id":9,"name":"x"},{"name":"no id"}]`, "", []string{"24-MB01", "9"}, false},
+		"in an object":         {`{"items":[{"sku":"a"}]}`, "json", []string{"a"}, false},
+		"one object":           {`{"sku":"a"}`, "", []string{"a"}, false},
+		"cut short":            {`[{"sku":"a"},{"sku":"b"},{"sk`, "", []string{"a", "b"}, true},
+		"cut at the end":       {`["a"`, "", []string{"a"}, true},
+		"list as JSON":         {`a,b`, "json", nil, true},
+		"JSON as list":         {`[1`, "list", []string{"[1"}, false},
+		"empty":                {``, "", nil, false},
+		"cut in an object":     {`{"total":3,"items":[{"sku":"a"},{"sku":"b"},{"sk`, "", []string{"a", "b"}, true},
+		"cut behind the items": {`{"items":[{"sku":"a"}],"tot`, "", []string{"a"}, true},
+		"cut before the items": {`{"total":3,"it`, "", nil, true},
+		"JSON in JSON":         {`"[{\"sku\":\"a\"},{\"sku\":\"b\"}]"`, "", []string{"a", "b"}, false},
+		"no JSON in JSON":      {`"a`, "json", nil, true},
+		"lines of an order":    {`[{"id":315,"product_id":93,"sku":""},{"item_id":7,"product_id":"94"}]`, "", []string{"93", "94"}, false},
+		"amounts":              {`[{"name":"x","price":12},{"name":"y","price":"12.50"},{"price":"price_1"}]`, "", []string{"price_1"}, false},
+		"parts of a bundle": {`[{"item_id":1,"sku":"kit","product_type":"bundle","parent_item_id":null},{"item_id":2,"sku":"bag","parent_item_id":1},
+			{"item_id":3,"sku":"mat","parent_item_id":"1"},{"item_id":4,"sku":"pen","parent_item_id":9}]`, "", []string{"kit", "pen"}, false},
+		"a list as long as it can be": {strings.Repeat("a,", 249) + "bc", "", []string{"a"}, true},
+		"a list that is not":          {strings.Repeat("a,", 249) + "b", "", []string{"a", "b"}, false},
 	} {
 		got, whole := recommend.ParseItems(c.text, c.format)
 		if !slices.Equal(got, c.want) || whole == c.cut {

@@ -46,11 +46,12 @@ var whyTitles = map[string]string{
 	"active": "It is off", "from": "Its time has not come", "until": "Its time is over", "currency": "The cart has another currency",
 	"minimumCart": "The cart is worth less", "contains": "What it goes with is not in the cart", "excludes": "Something in the cart excludes it",
 	"countries": "It is for other countries", "items": "All of it is in the cart", "audience": "The customer is not of its audience",
+	"price": "A price of it is not active any more",
 }
 
 var _ = words("It is off", "Its time has not come", "Its time is over", "The cart has another currency", "The cart is worth less",
 	"What it goes with is not in the cart", "Something in the cart excludes it", "It is for other countries", "All of it is in the cart",
-	"The customer is not of its audience",
+	"The customer is not of its audience", "A price of it is not active any more",
 	"Say the currency of the cart", "Say what the cart is worth", "Say the country", "Say the customer: it is for an audience")
 
 // tryView is a cart that is tried, and what came of it.
