@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -24,9 +25,7 @@ func TestExperimentPlan(t *testing.T) {
 
 	plan := func(more url.Values) string {
 		q := url.Values{"metric": {"conversion"}, "currency": {"usd"}, "days": {"7"}, "before": {"0"}, "lift": {"-20"}, "share": {"50"}, "last": {"3600"}}
-		for name, values := range more {
-			q[name] = values
-		}
+		maps.Copy(q, more)
 		return "/ui/experiments/plan?" + q.Encode()
 	}
 	body := v.page(plan(nil))
