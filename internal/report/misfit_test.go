@@ -3,6 +3,7 @@ package report_test
 import (
 	"bytes"
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -107,6 +108,9 @@ func TestMisfits(t *testing.T) {
 			got := r.Reconciliation
 			if got.Reconciled || !strings.Contains(got.Statement, "not reconcile") {
 				t.Errorf("%s", got.Statement)
+			}
+			if bare := regexp.MustCompile(`differs by -?[0-9.]+;`).FindString(got.Statement); bare != "" {
+				t.Errorf("an amount without a currency: %q in %s", bare, got.Statement)
 			}
 			fits := func(s string) bool {
 				return strings.HasPrefix(s, c.kind+": ") && (strings.Contains(s, id) || c.kind == "named twice")

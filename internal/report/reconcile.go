@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/tributary-data/tributary/internal/money"
 )
 
 // A Reconciliation says whether the balance transactions of the period and the
@@ -35,12 +37,17 @@ func (r *Report) reconcile() *Reconciliation {
 			out.Currencies = append(out.Currencies, currency)
 		}
 		for _, name := range []string{"transactions", "amount", "fee", "net"} {
-			if s.integer(row, name) != s.integer(row, "found_"+name) {
-				wrong = append(wrong, fmt.Sprintf("%s of %s in %s differs by %d", name, s.text(row, "category"), currency, s.integer(row, name)-s.integer(row, "found_"+name)))
+			d := s.integer(row, name) - s.integer(row, "found_"+name)
+			switch {
+			case d == 0:
+			case name == "transactions":
+				wrong = append(wrong, fmt.Sprintf("%s of %s in %s differ by %d", name, s.text(row, "category"), currency, d))
+			default:
+				wrong = append(wrong, fmt.Sprintf("%s of %s differs by %s", name, s.text(row, "category"), money.Format(d, currency)))
 			}
 		}
 		if d := s.integer(row, "objects") - s.integer(row, "settled"); d != 0 {
-			wrong = append(wrong, fmt.Sprintf("objects of %s in %s differ by %d", s.text(row, "category"), currency, d))
+			wrong = append(wrong, fmt.Sprintf("objects of %s differ by %s", s.text(row, "category"), money.Format(d, currency)))
 		}
 	}
 	wrong = append(wrong, r.unfitFees()...)
@@ -91,7 +98,7 @@ func (r *Report) unfitFees() []string {
 	var wrong []string
 	for currency, x := range sums {
 		if x.amount != 0 || x.fee != 0 {
-			wrong = append(wrong, fmt.Sprintf("charges in %s differ from the ledger by %d, their fees by %d", currency, x.amount, x.fee))
+			wrong = append(wrong, fmt.Sprintf("charges differ from the ledger by %s, their fees by %s", money.Format(x.amount, currency), money.Format(x.fee, currency)))
 		}
 	}
 	slices.Sort(wrong)
@@ -113,7 +120,7 @@ func (r *Reconciliation) say(wrong []string) string {
 		if len(r.Misfits) > 0 {
 			said += fmt.Sprintf("; %d do not fit: %s", len(r.Misfits), strings.Join(r.Misfits[:min(len(r.Misfits), 5)], ", "))
 		}
-		return said + "."
+		return said + ". A customer who was removed on request leaves such a difference: the charges are gone, the balance transactions stay for the books."
 	}
 	said := "Reconciled: " + about + " are those of the report, in amount, fee and net, to the last minor unit."
 	if r.Transactions == 0 {

@@ -86,7 +86,7 @@ func (u *UI) routes() *routes {
 	experimentRoutes(m)
 	offerRoutes(m)
 	resultRoutes(m)
-	planRoutes(m)
+	sizeRoutes(m)
 	copyRoutes(m)
 	sqlRoutes(m)
 	audienceRoutes(m)

@@ -11,16 +11,16 @@ import (
 	"github.com/tributary-data/tributary/internal/access"
 )
 
-// planRoutes adds how large an experiment has to be.
-func planRoutes(m *routes) {
-	m.get("/experiments/plan", access.AnyOf(access.ViewDatasets, access.ManageDatasets), (*request).showPlan)
+// sizeRoutes adds how large an experiment has to be.
+func sizeRoutes(m *routes) {
+	m.get("/experiments/size", access.AnyOf(access.ViewDatasets, access.ManageDatasets), (*request).showSize)
 }
 
 // measureParams are what a plan and an experiment have in common, as pages name it.
 var measureParams = []string{"metric", "currency", "items", "days", "before", "unit"}
 
-// planView is the page: what is to be found, and what that takes.
-type planView struct {
+// sizeView is the page: what is to be found, and what that takes.
+type sizeView struct {
 	Metrics []metricTitle
 	Copies  []string
 	Fields  map[string]string // as they were typed
@@ -79,15 +79,15 @@ type needRow struct {
 	Lift, Effect, Within string
 }
 
-// planFields are the fields of the form, with what stands there at first.
-var planFields = map[string]string{
+// sizeFields are the fields of the form, with what stands there at first.
+var sizeFields = map[string]string{
 	"metric": "revenue", "currency": "", "items": "", "days": "14", "before": "30", "unit": "", "lift": "5", "share": "50", "last": "90", "unitsPerDay": "", "copy": "",
 }
 
-func (r *request) showPlan() error {
-	v := planView{Metrics: metricTitles, Fields: map[string]string{}}
+func (r *request) showSize() error {
+	v := sizeView{Metrics: metricTitles, Fields: map[string]string{}}
 	given := r.http.URL.Query()
-	for name, usual := range planFields {
+	for name, usual := range sizeFields {
 		if v.Fields[name] = usual; given.Has(name) {
 			v.Fields[name] = r.query(name)
 		}
@@ -100,29 +100,29 @@ func (r *request) showPlan() error {
 	}
 	v.Copies = got.Copies
 	if len(v.Copies) == 0 || !given.Has("lift") { // an experiment's page leads here with its measure
-		return r.show("experiment_plan", v)
+		return r.show("experiment_size", v)
 	}
 	v.Fields["copy"] = cmp.Or(v.Fields["copy"], v.Copies[0])
-	asked := r.readPlan(&v)
+	asked := r.readSize(&v)
 	if len(v.Faults) == 0 {
 		var need neededSizes
 		err := r.get(analysisAPI+"/power", asked, &need)
 		if err == nil {
 			v.Need = r.needReport(&need, &v)
-			return r.show("experiment_plan", v)
+			return r.show("experiment_size", v)
 		}
 		fault := r.fault(err)
 		name, _, _ := strings.Cut(strings.TrimPrefix(fault.Text, "measure."), ":")
-		if _, known := planFields[name]; known {
+		if _, known := sizeFields[name]; known {
 			fault.Field = name
 		}
 		v.Faults = append(v.Faults, fault)
 	}
-	return r.again("experiment_plan", "main", v)
+	return r.again("experiment_size", "main", v)
 }
 
-// readPlan returns what the API is asked.
-func (r *request) readPlan(v *planView) url.Values {
+// readSize returns what the API is asked.
+func (r *request) readSize(v *sizeView) url.Values {
 	asked := url.Values{}
 	for name, text := range v.Fields {
 		if text != "" {
@@ -142,7 +142,7 @@ func (r *request) readPlan(v *planView) url.Values {
 	return asked
 }
 
-func (r *request) needReport(n *neededSizes, v *planView) *needReport {
+func (r *request) needReport(n *neededSizes, v *sizeView) *needReport {
 	kind, currency := n.Baseline.Kind, v.Fields["currency"]
 	p := r.print()
 	out := &needReport{Answer: n, Value: r.quantity(kind, currency, n.Baseline.Value), SD: r.quantity(kind, currency, n.Baseline.SD), PerDay: p.Sprint(number.Decimal(n.Baseline.PerDay, number.Scale(1)))}
@@ -154,7 +154,7 @@ func (r *request) needReport(n *neededSizes, v *planView) *needReport {
 		return needRow{Title: title, Units: s.Units, Variant: s.Variant, Days: s.Days, Lift: r.signedOr(s.Lift), Effect: effect}
 	}
 	out.Rows = []needRow{
-		row(r.t("Looking whenever one likes"), n.Always), row(r.t("Looking once, at the end"), n.Once), row(r.t("Looking once, without what was known before"), n.Plain),
+		row(r.t("Looking whenever one likes"), n.Always), row(r.t("One look, at the end"), n.Once), row(r.t("One look, without what units did before"), n.Plain),
 	}
 	for _, s := range n.Reach {
 		out.Reach = append(out.Reach, row(r.tn(s.Weeks, "%d week", "%d weeks"), s))
@@ -184,8 +184,8 @@ func (r *request) planned(t trial) trial {
 	return t
 }
 
-// PlanQuery is what a page has to say to plan an experiment like this one.
-func (t trial) PlanQuery() string {
+// SizeQuery is what a page has to say to plan an experiment like this one.
+func (t trial) SizeQuery() string {
 	q := url.Values{"metric": {t.Measure.Metric}, "currency": {t.Measure.Currency}, "days": {strconv.Itoa(t.Measure.Days)}, "before": {strconv.Itoa(t.Measure.Before)}}
 	if t.Measure.Items != "" {
 		q.Set("items", t.Measure.Items)

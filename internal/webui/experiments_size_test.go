@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -14,20 +15,18 @@ import (
 )
 
 // A plan has the numbers of the API, and leads to an experiment of its size.
-func TestExperimentPlan(t *testing.T) {
+func TestExperimentSize(t *testing.T) {
 	t.Parallel()
 	w := open(t)
 	v := w.signedIn(w.id, w.secret)
-	holds(t, v.page("/ui/experiments/plan"), "There is no copy of an account yet", `href="/ui/experiments/plan" aria-current="page"`)
+	holds(t, v.page("/ui/experiments/size"), "There is no copy of an account yet", `href="/ui/experiments/size" aria-current="page"`)
 	w.copied()
-	holds(t, v.page("/ui/experiments/plan?metric=orders&currency=usd&days=7"), `<option value="orders" selected>`, `value="usd"`, `value="7"`, `name="lift" autocomplete="off" spellcheck="false" value="5"`, "!What it takes")
+	holds(t, v.page("/ui/experiments/size?metric=orders&currency=usd&days=7"), `<option value="orders" selected>`, `value="usd"`, `value="7"`, `name="lift" autocomplete="off" spellcheck="false" value="5"`, "!What it takes")
 
 	plan := func(more url.Values) string {
 		q := url.Values{"metric": {"conversion"}, "currency": {"usd"}, "days": {"7"}, "before": {"0"}, "lift": {"-20"}, "share": {"50"}, "last": {"3600"}}
-		for name, values := range more {
-			q[name] = values
-		}
-		return "/ui/experiments/plan?" + q.Encode()
+		maps.Copy(q, more)
+		return "/ui/experiments/size?" + q.Encode()
 	}
 	body := v.page(plan(nil))
 	need := w.api("GET", "/data/tributary/analysis/power?metric=conversion&currency=usd&days=7&lift=-0.2&share=0.5&last=3600", nil).(map[string]any)
@@ -50,7 +49,7 @@ func TestExperimentPlan(t *testing.T) {
 	}
 	holds(t, body, "percentage points", "What the numbers mean", "Create an experiment of this size")
 	to := html.UnescapeString(regexp.MustCompile(`href="(/ui/experiments/new\?[^"]*)"`).FindStringSubmatch(body)[1])
-	holds(t, v.page(to), `<option value="conversion" selected>`, `value="usd"`, `name="days" inputmode="numeric" autocomplete="off" value="7"`, fmt.Sprintf(`autocomplete="off" value="%d" aria-describedby="planned-help"`, whole(need["always"].(map[string]any)["units"])), "/ui/experiments/plan?")
+	holds(t, v.page(to), `<option value="conversion" selected>`, `value="usd"`, `name="days" inputmode="numeric" autocomplete="off" value="7"`, fmt.Sprintf(`autocomplete="off" value="%d" aria-describedby="planned-help"`, whole(need["always"].(map[string]any)["units"])), "/ui/experiments/size?")
 
 	for want, wrong := range map[string]url.Values{
 		`href="#lift">A number is expected`:  {"lift": {"much"}},
