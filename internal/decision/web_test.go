@@ -20,6 +20,7 @@ import (
 	"github.com/tributary-data/tributary/internal/decision"
 	"github.com/tributary-data/tributary/internal/experiment"
 	"github.com/tributary-data/tributary/internal/need"
+	"github.com/tributary-data/tributary/internal/trial"
 )
 
 func TestMain(m *testing.M) { os.Exit(browsertest.Main(m)) }
@@ -76,7 +77,7 @@ func (p shopPage) decide(all ...question) (got []resolved) {
 	return got
 }
 
-// calls are what a server was asked, as "POST expose=cart etag 304".
+// calls are what a server was asked, as "POST etag 304".
 type calls struct {
 	mu  sync.Mutex
 	all []string
@@ -97,9 +98,6 @@ func (c *calls) of(h http.Handler) http.Handler {
 		sw := &statusWriter{w, http.StatusOK}
 		h.ServeHTTP(sw, r)
 		said := r.Method
-		if r.URL.RawQuery != "" {
-			said += " " + r.URL.RawQuery
-		}
 		if r.Header.Get("If-None-Match") != "" {
 			said += " etag"
 		}
@@ -123,8 +121,8 @@ func (c *calls) count(kind string) (n int) {
 
 // OpenFeature's provider for pages gets its decisions in a browser, from another
 // origin than the page's: all flags at once, others for another cart or customer, and what
-// changes meanwhile. Who counts as exposed is who was told, of the flags that the page
-// says it uses.
+// changes meanwhile. Who counts as exposed is who was told, of the experiments that the
+// key names.
 func TestOpenFeaturePage(t *testing.T) {
 	t.Parallel()
 	origin, open := openShop(t)
@@ -137,7 +135,6 @@ func TestOpenFeaturePage(t *testing.T) {
 	var asked calls
 	srv := httptest.NewServer(asked.of(p.Handler()))
 	t.Cleanup(srv.Close)
-	key := p.key(origin)
 	offered := p.run(cart("cart", func(e *experiment.Experiment) { e.Variants[1].Recommend = 2 }))
 	p.run(cart("flag", values(`true`)))
 	p.run(cart("text", values(`"buy <now>"`)))
@@ -145,6 +142,7 @@ func TestOpenFeaturePage(t *testing.T) {
 	off := p.run(cart("off"))
 	p.done(p.Trials.Kill(t.Context(), shop, off, whatever, true))
 	unused := p.run(cart("unused"))
+	key := p.keyOf(trial.Key{Origins: []string{origin}, Experiments: []string{"cart", "flag", "text", "percent", "off"}})
 
 	wrapped, plain := p.of(offered, "wrap"), p.of(offered, "none")
 	visit := func(unit, product string) object {
@@ -168,7 +166,7 @@ func TestOpenFeaturePage(t *testing.T) {
 	}
 	page := open()
 	var why string
-	page.call(&why, "open", srv.URL, key, "expose=cart,flag,text,percent,off", visit(wrapped, "prod_1"), 10)
+	page.call(&why, "open", srv.URL, key, visit(wrapped, "prod_1"), 10)
 	if why != "" {
 		t.Fatalf("the provider is of no use: %s", why)
 	}
@@ -185,7 +183,7 @@ func TestOpenFeaturePage(t *testing.T) {
 		{"buy <now>", "", "SPLIT", "", nil},
 		{12.5, "", "SPLIT", "", nil},
 		{object{"show": false}, "", "DISABLED", "", object{"experiment": off, "because": "killed"}},
-		{object{"show": false}, "", "ERROR", "FLAG_NOT_FOUND", object{}}, // it was not asked for
+		{object{"show": false}, "", "ERROR", "FLAG_NOT_FOUND", object{}}, // the key is not for it
 		{true, "", "ERROR", "FLAG_NOT_FOUND", object{}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -201,16 +199,14 @@ func TestOpenFeaturePage(t *testing.T) {
 	}
 
 	// It asks again and again, and is told what is new, and else that nothing is.
-	until(t, "nothing is new", func() bool {
-		return asked.count("POST expose=cart%2Cflag%2Ctext%2Cpercent%2Coff etag 304") > 2
-	})
+	until(t, "nothing is new", func() bool { return asked.count("POST etag 304") > 2 })
 	p.done(p.Trials.Kill(t.Context(), shop, offered, whatever, true))
 	until(t, "it is switched off", func() bool { return page.decide(questions[0])[0].Reason == "DISABLED" })
 	tooOften.Store(true)
 	page.Allow("resource", "429")
 	page.call(nil, "hears", "try again after") // it could read Retry-After
 	page.call(nil, "close")
-	if asked.count("OPTIONS expose=cart%2Cflag%2Ctext%2Cpercent%2Coff 204") == 0 {
+	if asked.count("OPTIONS 204") == 0 {
 		t.Errorf("the browser did not ask whether the page may: %v", asked.all)
 	}
 
@@ -218,7 +214,7 @@ func TestOpenFeaturePage(t *testing.T) {
 		t.Error(diff)
 	}
 	if got := p.exposed(unused); len(got) != 0 {
-		t.Errorf("of a flag that the page does not use there are exposures: %v", got)
+		t.Errorf("of an experiment that the key does not name there are exposures: %v", got)
 	}
 	if strings.Contains(p.log.String(), "someone@example.com") {
 		t.Error("the log has what stood in the context")
@@ -238,7 +234,7 @@ func TestOpenFeatureStranger(t *testing.T) {
 	refused := func(name, key string) {
 		t.Helper()
 		var why string
-		page.call(&why, "open", p.url, key, "", object{"targetingKey": "cus_1"}, 0)
+		page.call(&why, "open", p.url, key, object{"targetingKey": "cus_1"}, 0)
 		if why != "TypeError" { // the browser's, who keeps the answer to himself
 			t.Errorf("%s: %q", name, why)
 		}
@@ -252,11 +248,11 @@ func TestOpenFeatureStranger(t *testing.T) {
 		t.Errorf("exposures: %v", got)
 	}
 	var why string
-	page.call(&why, "open", p.url, "tdk_0000", "", object{"targetingKey": "cus_1"}, 0)
+	page.call(&why, "open", p.url, "tdk_0000", object{"targetingKey": "cus_1"}, 0)
 	if !strings.Contains(why, "Unauthorized") { // the page may see that its key is none
 		t.Errorf("without a key: %q", why)
 	}
-	page.call(&why, "open", p.url, third, "", object{"targetingKey": "cus_1"}, 0)
+	page.call(&why, "open", p.url, third, object{"targetingKey": "cus_1"}, 0)
 	if got := p.exposed(id); why != "" || len(got) != 1 {
 		t.Errorf("with the key that names it: %q, exposures %v", why, got)
 	}
