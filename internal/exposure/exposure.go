@@ -11,8 +11,8 @@
 //	exposures/<sandbox>/<ms>-<uuid>.exposures
 //
 // A process has a segment of its own, so several may serve decisions: each knows
-// what was there when it began and what it wrote itself, and what two of them
-// wrote both is dropped when it is read. A segment begins with a line that names
+// what was there when it began, what it wrote itself, and what others had written
+// when it last looked (Follow); what two of them wrote both is dropped when it is read. A segment begins with a line that names
 // its format, and is a sequence of frames: length of the payload (4 bytes), its
 // CRC-32C (4 bytes), payload. A frame is what one fsync made durable: records of a
 // length (2 bytes), the experiment's UUID (16), the phase (4), milliseconds of Unix
