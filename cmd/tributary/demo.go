@@ -74,6 +74,9 @@ func (c *demoCmd) Run(ctx context.Context) error {
 	if err := c.compare(ctx); err != nil {
 		return err
 	}
+	if err := c.recommendations(ctx, sim); err != nil {
+		return err
+	}
 	if err := c.result(ctx); err != nil {
 		return err
 	}
@@ -83,6 +86,7 @@ It is yours to ask, and any engine that reads Iceberg can read it:
   %[2]s report bnpl --dir %[1]s
   %[2]s report bnpl --dir %[1]s --format html > bnpl.html
   %[2]s experiment results cart-add-on --dir %[1]s
+  %[2]s recommend evaluate --key items --dir %[1]s
   %[2]s query --dir %[1]s "select status, count(*) from subscriptions group by 1"
   %[2]s query --dir %[1]s "select * from charges limit 5" --format ndjson
   %[2]s datasets --dir %[1]s

@@ -8,8 +8,11 @@ import (
 
 	"github.com/tributary-data/tributary/internal/access"
 	"github.com/tributary-data/tributary/internal/analysis"
+	"github.com/tributary-data/tributary/internal/app"
 	"github.com/tributary-data/tributary/internal/control"
 	"github.com/tributary-data/tributary/internal/experiment"
+	"github.com/tributary-data/tributary/internal/offer"
+	"github.com/tributary-data/tributary/internal/recommend"
 	"github.com/tributary-data/tributary/internal/stripesim"
 )
 
@@ -79,4 +82,37 @@ func (c *demoCmd) result(ctx context.Context) error {
 	}
 	fmt.Printf("\nHalf of the customers were shown an add-on before they paid. In truth, which the analysis does not know, the offer makes orders %.0f %% larger, by the items that it adds:\n\n", 100*demoLift)
 	return r.Write(os.Stdout, "brief")
+}
+
+// recommendations prints how well it is told what goes with a cart, beside the best
+// that is possible: what is likeliest by the model that carts are drawn from.
+func (c *demoCmd) recommendations(ctx context.Context, sim *stripesim.Sim) error {
+	r, err := app.OpenReader(ctx, c.Dir)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	var orders []recommend.Order
+	read, err := offer.Orders(ctx, r, offer.Reading{Metadata: "items"}, true, func(o recommend.Order) { orders = append(orders, o) })
+	if err != nil {
+		return err
+	}
+	e, err := recommend.Evaluate(orders, recommend.Options{}, 3, 0.2, recommend.Recommender{
+		Name: "best possible", Recommend: func(customer string, cart []string, n int) (out []string) {
+			for _, l := range sim.BestAddOns(customer, cart, n) {
+				out = append(out, l.SKU)
+			}
+			return out
+		},
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\nWhat goes with a cart is learnt from older orders, and tried on newer ones. The best possible is of who knows how the simulated customers choose, and what each of them likes:\n\n")
+	if err := printEvaluation(os.Stdout, read, e); err != nil {
+		return err
+	}
+	popular, best := e.Results[1].HitRate.Value, e.Results[2].HitRate.Value
+	fmt.Printf("The best possible finds %+.3f more: recommendations reach %.0f %% of that.\n", best-popular, 100*e.Gain.Value/(best-popular))
+	return nil
 }

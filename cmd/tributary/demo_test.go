@@ -16,6 +16,7 @@ func TestDemo(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "demo")
 	v := lasting(t, "demo", "--dir", dir, "--serve", "--listen", "127.0.0.1:0")
 	v.says(t, `(bnpl +klarna)`)
+	v.says(t, `(best possible +0\.[4-9])`)
 	v.url = v.says(t, `The pages are at (\S+)/ui`)
 	form := url.Values{"client_id": {v.says(t, `client id +(\S+)`)}, "client_secret": {v.says(t, `client secret +(\S+)`)}}
 	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}

@@ -64,6 +64,9 @@ func printEvaluation(out io.Writer, read offer.Read, e *recommend.Evaluation) er
 	if read.CutShort > 0 {
 		fmt.Fprintf(out, ", %d of them not to their end", read.CutShort)
 	}
+	if read.Without > 0 {
+		fmt.Fprintf(out, "; %d more have the key, and name none", read.Without)
+	}
 	fmt.Fprintf(out, "; %d make the model (%d items), those from %s on are held out.\n", e.Trained, e.Items, e.From.Format(time.DateOnly))
 	fmt.Fprintf(out, "Of %d orders with two items or more, %d items were taken out, one at a time.\n\n", e.Orders, e.Asked)
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)

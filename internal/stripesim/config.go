@@ -137,6 +137,8 @@ func Demo() Config {
 		Mode:   Live,
 		Counts: Counts{Charges: 12000, Customers: 3000, Subscriptions: 1200, Prices: 60},
 		Limits: Limits{Global: 100, Endpoint: 25},
+
+		Complements: true,
 	}
 }
 
