@@ -241,6 +241,7 @@ func TestExperimentResults(t *testing.T) {
 		t.Fatalf("the experiment came to something else: %.400s", text)
 	}
 	holds(t, body, verdict, "An add-on in the cart", "<svg", "What the numbers mean", "! style=", "!<script>", "!%!", "!NaN", "!Inf")
+	holds(t, body, "The groups have the sizes that they were given (p = ", "Adjusted: ", "were still being watched when the phase ended")
 	for _, x := range result.Variants {
 		holds(t, body, fmt.Sprintf(`<span class="label">%s</span><span class="value">%d</span><span class="note">watched, of %d that`, x.Key, x.Ready, x.Exposed))
 	}
