@@ -185,6 +185,7 @@ func asked(t *testing.T, w *world, v *visitor, body string, control, variant int
 		_, query, _ := strings.Cut(v.page(link), "<textarea")
 		_, query, _ = strings.Cut(query, ">")
 		query, _, _ = strings.Cut(query, "</textarea>")
+		holds(t, query, "from acct_a_test_xdm.charges", "join acct_a_test.refunds", "from experiments.exposures") // whatever other copies there are
 		got := w.api("POST", "/data/tributary/sql", map[string]any{"query": html.UnescapeString(query), "limit": 10_000}).(map[string]any)
 		columns, rows := got["columns"].([]any), got["rows"].([]any)
 		units := map[string]float64{}
