@@ -72,7 +72,7 @@ type experimentPowerCmd struct {
 	Before   string `group:"Baseline from the copy:" placeholder:"N" help:"Days before that are looked at, to take out what was known."`
 	Items    string `group:"Baseline from the copy:" placeholder:"KEY" help:"Key of the metadata that counts items."`
 	Unit     string `group:"Baseline from the copy:" placeholder:"KEY" help:"Key of the metadata that has the unit (default: the customer)."`
-	Last     string `group:"Baseline from the copy:" placeholder:"N" help:"Of so many days (default: 90)."`
+	Last     string `group:"Baseline from the copy:" placeholder:"N" help:"Of so many days, best of as many as units will come for (default: 28)."`
 
 	Format string `enum:"table,json,csv" default:"table" help:"How to print it: ${enum}."`
 }

@@ -58,7 +58,7 @@ import (
 //	                              measured in the copy:
 //	metric, currency              as in an experiment's measure
 //	before, items, unit           as there; unit is the key of metadata that has the unit, empty for the customer
-//	last                          of so many days, 90 unless it is said, 3660 at most
+//	last                          of so many days, 28 unless it is said, 3660 at most; take as many as units will come for
 //	copy                          as above
 //
 //	{"baseline": {"metric": "orderValue", "kind": "money", "currency": "eur", "value": 6412.3, "sd": 5120, "units": 8120, "unitsPerDay": 90.2, "from": "…", "to": "…",

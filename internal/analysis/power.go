@@ -81,14 +81,17 @@ type Size struct {
 	Lift    Float `json:"lift"`
 }
 
-// baselineDays is how many days a baseline is taken of if nobody says.
-const baselineDays = 90
+// baselineDays is how many days a baseline is taken of if nobody says: as many as
+// units come for in most experiments. A baseline of more days tells less of what was
+// known before: its units are those who come for the first time in them, so most have
+// bought nothing for long.
+const baselineDays = 28
 
 // mostDays is how many days a baseline may be of.
 const mostDays = 3660
 
 // BaselineOf measures a baseline in a copy: of the units that tried to pay in the
-// last days (0 for 90) whose horizon was over at a time.
+// last days (0 for 28) whose horizon was over at a time.
 func BaselineOf(ctx context.Context, s Source, u experiment.Unit, m experiment.Measure, last int, at time.Time) (*Baseline, error) {
 	metric, known := metricOf(m.Metric)
 	if !known {
