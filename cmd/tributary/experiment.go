@@ -58,6 +58,7 @@ type experimentPowerCmd struct {
 	Alpha  string `placeholder:"P" help:"Rate of false alarms, two-sided (default: 0.05)."`
 	Power  string `placeholder:"P" help:"Probability of finding the effect (default: 0.8)."`
 	Share  string `placeholder:"P" help:"Share of the units that the variant gets (default: 0.5)."`
+	Part   string `placeholder:"P" help:"Share of the units that come which are in the two variants: less with an audience, a layer, a holdout or more variants (default: 1)."`
 	Days   string `placeholder:"N" help:"Horizon: for how many days each unit is watched."`
 	PerDay string `name:"units-per-day" placeholder:"N" help:"New units that come in a day (default: as they came in the baseline's days)."`
 
@@ -71,7 +72,7 @@ type experimentPowerCmd struct {
 	Before   string `group:"Baseline from the copy:" placeholder:"N" help:"Days before that are looked at, to take out what was known."`
 	Items    string `group:"Baseline from the copy:" placeholder:"KEY" help:"Key of the metadata that counts items."`
 	Unit     string `group:"Baseline from the copy:" placeholder:"KEY" help:"Key of the metadata that has the unit (default: the customer)."`
-	Last     string `group:"Baseline from the copy:" placeholder:"N" help:"Of so many days (default: 90)."`
+	Last     string `group:"Baseline from the copy:" placeholder:"N" help:"Of so many days, best of as many as units will come for (default: 28)."`
 
 	Format string `enum:"table,json,csv" default:"table" help:"How to print it: ${enum}."`
 }
@@ -80,7 +81,7 @@ type experimentPowerCmd struct {
 func (c *experimentPowerCmd) Run(ctx context.Context) error {
 	q := url.Values{}
 	for name, value := range map[string]string{
-		"lift": c.Lift, "effect": c.Effect, "alpha": c.Alpha, "power": c.Power, "share": c.Share, "days": c.Days, "unitsPerDay": c.PerDay,
+		"lift": c.Lift, "effect": c.Effect, "alpha": c.Alpha, "power": c.Power, "share": c.Share, "part": c.Part, "days": c.Days, "unitsPerDay": c.PerDay,
 		"mean": c.Mean, "sd": c.SD, "proportion": c.Proportion, "explained": c.Explained,
 		"metric": c.Metric, "currency": c.Currency, "before": c.Before, "items": c.Items, "unit": c.Unit, "last": c.Last,
 	} {

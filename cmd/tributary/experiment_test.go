@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -83,6 +84,18 @@ func TestExperimentCommands(t *testing.T) {
 			}
 		}
 	}
+	// The queries of a result can be asked of the copy.
+	want, err := open.Analysis().Result(t.Context(), by, analysis.Ask{ID: id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range want.Queries {
+		o := command{args: []string{"query", "--dir", dir, "--format", "csv", "--", "select count(*) as n from (" + q.SQL + ")"}}.run(t)
+		units := want.Variants[0].Ready + want.Variants[1].Ready
+		if q.Name == "units" && o.stdout != fmt.Sprintf("n\r\n%d\r\n", units) && o.stdout != fmt.Sprintf("n\n%d\n", units) || o.status != 0 {
+			t.Errorf("%s: want %d units: %v", q.Name, units, o)
+		}
+	}
 	result("nothing").sentence(t, app.ExitFailed, "there is no experiment nothing in the sandbox", "only "+demoExperiment)
 	result(demoExperiment, "--phase", "2").sentence(t, app.ExitFailed, "has no phase 2")
 	result(demoExperiment, "--phase", "none").sentence(t, app.ExitUsage, "phase", `"none"`)
@@ -126,5 +139,5 @@ after 4 weeks        11,200    5,600    35  1.44 %  17.95 %
 after 8 weeks        22,400   11,200    63  1.02 %  12.70 %
 after 12 weeks       33,600   16,800    91  0.83 %  10.37 %
 
-Looking at any time (always-valid intervals) takes more until its end, and mostly ends earlier.
+Looking at any time (always-valid intervals) takes more until its end, and mostly ends earlier; plan the experiment with that many units (measure.planned: 72265).
 `

@@ -50,13 +50,15 @@ import (
 //
 //	lift or effect                what is to be found, as a share of the baseline or absolute
 //	alpha, power, share           0.05, 0.8 and 0.5, unless they are said; share is what the variant gets
+//	part                          share of the units that come which are in the two variants, 1 unless an audience, a layer, the holdout
+//	                              or other variants take some
 //	days                          the horizon
 //	unitsPerDay                   how many new units come; else as in the baseline's days (cameByDay), and beyond them as in their last third
 //	mean and sd, or proportion    the baseline; explained: the share of its variance that is known before. Without them it is
 //	                              measured in the copy:
 //	metric, currency              as in an experiment's measure
 //	before, items, unit           as there; unit is the key of metadata that has the unit, empty for the customer
-//	last                          of so many days, 90 unless it is said, 3660 at most
+//	last                          of so many days, 28 unless it is said, 3660 at most; take as many as units will come for
 //	copy                          as above
 //
 //	{"baseline": {"metric": "orderValue", "kind": "money", "currency": "eur", "value": 6412.3, "sd": 5120, "units": 8120, "unitsPerDay": 90.2, "from": "…", "to": "…",
@@ -129,7 +131,7 @@ func ParseAsk(id, phase, asOf, of string) (a Ask, err error) {
 }
 
 func (s *Service) power(ctx context.Context, call *gateway.Call) (*gateway.Answer, error) {
-	q, err := call.Parameters("lift", "effect", "alpha", "power", "share", "days", "unitsPerDay", "mean", "sd", "proportion", "explained",
+	q, err := call.Parameters("lift", "effect", "alpha", "power", "share", "part", "days", "unitsPerDay", "mean", "sd", "proportion", "explained",
 		"metric", "currency", "before", "items", "unit", "last", "copy")
 	if err != nil {
 		return nil, err
@@ -165,7 +167,7 @@ func ParseForecast(q url.Values) (f Forecast, err error) {
 	}
 	f.Wish = Wish{
 		Lift: number("lift"), Effect: number("effect"), Alpha: number("alpha"), Power: number("power"), Share: number("share"),
-		Days: whole("days"), UnitsPerDay: number("unitsPerDay"),
+		Days: whole("days"), UnitsPerDay: number("unitsPerDay"), Part: number("part"),
 	}
 	f.Copy, f.Last = q.Get("copy"), whole("last")
 	f.Unit = experiment.Unit{Metadata: q.Get("unit")}

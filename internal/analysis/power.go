@@ -25,6 +25,9 @@ type Wish struct {
 	// baseline, and where that does not know it either, no days are said.
 	Days        int
 	UnitsPerDay float64
+	// Part is the share of the units that come which are in the two variants, where
+	// an audience, a layer, a holdout or other variants take some; 0 for all.
+	Part float64
 }
 
 // A Baseline is what units do without the experiment.
@@ -55,8 +58,10 @@ type Need struct {
 	Power    float64  `json:"power"`
 	Share    float64  `json:"share"`
 	Horizon  int      `json:"days"`
-	// UnitsPerDay is what was wished for; 0 where the days go by the baseline.
+	// UnitsPerDay is what was wished for; 0 where the days go by the baseline. Part of
+	// the units that come take part.
 	UnitsPerDay float64 `json:"unitsPerDay,omitempty"`
+	Part        float64 `json:"part"`
 	// Once is what it takes if one looks once, at its end. Always is what it takes to
 	// find the effect by the end while one looks as often as one likes; mostly it is
 	// found earlier. Plain is Once without what was known before.
@@ -76,14 +81,17 @@ type Size struct {
 	Lift    Float `json:"lift"`
 }
 
-// baselineDays is how many days a baseline is taken of if nobody says.
-const baselineDays = 90
+// baselineDays is how many days a baseline is taken of if nobody says: as many as
+// units come for in most experiments. A baseline of more days tells less of what was
+// known before: its units are those who come for the first time in them, so most have
+// bought nothing for long.
+const baselineDays = 28
 
 // mostDays is how many days a baseline may be of.
 const mostDays = 3660
 
 // BaselineOf measures a baseline in a copy: of the units that tried to pay in the
-// last days (0 for 90) whose horizon was over at a time.
+// last days (0 for 28) whose horizon was over at a time.
 func BaselineOf(ctx context.Context, s Source, u experiment.Unit, m experiment.Measure, last int, at time.Time) (*Baseline, error) {
 	metric, known := metricOf(m.Metric)
 	if !known {
@@ -148,6 +156,8 @@ func (w *Wish) check(b *Baseline) error {
 		return problem.Errorf(problem.Invalid, "power: %v is not between 0 and 1", w.Power)
 	case bad(w.Share) || w.Share < 0 || w.Share >= 1:
 		return problem.Errorf(problem.Invalid, "share: %v is not between 0 and 1", w.Share)
+	case bad(w.Part) || w.Part < 0 || w.Part > 1:
+		return problem.Errorf(problem.Invalid, "part: %v is not between 0 and 1", w.Part)
 	case w.Days < 0 || w.Days > experiment.MaxDays:
 		return problem.Errorf(problem.Invalid, "days: %d is not 0 to %d", w.Days, experiment.MaxDays)
 	case bad(w.UnitsPerDay) || w.UnitsPerDay < 0 || w.UnitsPerDay > stats.MaxUnits:
@@ -190,7 +200,7 @@ func Plan(b *Baseline, w Wish) (*Need, error) {
 		}
 		return p.UnitsForMean(sd)
 	}
-	n := &Need{Baseline: *b, Effect: Float(plan.Effect), Lift: Float(plan.Effect / float64(b.Value)), Alpha: plan.Alpha, Power: plan.Power, Share: plan.Share, Horizon: w.Days, UnitsPerDay: w.UnitsPerDay}
+	n := &Need{Baseline: *b, Effect: Float(plan.Effect), Lift: Float(plan.Effect / float64(b.Value)), Alpha: plan.Alpha, Power: plan.Power, Share: plan.Share, Horizon: w.Days, UnitsPerDay: w.UnitsPerDay, Part: comes.part}
 	n.Plain = size(units(plan))
 	if n.Plain.Units == stats.MaxUnits {
 		return nil, problem.Errorf(problem.Invalid, "the effect is so small beside the deviation of %v that it takes more units than there are people", float64(b.SD))

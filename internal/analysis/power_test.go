@@ -38,7 +38,7 @@ func TestPlan(t *testing.T) {
 	for name, w := range map[string]analysis.Wish{
 		"nothing": {}, "both": {Lift: 1, Effect: 1}, "alpha": {Lift: 0.1, Alpha: 0.7}, "power": {Lift: 0.1, Power: 1}, "share": {Lift: 0.1, Share: 1},
 		"too small": {Effect: 1e-300}, "hardly smaller": {Effect: 1e-9}, "too many": {Lift: 0.1, UnitsPerDay: 1e300},
-		"NaN": {Lift: math.NaN()}, "days": {Lift: 0.1, Days: 400}, "units": {Lift: 0.1, UnitsPerDay: -1}, "too much": {Effect: 0.6},
+		"NaN": {Lift: math.NaN()}, "part": {Lift: 0.1, Part: 1.5}, "days": {Lift: 0.1, Days: 400}, "units": {Lift: 0.1, UnitsPerDay: -1}, "too much": {Effect: 0.6},
 	} {
 		if _, err := analysis.Plan(&analysis.Baseline{Kind: analysis.Share, Value: 0.5, SD: 0.5}, w); problem.KindOf(err) != problem.Invalid {
 			t.Errorf("%s: %v", name, err)
@@ -87,6 +87,7 @@ func TestPlanDays(t *testing.T) {
 		"beyond":   {analysis.Baseline{Came: came, PerDay: 20}, analysis.Wish{Effect: 5}, func(units int64) int { return 90 + int(math.Ceil(float64(units-sum)/10)) }},
 		"never":    {analysis.Baseline{Came: append([]int64{100}, make([]int64, 30)...), PerDay: 3}, analysis.Wish{Effect: 5}, func(int64) int { return -14 }},
 		"said":     {analysis.Baseline{Came: came, PerDay: 20}, analysis.Wish{Effect: 5, UnitsPerDay: 50}, func(units int64) int { return int(math.Ceil(float64(units) / 50)) }},
+		"a half":   {analysis.Baseline{Came: came, PerDay: 20}, analysis.Wish{Effect: 5, Part: 0.5}, func(units int64) int { return 90 + int(math.Ceil(float64(2*units-sum)/10)) }},
 		"few days": {analysis.Baseline{Came: came[:5], PerDay: 90}, analysis.Wish{Effect: 5}, func(units int64) int { return int(math.Ceil(float64(units) / 90)) }},
 	} {
 		c.b.Kind, c.b.Value, c.b.SD, c.w.Days = analysis.Number, 100, 100, 14
@@ -98,6 +99,9 @@ func TestPlanDays(t *testing.T) {
 			t.Errorf("%s: %d units in %d days, want %d", name, n.Once.Units, n.Once.Days, want)
 		}
 		for _, s := range n.Reach {
+			if name == "a half" && s.Weeks == 2 && s.Units != (14*100-5*13*14/2)/2 {
+				t.Errorf("%+v", s)
+			}
 			if name == "inside" && s.Weeks == 2 && (s.Units != 14*100-5*13*14/2 || s.Days != 28) {
 				t.Errorf("%+v", s)
 			}

@@ -86,7 +86,8 @@ type Mismatch struct {
 }
 
 // mismatchBelow is the p-value below which units are taken to be missing: lower than
-// that of effects, as it is looked at again and again and stops all else.
+// that of effects, as it is looked at again and again and stops all else. Of sound
+// experiments that are looked at each day, some 1 % ever see it in a month, 2 % in a year.
 const mismatchBelow = 0.001
 
 // A Verdict says in a word what the numbers allow to say.

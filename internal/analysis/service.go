@@ -140,7 +140,7 @@ type Forecast struct {
 	Copy     string
 	Unit     experiment.Unit
 	Measure  experiment.Measure
-	Last     int // days; 0 for 90
+	Last     int // days; 0 for 28
 }
 
 // Power answers it.

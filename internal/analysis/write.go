@@ -123,6 +123,9 @@ func (n *Need) table(w io.Writer) error {
 	}
 	align(&b, rows, 1)
 	fmt.Fprintf(&b, "\nLooking at any time (always-valid intervals) takes more until its end, and mostly ends earlier; plan the experiment with that many units (measure.planned: %d).\n", n.Always.Units)
+	if n.Part < 1 {
+		fmt.Fprintf(&b, "%s of the units that come take part.\n", percent(Float(n.Part)))
+	}
 	if a := arrivalOf(&base, Wish{UnitsPerDay: n.UnitsPerDay}); len(a.came) > 0 {
 		fmt.Fprintf(&b, "Days go by how new units came in the baseline's %d days; for later ones, %.1f come a day, as in the last third: who comes back is none.\n", len(a.came), a.after)
 	}

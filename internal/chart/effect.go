@@ -186,7 +186,7 @@ func Rows(points []Point, label string, show func(float64) string) template.HTML
 	}
 	const line = 30
 	height := float64(len(points))*line + 44
-	d := &plane{left: 290, top: 8, right: wide - 20, bottom: height - 30}
+	d := &plane{left: 320, top: 8, right: wide - 20, bottom: height - 30}
 	d.scale(points)
 	for _, v := range d.steps(7) {
 		class := "grid"

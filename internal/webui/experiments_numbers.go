@@ -178,7 +178,13 @@ func (r *request) segmentTitle(by, segment string) string {
 func (r *request) resultParts(a *resultAnswer) []resultPart {
 	metrics := resultPart{ID: "metrics", Title: r.t("Metrics"), Help: r.t("The first one decides; effects are relative to the value of the control. The p-values of the others are corrected for how many there are.")}
 	for _, m := range a.Metrics {
-		metrics.Rows = append(metrics.Rows, r.resultRows(r.t(resultTitles[m.Name]), m.Kind, a.Measure.Currency, m.Groups, m.Comparisons)...)
+		rows := r.resultRows(r.t(resultTitles[m.Name]), m.Kind, a.Measure.Currency, m.Groups, m.Comparisons)
+		for i := range rows {
+			if i > 0 && m.Comparisons[i-1].Adjusted && m.Explained != nil {
+				rows[i].Mark = r.t("Adjusted: %s was known before", r.quantity("share", "", m.Explained))
+			}
+		}
+		metrics.Rows = append(metrics.Rows, rows...)
 	}
 	guards := resultPart{ID: "guardrails", Title: r.t("Guardrails"), Help: r.t("Shares of orders that should not rise. An alarm goes off without a reason at the accepted rate at most, however often one looks.")}
 	for _, g := range a.Guardrails {

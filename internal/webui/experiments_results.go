@@ -168,6 +168,7 @@ type resultReport struct {
 	Title           string // of the metric that decides
 	Verdict         string
 	Tone            string // positive, negative, info or warning
+	Sizes           string // p-value of the groups having the sizes that they were given
 	Findings        []string
 	Caveats         []string
 	Charts          []resultChart
@@ -196,6 +197,7 @@ type resultRow struct {
 
 func (r *request) resultReport(a *resultAnswer) *resultReport {
 	v := &resultReport{Answer: a, Title: r.t(resultTitles[a.Measure.Metric])}
+	v.Sizes = r.probability(&a.Mismatch.P)
 	v.Verdict, v.Tone = r.verdict(a.Decision.Verdict)
 	v.None = true
 	for _, of := range a.Variants {

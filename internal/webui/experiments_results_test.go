@@ -185,6 +185,7 @@ func asked(t *testing.T, w *world, v *visitor, body string, control, variant int
 		_, query, _ := strings.Cut(v.page(link), "<textarea")
 		_, query, _ = strings.Cut(query, ">")
 		query, _, _ = strings.Cut(query, "</textarea>")
+		holds(t, query, "from acct_a_test_xdm.charges", "join acct_a_test.refunds", "from experiments.exposures") // whatever other copies there are
 		got := w.api("POST", "/data/tributary/sql", map[string]any{"query": html.UnescapeString(query), "limit": 10_000}).(map[string]any)
 		columns, rows := got["columns"].([]any), got["rows"].([]any)
 		units := map[string]float64{}
@@ -241,6 +242,7 @@ func TestExperimentResults(t *testing.T) {
 		t.Fatalf("the experiment came to something else: %.400s", text)
 	}
 	holds(t, body, verdict, "An add-on in the cart", "<svg", "What the numbers mean", "! style=", "!<script>", "!%!", "!NaN", "!Inf")
+	holds(t, body, "The groups have the sizes that they were given (p = ", "Adjusted: ", "were still being watched when the phase ended")
 	for _, x := range result.Variants {
 		holds(t, body, fmt.Sprintf(`<span class="label">%s</span><span class="value">%d</span><span class="note">watched, of %d that`, x.Key, x.Ready, x.Exposed))
 	}
