@@ -43,7 +43,7 @@ func (p *Plane) erasures() *erasure.Service {
 // forgetting is the service of privacy requests without what does them: the list of
 // whom copies are to keep nothing.
 func (c *Control) forgetting() *erasure.Service {
-	return &erasure.Service{DB: c.DB, Keys: c.Keys, Operator: c.Access.OperatorIn, Digest: app.ForgetDigest, Units: c.unitsOf, Listed: trial.Turn, Now: c.now}
+	return &erasure.Service{DB: c.DB, Keys: c.Keys, Operator: c.Access.OperatorIn, Digest: app.ForgetDigest, Knows: c.knowsCustomer, Units: c.unitsOf, Listed: trial.Turn, Now: c.now}
 }
 
 // forgetList returns of whom a copy is to keep nothing.

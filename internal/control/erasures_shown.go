@@ -62,37 +62,81 @@ func (c *Control) unitsOf(ctx context.Context, by access.Caller, customer, name 
 	if len(keys) == 0 {
 		return nil, nil
 	}
-	names, err := c.copyNames(by)
+	units := map[string]bool{}
+	err = c.eachCopy(ctx, by, name, func(r *app.Reader, has map[string]bool) error {
+		for key := range keys {
+			if !has["charges"] {
+				break
+			}
+			all, err := values(ctx, r, "select distinct map_extract_value(_tributary.charges_data.metadata, $1) from xdm.charges where _tributary.charges_data.customer = $2", key, customer)
+			if err != nil {
+				return err
+			}
+			for _, u := range all {
+				units[u] = true
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
-	}
-	if name == "" {
-		names = append(names, "") // the directory's own
-	} else {
-		names = []string{name}
-	}
-	units := map[string]bool{}
-	for _, name := range names {
-		dir := filepath.Join(runner.SandboxDir(c.dir, by.Sandbox.ID), name)
-		if name == "" {
-			own, err := c.ownCopy(ctx, by)
-			if err != nil {
-				return nil, err
-			}
-			if !own {
-				continue
-			}
-			dir = c.dir
-		}
-		if err := unitsIn(ctx, dir, customer, keys, units); err != nil {
-			return nil, err
-		}
 	}
 	return slices.Sorted(maps.Keys(units)), nil
 }
 
-// unitsIn adds those of one copy.
-func unitsIn(ctx context.Context, dir, customer string, keys, units map[string]bool) (err error) {
+// knowsCustomer says whether one of the copies, or the one that is named, has a customer or
+// a charge of his.
+func (c *Control) knowsCustomer(ctx context.Context, by access.Caller, customer, name string) (known bool, err error) {
+	err = c.eachCopy(ctx, by, name, func(r *app.Reader, has map[string]bool) error {
+		for table, query := range map[string]string{
+			"customers": "select _id from xdm.customers where _id = $1 limit 1",
+			"charges":   "select _id from xdm.charges where _tributary.charges_data.customer = $1 limit 1",
+		} {
+			if !has[table] || known {
+				continue
+			}
+			all, err := values(ctx, r, query, customer)
+			if err != nil {
+				return err
+			}
+			known = len(all) > 0
+		}
+		return nil
+	})
+	return known, err
+}
+
+// eachCopy opens a sandbox's copies, or, unless name is "", one of them, and tells which
+// datasets it has.
+func (c *Control) eachCopy(ctx context.Context, by access.Caller, name string, do func(r *app.Reader, has map[string]bool) error) error {
+	var dirs []string
+	names, err := c.copyNames(by)
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		if name == "" || name == n {
+			dirs = append(dirs, filepath.Join(runner.SandboxDir(c.dir, by.Sandbox.ID), n))
+		}
+	}
+	if name == "" {
+		own, err := c.ownCopy(ctx, by)
+		if err != nil {
+			return err
+		}
+		if own {
+			dirs = append(dirs, c.dir)
+		}
+	}
+	for _, dir := range dirs {
+		if err := withCopy(ctx, dir, do); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func withCopy(ctx context.Context, dir string, do func(r *app.Reader, has map[string]bool) error) (err error) {
 	r, err := app.OpenReader(ctx, dir)
 	if problem.KindOf(err) == problem.NotFound {
 		return nil
@@ -101,20 +145,15 @@ func unitsIn(ctx context.Context, dir, customer string, keys, units map[string]b
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	there, err := values(ctx, r, "select table_name from duckdb_columns() where schema_name = 'xdm' and table_name = 'charges' and column_name = '_tributary'")
-	if err != nil || len(there) == 0 {
+	names, err := values(ctx, r, "select table_name from duckdb_columns() where schema_name = 'xdm' and column_name = '_tributary'")
+	if err != nil {
 		return err
 	}
-	for key := range keys {
-		all, err := values(ctx, r, "select distinct map_extract_value(_tributary.charges_data.metadata, $1) from xdm.charges where _tributary.charges_data.customer = $2", key, customer)
-		if err != nil {
-			return err
-		}
-		for _, u := range all {
-			units[u] = true
-		}
+	has := map[string]bool{}
+	for _, n := range names {
+		has[n] = true
 	}
-	return nil
+	return do(r, has)
 }
 
 // values returns the texts of a query's one column.

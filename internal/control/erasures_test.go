@@ -217,7 +217,7 @@ func erases(t *testing.T, s *shop) {
 	if r := s.plane.integration(t, operator, access.ViewDatasets).do("POST", erasureBase, body); r.status != 403 {
 		t.Errorf("%d %s", r.status, r.body)
 	}
-	for _, bad := range []map[string]any{{}, {"customer": "a b"}, {"customer": gone[0], "mode": "x"}} {
+	for _, bad := range []map[string]any{{}, {"customer": "a b"}, {"customer": "eur"}, {"customer": gone[0], "mode": "x"}} {
 		s.must(400, "POST", erasureBase, bad)
 	}
 	s.must(404, "POST", erasureBase, map[string]any{"customer": gone[0], "copy": "acct_9-test"})

@@ -105,6 +105,9 @@ type Service struct {
 	Operator func(ctx context.Context, org, sandbox string) (access.Caller, error)
 	// Digest hashes the id of a customer for List, as copies do.
 	Digest func(key []byte, customer string) [32]byte
+	// Knows, if set, says whether there is a customer with an id that is none of Stripe's
+	// own making: any word may be one, and what names it goes. name is as for Units.
+	Knows func(ctx context.Context, c access.Caller, customer, name string) (bool, error)
 	// Units, if set, returns under which ids the customer was shown variants beside his
 	// own. It is asked before anything is forgotten, as copies tell it. name is that of a
 	// copy, "" for all.
@@ -174,6 +177,15 @@ func (s *Service) Ask(ctx context.Context, c access.Caller, a Ask) (Request, err
 	}
 	if !found {
 		return Request{}, problem.Errorf(problem.NotFound, "there is no copy %q in the sandbox %s", a.Copy, c.Sandbox.Name)
+	}
+	if s.Knows != nil && !strings.HasPrefix(a.Customer, "cus_") {
+		known, err := s.Knows(ctx, c, a.Customer, a.Copy)
+		if err != nil {
+			return Request{}, err
+		}
+		if !known {
+			return Request{}, problem.Errorf(problem.Invalid, "customer: no copy in the sandbox %s has a customer with this id, and Stripe's own ids begin with cus_", c.Sandbox.Name)
+		}
 	}
 	r := Request{
 		ID: uuid.NewString(), Customer: mask(a.Customer), Mode: a.Mode, Copy: a.Copy, State: Queued,

@@ -25,7 +25,9 @@ import (
 // subscriptions and refunds, from all copies of the sandbox or the one that is
 // named: history, datasets, old snapshots, quarantine, events that wait; from the
 // datasets that dataflows made of them or clients pushed into, from uploads and
-// diagnostics, audiences, exposures, documents and the audit log.
+// diagnostics, audiences, exposures (by the customer's id, and by the visitors that his
+// charges name in experiments with visitors), documents and the audit log. Decisions keep
+// none of him from then on. An id that does not begin with cus_ has to be one that a copy has.
 // Passes keep nothing of the customer from then on, in these copies and in those that
 // are made later. mode is keepBooks, as usual
 // (balance transactions stay without what points to the customer, once the next
