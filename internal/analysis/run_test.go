@@ -133,6 +133,7 @@ func TestWrong(t *testing.T) {
 		{"c.status = 'succeeded' and c.captured and coalesce(c.amount_captured, c.amount) > 0", "c.amount > 0"},
 		{"coalesce(c.amount_captured, c.amount) as paid", "c.amount + 1 as paid"},
 		{"('succeeded', 'pending')", "('succeeded', 'pending', 'failed', 'canceled')"},
+		{" is distinct from 'partial_capture_reversal'", " is distinct from 'nothing'"},
 		{"refunds.created < case when during then until else since end", "true"},
 		{"created >= since - ", "created > 86400 + since - "},
 		{"c.currency = 'usd'", "true"},

@@ -38,6 +38,7 @@ func lived(charges int) func(testing.TB) *stripesim.Sim {
 				t.Fatal(err)
 			}
 		}
+		copytest.CaptureLess(t, sim, 4, 1500)
 		return sim
 	}
 }
@@ -127,12 +128,20 @@ func truthOf(t *testing.T, sim *stripesim.Sim) *truth {
 			w.strangers++
 		}
 	})
+	letGo := map[string]bool{}
+	each(t, sim, stripesim.BalanceTransactions, func(id string, b *struct {
+		Category string `json:"reporting_category"`
+	},
+	) {
+		letGo[id] = b.Category == "partial_capture_reversal"
+	})
 	each(t, sim, stripesim.Refunds, func(_ string, r *struct {
 		Charge, Status string
 		Amount         int64
+		Row            *string `json:"balance_transaction"`
 	},
 	) {
-		if p := byID[r.Charge]; p != nil && (r.Status == "succeeded" || r.Status == "pending") && r.Amount > 0 {
+		if p := byID[r.Charge]; p != nil && (r.Row == nil || !letGo[*r.Row]) && (r.Status == "succeeded" || r.Status == "pending") && r.Amount > 0 {
 			p.refunded = true
 		}
 	})
@@ -378,6 +387,18 @@ func TestMembersAreThoseOfTheObjects(t *testing.T) {
 	w, source := truthOf(t, sim), copytest.Of(t, sim)
 	if w.strangers == 0 {
 		t.Fatal("no charge is of a customer that was deleted")
+	}
+	// What was held and let go, and nothing else, is no refund.
+	refunded := []string{}
+	p, err := Parse([]byte(`{"charges": {"state": "refunded", "count": {"atLeast": 1}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := members(t.Context(), source, &p, present, func(id string) error { refunded = append(refunded, id); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(w.members(&p, present.Unix()), refunded); diff != "" || len(refunded) == 0 {
+		t.Fatal(diff)
 	}
 	predicates, passed, empty, whole := drawn(w), 0, 0, 0
 	rapid.Check(t, func(r *rapid.T) {

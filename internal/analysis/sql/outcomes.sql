@@ -11,7 +11,8 @@
 -- during     orders created at since or later and before until, in the experiment's currency: these are the outcome. Amounts of other
 --            currencies are not added; other_orders says how many such orders there were.
 -- revenue    of the orders, captured less refunded, in minor units. A refund counts if it is succeeded or pending and was created before
---            until: so every unit is watched for equally long. refunded_later is what was refunded afterwards, up to the analysis.
+--            until: so every unit is watched for equally long. refunded_later is what was refunded afterwards, up to the analysis. What only
+--            let go of money that was held and never captured is no refund.
 -- converted  1 if the unit placed an order, else 0.
 -- items      what the orders say by the experiment's key of metadata, a whole number; unread are orders that don't say one: they count as 0.
 -- refunded   orders with such a refund. disputed: orders that were ever disputed, by the charge's own flag, as of the copy.
@@ -34,8 +35,8 @@ stored as (
 ), back as (
 	select placed.id, coalesce(sum(refunds.amount) filter (refunds.created < case when during then until else since end), 0)::bigint as back,
 		coalesce(sum(refunds.amount) filter (during and refunds.created >= until), 0)::bigint as later
-	from placed join refunds on refunds.charge = placed.id
-	where counts and refunds.status in ('succeeded', 'pending') and refunds.created < $as_of
+	from placed join refunds on refunds.charge = placed.id left join balance_transactions b on b.id = refunds.balance_transaction
+	where counts and refunds.status in ('succeeded', 'pending') and refunds.created < $as_of and b.reporting_category is distinct from 'partial_capture_reversal'
 	group by placed.id
 ), made as (
 	select unit,
