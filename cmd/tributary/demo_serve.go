@@ -81,8 +81,10 @@ The pages are at %s/ui. Sign in with
   client secret  %s
 
 To connect the simulated account yourself, take the access token %s.
-Control-C ends the demo.
-`, at, b.ClientID, b.ClientSecret, key)
+Control-C ends the demo. Another demo begins anew; what you made in this one, without the account, is served by
+
+  %s serve --dir %s
+`, at, b.ClientID, b.ClientSecret, key, program(os.Args[0]), c.shortDir())
 	return nil
 }
 

@@ -128,16 +128,16 @@ func TestExperimentCommands(t *testing.T) {
 
 // plannedShare is what is printed of a plan for a share.
 const plannedShare = `Baseline: 8.00 %.
-To find 0.80 % (10.00 %) with a power of 80.00 %, at a rate of false alarms of 5.00 %:
+To find 0.80 pp (10.00 %) with a power of 80.00 %, at a rate of false alarms of 5.00 %:
 
-                      units  variant  days   finds     lift
-looking once         37,738   18,869   102  0.80 %  10.00 %
-looking at any time  72,265   36,133   188  0.80 %  10.00 %
-after a week          2,800    1,400    14  2.87 %  35.91 %
-after 2 weeks         5,600    2,800    21  2.03 %  25.39 %
-after 4 weeks        11,200    5,600    35  1.44 %  17.95 %
-after 8 weeks        22,400   11,200    63  1.02 %  12.70 %
-after 12 weeks       33,600   16,800    91  0.83 %  10.37 %
+                      units  variant  days    finds     lift
+looking once         37,738   18,869   102  0.80 pp  10.00 %
+looking at any time  72,265   36,133   188  0.80 pp  10.00 %
+after a week          2,800    1,400    14  2.87 pp  35.91 %
+after 2 weeks         5,600    2,800    21  2.03 pp  25.39 %
+after 4 weeks        11,200    5,600    35  1.44 pp  17.95 %
+after 8 weeks        22,400   11,200    63  1.02 pp  12.70 %
+after 12 weeks       33,600   16,800    91  0.83 pp  10.37 %
 
 Looking at any time (always-valid intervals) takes more until its end, and mostly ends earlier; plan the experiment with that many units (measure.planned: 72265).
 `

@@ -75,7 +75,7 @@ func (a *analysis) verdict(r *Result) (d Decision) {
 // tell says an effect in words.
 func (a *analysis) tell(m Metric, e Effect) string {
 	value, low, high := e.Value, e.Always.Low, e.Always.High
-	show := func(v Float) string { return a.show(m.Kind, v) }
+	show := func(v Float) string { return showChange(m.Kind, v, a.measure.Currency) }
 	if l := e.Lift; !math.IsNaN(float64(l.Value)) {
 		value, low, high, show = l.Value, l.Always.Low, l.Always.High, percent
 	}
@@ -186,6 +186,16 @@ func Show(k Kind, v Float, currency string) string {
 		return strconv.FormatFloat(float64(v)/math.Pow10(exponent), 'f', exponent, 64) + " " + strings.ToUpper(currency)
 	}
 	return strconv.FormatFloat(float64(v), 'f', 3, 64)
+}
+
+// showChange prints a difference of values of a kind. That of shares is in
+// percentage points, so that nobody takes it for a share of the value.
+func showChange(k Kind, v Float, currency string) string {
+	text := Show(k, v, currency)
+	if k == Share {
+		return strings.Replace(text, "%", "pp", 1)
+	}
+	return text
 }
 
 func percent(v Float) string { return strconv.FormatFloat(float64(v)*100, 'f', 2, 64) + " %" }

@@ -146,7 +146,7 @@ func (r *Result) table(w io.Writer, brief bool) error {
 		rows = append(rows, l.cells(r.Measure.Currency))
 	}
 	align(&b, rows, 3)
-	b.WriteString("\nIntervals are of the lift, or of the effect where there is none. \"always\" holds however often one looks; * is adjusted by what units did before.\n")
+	b.WriteString("\nIntervals are of the lift, or of the effect where there is none. \"always\" holds however often one looks; * is adjusted by what units did before; pp are percentage points.\n")
 	said := [][]string{r.Decision.Caveats, r.Notes}
 	if brief {
 		said = nil
@@ -176,7 +176,7 @@ func (l line) cells(currency string) []string {
 	show := percentOr
 	if math.IsNaN(float64(e.Lift.Value)) {
 		low, high, always = e.Low, e.High, e.Always
-		show = func(v Float) string { return Show(l.kind, v, currency) }
+		show = func(v Float) string { return showChange(l.kind, v, currency) }
 	}
 	star := ""
 	if l.adjusted {
@@ -186,7 +186,7 @@ func (l line) cells(currency string) []string {
 	if !math.IsNaN(float64(l.corrected)) {
 		corrected = brief(l.corrected)
 	}
-	return append(out, Show(l.kind, e.Value, currency)+star, percentOr(e.Lift.Value), show(low), show(high), show(always.Low), show(always.High),
+	return append(out, showChange(l.kind, e.Value, currency)+star, percentOr(e.Lift.Value), show(low), show(high), show(always.Low), show(always.High),
 		brief(e.P), brief(e.Always.P), corrected)
 }
 

@@ -98,6 +98,7 @@ func (n *Need) table(w io.Writer) error {
 	var b strings.Builder
 	base := n.Baseline
 	show := func(v Float) string { return Show(base.Kind, v, base.Currency) }
+	change := func(v Float) string { return showChange(base.Kind, v, base.Currency) }
 	fmt.Fprintf(&b, "Baseline: %s", show(base.Value))
 	if title := Titles[base.Metric]; title != "" {
 		fmt.Fprintf(&b, " of %s", title)
@@ -111,7 +112,7 @@ func (n *Need) table(w io.Writer) error {
 	if base.Explained > 0 {
 		fmt.Fprintf(&b, "; %s of the variance is known before", percent(base.Explained))
 	}
-	fmt.Fprintf(&b, ".\nTo find %s (%s) with a power of %s, at a rate of false alarms of %s:\n\n", show(n.Effect), percentOr(n.Lift), percent(Float(n.Power)), percent(Float(n.Alpha)))
+	fmt.Fprintf(&b, ".\nTo find %s (%s) with a power of %s, at a rate of false alarms of %s:\n\n", change(n.Effect), percentOr(n.Lift), percent(Float(n.Power)), percent(Float(n.Alpha)))
 	rows := [][]string{{"", "units", "variant", "days", "finds", "lift"}}
 	names, sizes := n.rows()
 	for i, s := range sizes {
@@ -119,7 +120,7 @@ func (n *Need) table(w io.Writer) error {
 		if s.Days > 0 {
 			days = strconv.Itoa(s.Days)
 		}
-		rows = append(rows, []string{names[i], count(s.Units), count(s.Variant), days, show(s.Effect), percentOr(s.Lift)})
+		rows = append(rows, []string{names[i], count(s.Units), count(s.Variant), days, change(s.Effect), percentOr(s.Lift)})
 	}
 	align(&b, rows, 1)
 	fmt.Fprintf(&b, "\nLooking at any time (always-valid intervals) takes more until its end, and mostly ends earlier; plan the experiment with that many units (measure.planned: %d).\n", n.Always.Units)

@@ -410,7 +410,10 @@ func (s *Service) Remove(ctx context.Context, scope docstore.Scope) error {
 func read(t *docstore.Tx, scope docstore.Scope, id string) (Audience, error) {
 	d, err := t.Get(scope, kindAudience, id)
 	if errors.Is(err, docstore.ErrNotFound) {
-		return Audience{}, problem.Errorf(problem.NotFound, "there is no audience %q in this sandbox", id)
+		return Audience{}, &problem.Error{
+			Kind: problem.NotFound, Detail: fmt.Sprintf("there is no audience %q in this sandbox", id),
+			Advice: "List them (tributary audience list), or make it: under Audiences on the pages, or by POST /data/tributary/audiences",
+		}
 	}
 	if err != nil {
 		return Audience{}, err
