@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -210,6 +211,13 @@ func (t *Table) freshManifests(ctx context.Context) error {
 // leave removes all snapshots but the newest, and from the disk what the table
 // used before and does not use now, its old metadata included.
 func (t *Table) leave(ctx context.Context, before map[string]bool, alone bool) error {
+	// Snapshots that came on the way here have manifests of their own, which still
+	// tell the bounds of the files that they took out.
+	between, err := t.used(ctx, true)
+	if err != nil {
+		return err
+	}
+	maps.Copy(before, between)
 	if err := t.forgetSnapshots(ctx); err != nil {
 		return err
 	}
@@ -239,6 +247,6 @@ func (t *Table) leave(ctx context.Context, before map[string]bool, alone bool) e
 		_, err = t.sweep(ctx, "", anyAge)
 		return err
 	}
-	_, err = t.sweep(ctx, "data", tidyAge)
+	_, err = t.sweep(ctx, "", tidyAge)
 	return err
 }
