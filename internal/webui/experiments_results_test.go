@@ -216,8 +216,8 @@ func TestExperimentResults(t *testing.T) {
 	t.Parallel()
 	w, id := finished(t)
 	v := w.signedIn(w.id, w.secret)
-	holds(t, v.page("/ui/experiments/"+id), "Stopped", "/ui/experiments/"+id+"/results")
-	holds(t, v.page("/ui/experiments/"+id+"/results"), "An add-on in the cart", `hx-get="/ui/experiments/`+id+`/results/report?copy=acct_a-test"`)
+	holds(t, v.page("/ui/experiments/"+id), "Stopped", "/ui/experiments/size?before=30&amp;currency=eur&amp;days=14&amp;items=items_count&amp;metric=revenue&amp;part=100&amp;share=50\"", "/ui/experiments/"+id+"/results")
+	holds(t, v.page("/ui/experiments/"+id+"/results"), "An add-on in the cart", `hx-get="/ui/experiments/`+id+`/results/report?copy=acct_a-test"`, `<noscript><a href="/ui/experiments/`+id+`/results/report?copy=acct_a-test"`)
 	body := v.page("/ui/experiments/" + id + "/results/report?copy=acct_a-test")
 
 	var result struct {

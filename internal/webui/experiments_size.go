@@ -3,6 +3,7 @@ package webui
 import (
 	"cmp"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -81,7 +82,7 @@ type needRow struct {
 
 // sizeFields are the fields of the form, with what stands there at first.
 var sizeFields = map[string]string{
-	"metric": "revenue", "currency": "", "items": "", "days": "14", "before": "30", "unit": "", "lift": "5", "share": "50", "last": "90", "unitsPerDay": "", "copy": "",
+	"metric": "revenue", "currency": "", "items": "", "days": "14", "before": "30", "unit": "", "lift": "5", "share": "50", "part": "100", "last": "28", "unitsPerDay": "", "copy": "",
 }
 
 func (r *request) showSize() error {
@@ -129,7 +130,7 @@ func (r *request) readSize(v *sizeView) url.Values {
 			asked.Set(name, text)
 		}
 	}
-	for _, name := range []string{"lift", "share"} {
+	for _, name := range []string{"lift", "share", "part"} {
 		f, err := strconv.ParseFloat(v.Fields[name], 64)
 		if err != nil {
 			v.Faults.add(name, r.t("A number is expected, such as 2 or 80.50."))
@@ -184,8 +185,9 @@ func (r *request) planned(t trial) trial {
 	return t
 }
 
-// SizeQuery is what a page has to say to plan an experiment like this one.
-func (t trial) SizeQuery() string {
+// SizePath is where an experiment like this one is planned. A template writes a whole
+// address as it is, and parts of one escaped.
+func (t trial) SizePath() string {
 	q := url.Values{"metric": {t.Measure.Metric}, "currency": {t.Measure.Currency}, "days": {strconv.Itoa(t.Measure.Days)}, "before": {strconv.Itoa(t.Measure.Before)}}
 	if t.Measure.Items != "" {
 		q.Set("items", t.Measure.Items)
@@ -193,5 +195,12 @@ func (t trial) SizeQuery() string {
 	if t.Unit.Metadata != "" {
 		q.Set("unit", t.Unit.Metadata)
 	}
-	return q.Encode()
+	if len(t.Variants) > 1 { // the control and the least of the others, which need the most time
+		control, least := t.Variants[0].Weight, slices.MinFunc(t.Variants[1:], func(a, b variantRow) int { return a.Weight - b.Weight }).Weight
+		if both := float64(control + least); least > 0 {
+			q.Set("share", strconv.FormatFloat(100*float64(least)/both, 'f', -1, 64))
+			q.Set("part", strconv.FormatFloat(100*both/slots*float64(t.Range.To-t.Range.From)/slots, 'f', -1, 64))
+		}
+	}
+	return Base + "/experiments/size?" + q.Encode()
 }

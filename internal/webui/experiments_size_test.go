@@ -47,12 +47,19 @@ func TestExperimentSize(t *testing.T) {
 		}
 		holds(t, body, fmt.Sprintf(`<td class="num">%s</td><td class="num">%s</td><td class="num">%s</td><td class="num">-20.0%%</td>`, p.Sprint(whole(size["units"])), p.Sprint(whole(size["variantUnits"])), said))
 	}
+	half := w.api("GET", "/data/tributary/analysis/power?metric=conversion&currency=usd&days=7&lift=-0.2&share=0.5&last=3600&part=0.5", nil).(map[string]any)["once"].(map[string]any)
+	if days := whole(half["days"]); days > 0 && days <= whole(need["once"].(map[string]any)["days"]) {
+		t.Errorf("half of the units are there in %d days", days)
+	} else if days > 0 {
+		holds(t, v.page(plan(url.Values{"part": {"50"}})), fmt.Sprintf(`<td class="num">%s</td><td class="num">-20.0%%</td>`, p.Sprint(days)))
+	}
 	holds(t, body, "percentage points", "What the numbers mean", "Create an experiment of this size")
 	to := html.UnescapeString(regexp.MustCompile(`href="(/ui/experiments/new\?[^"]*)"`).FindStringSubmatch(body)[1])
 	holds(t, v.page(to), `<option value="conversion" selected>`, `value="usd"`, `name="days" inputmode="numeric" autocomplete="off" value="7"`, fmt.Sprintf(`autocomplete="off" value="%d" aria-describedby="planned-help"`, whole(need["always"].(map[string]any)["units"])), "/ui/experiments/size?")
 
 	for want, wrong := range map[string]url.Values{
 		`href="#lift">A number is expected`:  {"lift": {"much"}},
+		`href="#part">part: 1.01 is not`:     {"part": {"101"}},
 		`href="#currency">Say whose charges`: {"currency": {""}},
 		`href="#days">days: a baseline`:      {"days": {"0"}},
 		"there is no baseline":               {"currency": {"xof"}},
