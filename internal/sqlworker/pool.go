@@ -170,7 +170,7 @@ func (p *Pool) put(key string, s *Session) {
 	if s.broken && s.said.String() != "" && p.Log != nil {
 		p.Log.Warn("a process for queries has ended", "said", s.said.String())
 	}
-	if s.broken || p.closed {
+	if s.broken || s.full || p.closed {
 		p.drop(s)
 		return
 	}

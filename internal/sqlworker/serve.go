@@ -13,8 +13,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -66,6 +68,7 @@ type reply struct {
 	Done    bool              `json:"done,omitempty"`
 	Cut     string            `json:"cut,omitempty"` // ByRows or ByBytes
 	Failed  *failed           `json:"failed,omitempty"`
+	Full    bool              `json:"full,omitempty"` // the process has not the memory for many more queries
 }
 
 type failed struct {
@@ -87,9 +90,9 @@ const beside = 768 << 20
 
 // Main is what a process of the pool does. It returns its exit status.
 func Main() int {
-	err := serve(os.Stdin, os.Stdout, func() { os.Exit(0) }, func(l duck.Limits) error {
-		limit := uint64(l.Memory + beside)
-		return syscall.Setrlimit(syscall.RLIMIT_DATA, &syscall.Rlimit{Cur: limit, Max: limit})
+	err := serve(os.Stdin, os.Stdout, func() { os.Exit(0) }, func(l duck.Limits) (int64, error) {
+		limit := l.Memory + beside
+		return limit, syscall.Setrlimit(syscall.RLIMIT_DATA, &syscall.Rlimit{Cur: uint64(limit), Max: uint64(limit)})
 	})
 	if err != nil {
 		return 1
@@ -97,11 +100,25 @@ func Main() int {
 	return 0
 }
 
+// taken is how much of its limit the process has taken, in bytes: what allocators
+// hold counts, too, and some of it they never give back. 0 where nothing says so.
+func taken() int64 {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(status), "\nVmData:")
+	var kilobytes int64
+	_, _ = fmt.Sscan(rest, &kilobytes)
+	return kilobytes << 10
+}
+
 // A worker is the side that runs queries.
 type worker struct {
 	db      *duck.DB
 	out     *bufio.Writer
-	confine func(duck.Limits) error
+	confine func(duck.Limits) (int64, error)
+	limit   int64 // of the process's memory in bytes; 0 for none
 
 	mu     sync.Mutex
 	at     int64 // the request that is being answered
@@ -110,7 +127,7 @@ type worker struct {
 
 // serve answers requests until in ends; gone is called as soon as it does, and
 // confine before a catalog is opened.
-func serve(in io.Reader, out io.Writer, gone func(), confine func(duck.Limits) error) (err error) {
+func serve(in io.Reader, out io.Writer, gone func(), confine func(duck.Limits) (limit int64, err error)) (err error) {
 	w := &worker{out: bufio.NewWriterSize(out, 64<<10), confine: confine}
 	defer func() {
 		if w.db != nil {
@@ -162,7 +179,7 @@ func (w *worker) do(r request) {
 	var err error
 	switch {
 	case r.Open != nil && w.db == nil:
-		if err = w.confine(r.Open.Limits); err == nil {
+		if w.limit, err = w.confine(r.Open.Limits); err == nil {
 			w.db, err = duck.OpenGuarded(ctx, r.Open.Catalog, r.Open.Limits)
 		}
 	case w.db == nil || r.Open != nil:
@@ -175,6 +192,7 @@ func (w *worker) do(r request) {
 	if err != nil {
 		end = reply{ID: r.ID, Failed: failure(err)}
 	}
+	end.Full = w.limit > 0 && taken() > w.limit/4
 	w.say(end)
 }
 

@@ -28,6 +28,7 @@ type Session struct {
 	mu     sync.Mutex // of writes
 	n      int64
 	broken bool
+	full   bool // the process is not to be kept: it has taken much of the memory it may have
 }
 
 // A Result is what a query came to.
@@ -79,7 +80,7 @@ func inside() *Session {
 	s := &Session{in: in, out: bufio.NewReader(out), ended: make(chan struct{}), said: &tail{}}
 	go func() {
 		defer close(s.ended)
-		err := serve(requests, replies, func() {}, func(duck.Limits) error { return nil })
+		err := serve(requests, replies, func() {}, func(duck.Limits) (int64, error) { return 0, nil })
 		_ = replies.CloseWithError(errors.Join(io.EOF, err))
 	}()
 	s.end = sync.OnceFunc(func() {
@@ -164,6 +165,7 @@ func (s *Session) call(ctx context.Context, r request, row func(json.RawMessage)
 	close(done)
 	<-watched
 	s.broken = s.broken || killed || err != nil
+	s.full = s.full || end.Full
 	switch {
 	case ctx.Err() != nil && (err != nil || end.Failed != nil):
 		return end, context.Cause(ctx)

@@ -1,6 +1,8 @@
 package sqlworker
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -211,3 +213,34 @@ func TestCatalogs(t *testing.T) {
 		t.Errorf("%d catalogs were opened", opened)
 	}
 }
+
+// A process that has taken much of the memory it may have says so, and is not kept:
+// the next query would be refused for what others took.
+func TestFull(t *testing.T) {
+	t.Parallel()
+	for _, limit := range []int64{1 << 60, 1} {
+		var out bytes.Buffer
+		w := &worker{out: bufio.NewWriter(&out), limit: limit}
+		w.do(request{ID: 1, Query: &Query{}})
+		if err := w.out.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		s := &Session{out: bufio.NewReader(&out), in: discard{}, ended: make(chan struct{}), said: &tail{}}
+		s.end = func() { close(s.ended) }
+		if _, err := s.Query(t.Context(), Query{}); err == nil {
+			t.Fatal("a query of no catalog")
+		}
+		p := &Pool{}
+		p.living.Add(1)
+		p.put("key", s)
+		if kept := len(p.idle) == 1; kept != (limit > 1) && taken() > 0 {
+			t.Errorf("of %d bytes: kept is %v", limit, kept)
+		}
+		p.Close()
+	}
+}
+
+type discard struct{}
+
+func (discard) Write(b []byte) (int, error) { return len(b), nil }
+func (discard) Close() error                { return nil }
