@@ -7,12 +7,13 @@ import (
 )
 
 var (
-	address = regexp.MustCompile(`[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+\.[A-Za-z]{2,}`)
+	address = regexp.MustCompile(`[A-Za-z0-9._%+-]{3,}@([A-Za-z0-9-]+\.)*[A-Za-z0-9-]{5,}\.[A-Za-z]{2,}`)
 	escaped = regexp.MustCompile(`\\u00[0-7][0-9a-f]`)
 )
 
-// Addresses returns the e-mail addresses in a text, those that are
-// written with escapes too. Only what
+// Addresses returns the e-mail addresses in a text, those that are written with
+// escapes too: of three letters or more, in a domain of five or more. What is
+// shorter, as a@b.de, stands in some megabytes of compressed data by chance. Only what
 // stands around an @ is matched: the texts are long and have few.
 func Addresses(text string) []string {
 	if strings.Contains(text, `\u0040`) || strings.Contains(text, "@") && strings.Contains(text, `\u00`) {
