@@ -119,6 +119,7 @@ type worker struct {
 	out     *bufio.Writer
 	confine func(duck.Limits) (int64, error)
 	limit   int64 // of the process's memory in bytes; 0 for none
+	base    int64 // what the process had taken of it before there was a catalog
 
 	mu     sync.Mutex
 	at     int64 // the request that is being answered
@@ -180,6 +181,7 @@ func (w *worker) do(r request) {
 	switch {
 	case r.Open != nil && w.db == nil:
 		if w.limit, err = w.confine(r.Open.Limits); err == nil {
+			w.base = taken()
 			w.db, err = duck.OpenGuarded(ctx, r.Open.Catalog, r.Open.Limits)
 		}
 	case w.db == nil || r.Open != nil:
@@ -192,7 +194,7 @@ func (w *worker) do(r request) {
 	if err != nil {
 		end = reply{ID: r.ID, Failed: failure(err)}
 	}
-	end.Full = w.limit > 0 && taken() > w.limit/4
+	end.Full = w.limit > 0 && taken()-w.base > w.limit/6
 	w.say(end)
 }
 
