@@ -101,6 +101,7 @@ func TestSecretRotate(t *testing.T) {
 
 func TestSecretRefused(t *testing.T) {
 	t.Parallel()
+	long(t)
 	dir := t.TempDir()
 	openControl(t, dir)
 	if err := os.Remove(filepath.Join(dir, secret.FileName)); err != nil {

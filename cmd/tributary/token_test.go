@@ -146,6 +146,7 @@ func TestTokenAndIntegrations(t *testing.T) {
 
 func TestIntegrationRefusals(t *testing.T) {
 	t.Parallel()
+	long(t)
 	dir := filepath.Join(t.TempDir(), "copy")
 	openControl(t, dir)
 	create := func(more ...string) outcome {
@@ -238,6 +239,7 @@ func TestHalfAnInstallation(t *testing.T) {
 // Who locked himself out of a running server is let in again.
 func TestAllowListClear(t *testing.T) {
 	t.Parallel()
+	long(t)
 	dir := filepath.Join(t.TempDir(), "copy")
 	v := alone(t, dir)
 	by := printed[printedToken](t, command{args: []string{"token", "--dir", dir}}.run(t))

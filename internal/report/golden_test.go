@@ -80,6 +80,7 @@ func TestGolden(t *testing.T) {
 // Every section says the query that made it, which gives the same rows again
 // as it stands.
 func TestQueries(t *testing.T) {
+	long(t)
 	little.Hold(t)
 	t.Parallel()
 	_, dir := little.Copy(t)
@@ -112,6 +113,7 @@ func TestQueries(t *testing.T) {
 
 // A report that kept its attempts has the numbers of the queries that it shows.
 func TestKept(t *testing.T) {
+	long(t)
 	lives[0].Hold(t)
 	t.Parallel()
 	_, dir := lives[0].Copy(t)

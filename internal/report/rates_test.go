@@ -40,6 +40,7 @@ func TestParseRates(t *testing.T) {
 // What is converted is the exact sum over the currencies, rounded once; a
 // currency without a rate is left out, and said so.
 func TestConverted(t *testing.T) {
+	long(t)
 	lives[1].Hold(t)
 	t.Parallel()
 	sim, dir := lives[1].Copy(t)

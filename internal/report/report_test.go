@@ -226,8 +226,18 @@ func (b *bent) Query(ctx context.Context, sql string) (*duck.Rows, error) {
 	return b.Source.Query(ctx, strings.ReplaceAll(sql, b.old, b.with))
 }
 
+// long leaves out what takes long where -short says so: SQL, in which a race detector
+// finds nothing.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes long")
+	}
+}
+
 // A report that counts something else is found out.
 func TestWrong(t *testing.T) {
+	long(t)
 	lives[2].Hold(t)
 	t.Parallel()
 	sim, dir := lives[2].Copy(t)

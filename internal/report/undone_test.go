@@ -45,6 +45,7 @@ func one(t *testing.T, sim *stripesim.Sim, r stripesim.Resource, fits func(map[s
 // all the same.
 func TestUndone(t *testing.T) {
 	t.Parallel()
+	long(t)
 	sim := shop(t)
 	charge := one(t, sim, stripesim.Charges, func(v map[string]any) bool {
 		return v["currency"] == "usd" && v["balance_transaction"] != nil && v["amount"].(float64) > 1000 && v["amount_refunded"] == float64(0) &&
