@@ -150,7 +150,10 @@ type share struct {
 
 // Changed makes what was changed in this process count at once.
 func (s *Service) Changed(ctx context.Context) {
-	if s.now.Load() == nil {
+	s.mu.Lock() // the first load may be under way, and have read what was before
+	none := s.now.Load() == nil
+	s.mu.Unlock()
+	if none {
 		return
 	}
 	if err := s.load(context.WithoutCancel(ctx)); err != nil {
