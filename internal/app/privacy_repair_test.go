@@ -133,6 +133,7 @@ func TestPrivacyReachesQuarantineAfterCrash(t *testing.T) {
 
 func TestPrivacyStopped(t *testing.T) {
 	t.Parallel()
+	long(t)
 	h := openHousehold(t)
 	h.run(t)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -400,6 +400,9 @@ func (s *shop) sandboxID(t *testing.T) string {
 // connections, and for what dataflows make of them, also when they come later.
 func TestPrivacyOfConnections(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	s := openShop(t, "")
 	s.flow(t, "customers", daily())
 	id := s.flows["customers"]
@@ -438,6 +441,9 @@ func emails(rows map[string]any) (found []any) {
 // not backfill takes what is created after its start.
 func TestWindows(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	s := openShop(t, "")
 	var times []int64
 	for _, o := range s.truth(t, "charges") {
@@ -486,6 +492,9 @@ func TestWindows(t *testing.T) {
 // subscriptions.
 func TestPricesAlone(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	s := openShop(t, "")
 	if run := s.ended(t, s.flow(t, "prices", once()), 1); status(run) != "success" {
 		t.Fatal(run)

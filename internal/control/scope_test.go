@@ -174,6 +174,9 @@ var lists = []string{
 // or organisation, whatever they may do in their own.
 func TestNothingForeign(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	p := start(t, t.TempDir(), "")
 	operator, err := p.Access.Operator(t.Context())
 	if err != nil {

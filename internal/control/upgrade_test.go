@@ -15,6 +15,9 @@ import (
 // was stored before reads null.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	p := start(t, t.TempDir(), "")
 	c := p.admin(t)
 	by, err := p.Access.Operator(t.Context())

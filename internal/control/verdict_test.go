@@ -79,6 +79,9 @@ func TestStopped(t *testing.T) {
 // beyond that nothing goes in.
 func TestPartialIngestion(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes long")
+	}
 	s := openShop(t, "")
 	schema := s.schema(resources["charges"])
 	set := s.must(200, "GET", "/data/foundation/conversion/mappingSetTemplates/charges?schema="+url.QueryEscape(schema), nil).json(t)
