@@ -28,12 +28,12 @@ func CaptureLess(t testing.TB, sim *stripesim.Sim, every int, rest float64) {
 			continue
 		}
 		refund, reversal := fmt.Sprintf("re_rest%d", n), fmt.Sprintf("txn_rest%d", n)
-		put(t, sim, stripesim.Charges, c, map[string]any{"amount": c["amount"].(float64) + rest, "amount_refunded": c["amount_refunded"].(float64) + rest})
-		put(t, sim, stripesim.BalanceTransactions, row, map[string]any{"amount": row["amount"].(float64) + rest, "net": row["net"].(float64) + rest})
-		put(t, sim, stripesim.BalanceTransactions, row, map[string]any{
+		Put(t, sim, stripesim.Charges, c, map[string]any{"amount": c["amount"].(float64) + rest, "amount_refunded": c["amount_refunded"].(float64) + rest})
+		Put(t, sim, stripesim.BalanceTransactions, row, map[string]any{"amount": row["amount"].(float64) + rest, "net": row["net"].(float64) + rest})
+		Put(t, sim, stripesim.BalanceTransactions, row, map[string]any{
 			"id": reversal, "amount": -rest, "fee": 0, "net": -rest, "fee_details": []any{}, "type": "refund", "reporting_category": "partial_capture_reversal", "source": refund,
 		})
-		put(t, sim, stripesim.Refunds, map[string]any{"id": refund, "object": "refund"}, map[string]any{
+		Put(t, sim, stripesim.Refunds, map[string]any{"id": refund, "object": "refund"}, map[string]any{
 			"amount": rest, "balance_transaction": reversal, "charge": c["id"], "created": c["created"], "currency": c["currency"], "metadata": map[string]any{},
 			"payment_intent": c["payment_intent"], "reason": nil, "receipt_number": nil, "status": "succeeded",
 		})
@@ -52,8 +52,8 @@ func decoded(t testing.TB, sim *stripesim.Sim, r stripesim.Resource) (all []map[
 	return all
 }
 
-// put stores an object with what is changed.
-func put(t testing.TB, sim *stripesim.Sim, r stripesim.Resource, v, changed map[string]any) {
+// Put stores an object like another one, with what is changed.
+func Put(t testing.TB, sim *stripesim.Sim, r stripesim.Resource, v, changed map[string]any) {
 	t.Helper()
 	v = maps.Clone(v)
 	maps.Copy(v, changed)

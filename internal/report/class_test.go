@@ -102,7 +102,7 @@ func TestClasses(t *testing.T) {
 		case method == "klarna" && more != "":
 			details["payment_method_category"] = more
 		}
-		put(t, sim, stripesim.Charges, charge, map[string]any{
+		copytest.Put(t, sim, stripesim.Charges, charge, map[string]any{
 			"id": "py_" + strings.ReplaceAll(name, "/", "_"), "currency": "xts", "amount": amount, "amount_captured": amount, "payment_method_details": map[string]any{"type": method, method: details},
 		})
 		want[of]++

@@ -1,7 +1,6 @@
 package report_test
 
 import (
-	"encoding/json"
 	"maps"
 	"math"
 	"testing"
@@ -11,20 +10,6 @@ import (
 	"github.com/tributary-data/tributary/internal/report"
 	"github.com/tributary-data/tributary/internal/stripesim"
 )
-
-// put stores an object like another one, with what is changed.
-func put(t *testing.T, sim *stripesim.Sim, r stripesim.Resource, like, changed map[string]any) {
-	t.Helper()
-	v := maps.Clone(like)
-	maps.Copy(v, changed)
-	raw, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := sim.Put(r, raw); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // one returns an object that fits.
 func one(t *testing.T, sim *stripesim.Sim, r stripesim.Resource, fits func(map[string]any) bool) (found map[string]any) {
@@ -58,30 +43,30 @@ func TestUndone(t *testing.T) {
 
 	// Captured but for 375, a day later.
 	amount, after := charge["amount"].(float64), charge["created"].(float64)+86400
-	put(t, sim, stripesim.Charges, charge, map[string]any{"amount_captured": amount - 375, "amount_refunded": 375})
-	put(t, sim, stripesim.Refunds, refund, map[string]any{"id": "re_rest", "charge": charge["id"], "amount": 375, "balance_transaction": "txn_rest", "created": after})
-	put(t, sim, stripesim.BalanceTransactions, row, map[string]any{
+	copytest.Put(t, sim, stripesim.Charges, charge, map[string]any{"amount_captured": amount - 375, "amount_refunded": 375})
+	copytest.Put(t, sim, stripesim.Refunds, refund, map[string]any{"id": "re_rest", "charge": charge["id"], "amount": 375, "balance_transaction": "txn_rest", "created": after})
+	copytest.Put(t, sim, stripesim.BalanceTransactions, row, map[string]any{
 		"id": "txn_rest", "amount": -375, "fee": -11, "net": -364, "type": "refund", "reporting_category": "partial_capture_reversal", "source": "re_rest", "created": after,
 	})
 	// Held and let go.
-	put(t, sim, stripesim.Charges, charge, map[string]any{
+	copytest.Put(t, sim, stripesim.Charges, charge, map[string]any{
 		"id": "ch_held", "captured": false, "amount_captured": 0, "amount_refunded": amount, "refunded": true, "balance_transaction": nil,
 	})
-	put(t, sim, stripesim.Refunds, refund, map[string]any{"id": "re_held", "charge": "ch_held", "balance_transaction": nil})
+	copytest.Put(t, sim, stripesim.Refunds, refund, map[string]any{"id": "re_held", "charge": "ch_held", "balance_transaction": nil})
 	// Failed after it was booked: once as the charge and the refund say, once as the refund alone says.
 	for id, undone := range map[string]any{"1": "txn_back1", "2": nil} {
 		captured := amount
 		if undone == nil {
 			captured = 0
 		}
-		put(t, sim, stripesim.Charges, charge, map[string]any{
+		copytest.Put(t, sim, stripesim.Charges, charge, map[string]any{
 			"id": "py_" + id, "status": "failed", "paid": false, "amount_captured": captured, "balance_transaction": "txn_there" + id, "failure_balance_transaction": undone,
 		})
-		put(t, sim, stripesim.BalanceTransactions, row, map[string]any{"id": "txn_there" + id, "source": "py_" + id})
-		put(t, sim, stripesim.BalanceTransactions, row, map[string]any{
+		copytest.Put(t, sim, stripesim.BalanceTransactions, row, map[string]any{"id": "txn_there" + id, "source": "py_" + id})
+		copytest.Put(t, sim, stripesim.BalanceTransactions, row, map[string]any{
 			"id": "txn_back" + id, "amount": -amount, "fee": 400, "net": -amount - 400, "type": "payment_failure_refund", "reporting_category": "charge_failure", "source": "pyr_" + id,
 		})
-		put(t, sim, stripesim.Refunds, refund, map[string]any{"id": "pyr_" + id, "charge": "py_" + id, "balance_transaction": "txn_back" + id})
+		copytest.Put(t, sim, stripesim.Refunds, refund, map[string]any{"id": "pyr_" + id, "charge": "py_" + id, "balance_transaction": "txn_back" + id})
 	}
 
 	source := copytest.Of(t, sim)
